@@ -1,0 +1,153 @@
+//! What an annotator can say, for every kind of task.
+
+use serde::{Deserialize, Serialize};
+
+use crate::number;
+use crate::task::Name;
+
+/// An annotator's answer about one item.
+///
+/// Answers carry label names, not positions, so that a stored answer stays readable when the label list changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Answer {
+    /// One label.
+    Class {
+        /// The label.
+        label: Name,
+    },
+    /// The labels that apply, possibly none: an empty set says "none applies", which is not an abstention.
+    Set {
+        /// The labels, in the order given.
+        labels: Vec<Name>,
+    },
+    /// A place on an ordered scale.
+    Ordinal {
+        /// The nearest level.
+        label: Name,
+        /// The place between levels, counted from 0 at the lowest, when the annotator gave a finer one.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::optional")]
+        score: Option<f64>,
+    },
+    /// The truth is one of these; the annotator does not say which.
+    Candidates {
+        /// At least one label.
+        labels: Vec<Name>,
+    },
+    /// A weight for every label that is possible; non-negative, summing to one.
+    Distribution {
+        /// Label and weight.
+        #[serde(deserialize_with = "number::named")]
+        weights: Vec<(Name, f64)>,
+    },
+    /// Labelled stretches of the item's text.
+    Spans {
+        /// The spans, in the order given.
+        spans: Vec<Span>,
+    },
+    /// One tag per token.
+    Tags {
+        /// As many tags as the item has tokens.
+        tags: Vec<Name>,
+    },
+    /// Which of two is better.
+    Preference {
+        /// The side.
+        choice: Preference,
+    },
+    /// A value per field.
+    Record {
+        /// The fields, in the order given.
+        fields: serde_json::Map<String, serde_json::Value>,
+    },
+    /// The annotator has nothing to say about this item; never a class.
+    Abstain,
+}
+
+/// A labelled stretch of text: 0-based, end-exclusive, in Unicode code points of the stored text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The first code point.
+    pub start: u32,
+    /// One past the last code point.
+    pub end: u32,
+    /// The label.
+    pub label: Name,
+    /// The text between, kept to check the offsets against.
+    pub quote: String,
+}
+
+/// A side of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preference {
+    /// The first is better.
+    Left,
+    /// The second is better.
+    Right,
+    /// Neither.
+    Tie,
+}
+
+impl Answer {
+    /// One label.
+    pub fn class(label: impl Into<Name>) -> Self {
+        Self::Class { label: label.into() }
+    }
+
+    /// The kind in words, for messages.
+    pub const fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Class { .. } => "a class",
+            Self::Set { .. } => "a set of labels",
+            Self::Ordinal { .. } => "a place on a scale",
+            Self::Candidates { .. } => "candidate labels",
+            Self::Distribution { .. } => "a distribution",
+            Self::Spans { .. } => "spans",
+            Self::Tags { .. } => "tags",
+            Self::Preference { .. } => "a preference",
+            Self::Record { .. } => "a record",
+            Self::Abstain => "an abstention",
+        }
+    }
+
+    /// Every label that the answer names, in the order given.
+    pub fn labels(&self) -> impl Iterator<Item = &Name> {
+        let one = if let Self::Class { label } | Self::Ordinal { label, .. } = self { Some(label) } else { None };
+        let many = if let Self::Set { labels } | Self::Candidates { labels } | Self::Tags { tags: labels } = self {
+            labels.as_slice()
+        } else {
+            &[]
+        };
+        let weighted = if let Self::Distribution { weights } = self { weights.as_slice() } else { &[] };
+        let spans = if let Self::Spans { spans } = self { spans.as_slice() } else { &[] };
+        let weighted = weighted.iter().map(|(label, _)| label);
+        one.into_iter().chain(many).chain(weighted).chain(spans.iter().map(|span| &span.label))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_survives_json() {
+        let answers = [
+            Answer::class("bug"),
+            Answer::Set { labels: vec![] },
+            Answer::Ordinal { label: "high".into(), score: Some(1.5) },
+            Answer::Candidates { labels: vec!["a".into(), "b".into()] },
+            Answer::Distribution { weights: vec![("a".into(), 0.25), ("b".into(), 0.75)] },
+            Answer::Spans { spans: vec![Span { start: 0, end: 3, label: "PER".into(), quote: "Ann".into() }] },
+            Answer::Tags { tags: vec!["O".into(), "B-PER".into()] },
+            Answer::Preference { choice: Preference::Tie },
+            Answer::Record { fields: serde_json::from_str(r#"{"price": 3, "unit": null}"#).unwrap() },
+            Answer::Abstain,
+        ];
+        for answer in answers {
+            let text = serde_json::to_string(&answer).unwrap();
+            assert_eq!(serde_json::from_str::<Answer>(&text).unwrap(), answer, "{text}");
+        }
+        assert_eq!(serde_json::to_string(&Answer::class("bug")).unwrap(), r#"{"kind":"class","label":"bug"}"#);
+    }
+}

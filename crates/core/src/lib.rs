@@ -1,0 +1,36 @@
+//! The engine behind Postil: items, answers, the append-only ledger, votes, consensus and measurement.
+//!
+//! Everything downstream of the ledger is a pure function of a snapshot and a seed. Modules stand in the order the data
+//! flows:
+//!
+//! ```text
+//! items -> (annotators) -> ledger -> votes -> consensus -> audit
+//! ```
+
+pub mod annotation;
+pub mod answer;
+pub mod audit;
+pub mod consensus;
+pub mod error;
+pub mod hash;
+pub mod item;
+pub mod items;
+pub mod ledger;
+pub mod measured;
+mod number;
+pub mod random;
+pub mod select;
+pub mod table;
+pub mod task;
+pub mod votes;
+
+pub use annotation::{Annotation, AnnotatorIdentity, AnnotatorKind, Cost, Status};
+pub use answer::{Answer, Preference, Span};
+pub use error::{Error, Result};
+pub use hash::Digest;
+pub use item::{Content, Item, ItemId};
+pub use items::ItemBatch;
+pub use ledger::{Ledger, Snapshot};
+pub use measured::Measured;
+pub use random::Random;
+pub use task::{Class, Label, LabelSet, Name, Task, TaskKind};
