@@ -1,0 +1,15 @@
+//! Reading items, answers and truth: files and standard input as streams of Arrow batches or as numbers and names.
+
+mod answers;
+mod aside;
+mod batch;
+mod inspect;
+mod names;
+mod source;
+
+pub use answers::{AnswerOptions, AnswerReport, AnswerTable, TruthTable, read_answers, read_truth};
+pub use aside::RowFault;
+pub use batch::ItemBatch;
+pub use inspect::{ColumnKind, ColumnSummary, Inspection, inspect};
+pub use names::Names;
+pub use source::{IngestReport, ItemOptions, ItemSource, strings};
