@@ -1,0 +1,140 @@
+//! Consensus: one posterior per decision and a reliability per annotator, from votes and, where there is some, gold.
+//!
+//! ```
+//! use postil_core::consensus::{Method, Settings, fit};
+//! use postil_core::votes::{Gold, VotesBuilder};
+//!
+//! let mut builder = VotesBuilder::new(2);
+//! for (decision, annotator, class) in [(0, 0, 1), (0, 1, 1), (0, 2, 0), (1, 0, 0), (1, 1, 0)] {
+//!     builder.push(decision, annotator, class)?;
+//! }
+//! let votes = builder.build(2, 3)?;
+//! let consensus = fit(&votes, &Gold::none(), Method::Majority, &Settings::default())?;
+//! assert_eq!(consensus.labels, [1, 0]);
+//! # Ok::<(), postil_core::Error>(())
+//! ```
+//!
+//! Every method whose score is a sum over votes runs on one loop over the votes, `sweep`; a method is an `emission`:
+//! what annotators' answers say about the truth, given expected counts.
+//!
+//! ```text
+//! votes, gold -> method (em: sweep <-> emission) -> posteriors -> assess -> temperature, choice -> outcome
+//! ```
+
+mod assess;
+mod choose;
+mod em;
+mod emission;
+mod float;
+mod majority;
+mod method;
+mod outcome;
+mod reference;
+mod reliability;
+mod sweep;
+mod temperature;
+mod wide;
+
+pub use choose::{Basis, Candidate, Choice, ENOUGH_GOLD};
+pub use method::Method;
+pub use outcome::{Consensus, Warning};
+pub use reference::{Reference, dawid_skene_reference, vote_shares};
+pub use reliability::Reliability;
+
+use crate::error::{Error, Result};
+use crate::votes::{Gold, Votes};
+
+/// What happens to a unanimous decision (two or more votes, all equal) that the method would label otherwise. It is
+/// counted and listed in either case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unanimous {
+    /// The method's label stands.
+    #[default]
+    Flag,
+    /// The voters' label stands, with the smoothed shares of the votes for a posterior.
+    Keep,
+}
+
+/// How a consensus is made. The defaults are those that did best over the sets the project measures itself on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Draws what is left to chance: ties, folds, hidden answers.
+    pub seed: u64,
+    /// At most so many sweeps.
+    pub sweeps: usize,
+    /// Stop after two sweeps in a row that gain less than this per vote.
+    pub tolerance: f64,
+    /// Whether posteriors are scaled to be as sure as they are right: on gold if there are [`ENOUGH_GOLD`] items, else
+    /// on hidden answers, where they are only ever made less sure.
+    pub calibrate: bool,
+    /// What happens to unanimous decisions that would be overturned.
+    pub unanimous: Unanimous,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { seed: 0, sweeps: 100, tolerance: 1e-6, calibrate: true, unanimous: Unanimous::Flag }
+    }
+}
+
+/// Makes one posterior per decision out of all votes about it.
+///
+/// Gold decisions are taken as known while annotators are learnt, and their posteriors are then made from their votes
+/// like all others; [`Consensus::with_gold`] puts the gold class in their place. Same votes, gold, method and settings
+/// give the same bytes on any number of threads.
+///
+/// Time is votes x classes x sweeps; memory is four bytes per vote, four per decision and class, and three tables of
+/// annotators x classes x classes.
+///
+/// # Errors
+/// No classes, gold about decisions or classes that do not exist, or a method that needs gold without any.
+pub fn fit(votes: &Votes, gold: &Gold, method: Method, settings: &Settings) -> Result<Consensus> {
+    if votes.classes() == 0 {
+        return Err(Error::task("expected at least one class, found none"));
+    }
+    gold.check(votes.decisions(), votes.classes())?;
+    if method.needs_gold() && gold.is_empty() {
+        return Err(Error::task(format!("`{}` learns from gold, and there is none", method.name()))
+            .hint("give gold, or use a method that learns from the votes alone"));
+    }
+    let mut warnings = Vec::new();
+    if !gold.is_empty() && gold.len() < ENOUGH_GOLD {
+        warnings.push(Warning::LittleGold { found: gold.len(), enough: ENOUGH_GOLD });
+    }
+    if method == Method::Automatic {
+        let (posterior, prior, choice) = choose::automatic(votes, gold, settings);
+        let made = outcome::Made {
+            method,
+            posterior,
+            prior,
+            objective: Vec::new(),
+            temperature: 1.0,
+            choice: Some(choice),
+            warnings,
+        };
+        return Ok(outcome::finish(votes, gold, settings, made));
+    }
+
+    let mut estimate = method::estimate(votes, gold, method, settings);
+    if !estimate.converged {
+        warnings.push(Warning::NotConverged { sweeps: estimate.objective.len() });
+    }
+    let mut factor = 1.0;
+    if settings.calibrate && !votes.is_empty() {
+        match choose::assess(votes, gold, &[method], settings).1.first() {
+            Some(assessment) => factor = assessment.factor,
+            None => warnings.push(Warning::NotCalibrated),
+        }
+        temperature::apply_all(&mut estimate.posterior, votes.classes(), factor);
+    }
+    let made = outcome::Made {
+        method,
+        posterior: estimate.posterior,
+        prior: estimate.prior,
+        objective: estimate.objective,
+        temperature: 1.0 / factor,
+        choice: None,
+        warnings,
+    };
+    Ok(outcome::finish(votes, gold, settings, made))
+}
