@@ -1,0 +1,17 @@
+//! Tests of the library from outside, in one binary.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests stop at the first surprise, as tests do")]
+
+mod consensus_cases;
+mod consensus_parity;
+mod consensus_properties;
+mod items_answers;
+mod items_formats;
+mod items_inspect;
+mod items_nasty;
+mod items_write;
+mod ledger_content;
+mod ledger_damage;
+mod ledger_kill;
+mod ledger_writing;
