@@ -1,0 +1,27 @@
+//! Text classification: hashed words, phrases and character n-grams, and linear models that add up to one table.
+#![expect(clippy::inline_always, reason = "loops must be compiled into callers that have wider vector instructions")]
+#![expect(clippy::needless_range_loop, reason = "loops over lanes of several arrays say what they do by their index")]
+#![expect(clippy::needless_for_each, reason = "one-line updates of a whole slice read better as a chain")]
+
+mod accumulate;
+mod corpus;
+mod file;
+mod fit;
+mod lanes;
+mod model;
+mod options;
+mod predict;
+mod quality;
+mod solver;
+mod stack;
+mod table;
+mod target;
+mod tokens;
+mod weighting;
+
+pub use fit::{Fitted, Trainer};
+pub use model::{Description, TextModel};
+pub use options::{FitReport, Part, TextOptions, Trial};
+pub use predict::Scratch;
+pub use quality::Quality;
+pub use target::{Head, Target};

@@ -1,0 +1,7 @@
+//! The crate from outside: training, files, prediction, and what happens to damaged input.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail by panicking and says when it skips")]
+
+mod data;
+mod files;
+mod training;
