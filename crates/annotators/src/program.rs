@@ -1,0 +1,218 @@
+//! Labelling programs: Starlark functions that run in worker processes under limits.
+
+mod answer;
+mod batch;
+#[expect(unsafe_code, reason = "the derives of the interpreter's value types contain it; none is written here")]
+#[expect(clippy::unnecessary_wraps, clippy::elidable_lifetime_names, reason = "the interpreter's macros ask for both")]
+mod host;
+mod limits;
+mod meter;
+mod pool;
+mod run;
+mod wire;
+mod worker;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use postil_core::{
+    Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Class, Cost, Digest, Error, ItemBatch, Name, Result, Status,
+    Task, TaskKind,
+};
+use serde::Deserialize;
+
+use crate::{Annotator, Settings};
+use batch::{File, Round};
+use wire::{Function, Reply, Trouble};
+
+pub use limits::Limits;
+pub(crate) use pool::Workers;
+pub use worker::program_worker;
+
+/// A file of labelling functions, or a folder of such files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramSpec {
+    /// The name in the project.
+    pub name: String,
+    /// A file, or a folder whose `.star` files are taken in the order of their names.
+    pub path: PathBuf,
+    /// What one call may use.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// One labelling function.
+///
+/// It is called in worker processes of the same program, several at a time, with limits on memory, steps and
+/// processor time and without the right to open files or sockets. What it returns is its answer: a label, a list of
+/// labels (the truth is one of them; in a multi-label task, all of them apply), a dict of scores (made to sum to one;
+/// in a multi-label task each score is in `[0, 1]` and half or more means that the label applies), or `None` for no
+/// answer. A value that is none of these or names a label that the task does not have is [`Status::Malformed`]; an
+/// error, a limit or a crash is [`Status::Failed`]. The evidence names the file, the line and the item.
+///
+/// The functions of a file are run together over a batch, so they are best asked for the same batches one after the
+/// other.
+pub struct ProgramAnnotator {
+    identity: AnnotatorIdentity,
+    file: Arc<File>,
+    /// What all functions of the file share about the latest batch.
+    round: Arc<Mutex<Round>>,
+    function: usize,
+    labels: Vec<Name>,
+    kind: TaskKind,
+}
+
+impl ProgramAnnotator {
+    /// Reads the file or the folder and gives one annotator per function: `name` for a file with `label` or `labels`,
+    /// `name/SOMETHING` for each `label_SOMETHING`; in a folder the file's stem comes between.
+    ///
+    /// # Errors
+    /// No file, no function, a program that cannot be read or breaks on loading (with file and line), a worker that
+    /// cannot be started.
+    pub fn open(spec: &ProgramSpec, task: &Task, folder: &Path, settings: &Settings) -> Result<Vec<Self>> {
+        spec.limits.check()?;
+        let whole = folder.join(&spec.path);
+        let metadata = std::fs::metadata(&whole)
+            .map_err(|error| Error::io(format!("program `{}` cannot be read", spec.name), error).in_file(&spec.path))?;
+        if !metadata.is_dir() {
+            return Self::open_file(&spec.name, &whole, &spec.path, spec.limits, task, settings);
+        }
+        let mut annotators = Vec::new();
+        for name in programs_in(&whole, &spec.path)? {
+            let stem = name.trim_end_matches(".star");
+            let (path, shown) = (whole.join(&name), spec.path.join(&name));
+            annotators.extend(Self::open_file(
+                &format!("{}/{stem}", spec.name),
+                &path,
+                &shown,
+                spec.limits,
+                task,
+                settings,
+            )?);
+        }
+        if annotators.is_empty() {
+            return Err(Error::input("expected at least one `.star` file, found none").in_file(&spec.path));
+        }
+        Ok(annotators)
+    }
+
+    fn open_file(
+        name: &str,
+        path: &Path,
+        shown: &Path,
+        limits: Limits,
+        task: &Task,
+        settings: &Settings,
+    ) -> Result<Vec<Self>> {
+        let bytes = std::fs::read(path).map_err(|error| Error::io("cannot be read", error).in_file(shown))?;
+        let source = String::from_utf8(bytes)
+            .map_err(|_| Error::input("expected UTF-8 text").in_file(shown).hint("save the program as UTF-8"))?;
+        let source = source.strip_prefix('\u{feff}').map_or(source.as_str(), |rest| rest);
+        let labels: Vec<Name> = task.labels.names().cloned().collect();
+        let several = task.kind == TaskKind::Multilabel;
+        let (file, functions) = File::open(&settings.workers, shown, source, limits, &labels, several)?;
+        let file = Arc::new(file);
+        let round = Arc::new(Mutex::new(Round::new(functions.len())));
+        Ok(functions
+            .iter()
+            .enumerate()
+            .map(|(number, function)| Self {
+                identity: AnnotatorIdentity {
+                    name: if function.suffix.is_empty() {
+                        name.into()
+                    } else {
+                        format!("{name}/{}", function.suffix).into()
+                    },
+                    kind: AnnotatorKind::Program,
+                    version: version(source, function, limits, task),
+                },
+                file: Arc::clone(&file),
+                round: Arc::clone(&round),
+                function: number,
+                labels: labels.clone(),
+                kind: task.kind,
+            })
+            .collect())
+    }
+
+    fn annotation(&self, items: &ItemBatch, row: usize, reply: Reply) -> Annotation {
+        let label = |class: &Class| self.labels[usize::from(*class)].clone();
+        let several = self.kind == TaskKind::Multilabel;
+        let mut scores = None;
+        let answer = match reply {
+            Reply::Abstain => Answer::Abstain,
+            Reply::Class(class) if several => Answer::Set { labels: vec![label(&class)] },
+            Reply::Class(class) => Answer::Class { label: label(&class) },
+            Reply::Classes(classes) if several => Answer::Set { labels: classes.iter().map(label).collect() },
+            Reply::Classes(classes) => Answer::Candidates { labels: classes.iter().map(label).collect() },
+            Reply::Weights(weights) if several => {
+                scores = Some(weights.iter().map(|(class, score)| (label(class), *score as f32)).collect());
+                let applies = weights.iter().filter(|(_, score)| *score >= 0.5);
+                Answer::Set { labels: applies.map(|(class, _)| label(class)).collect() }
+            }
+            Reply::Weights(weights) => Answer::Distribution {
+                weights: weights.iter().map(|(class, weight)| (label(class), *weight)).collect(),
+            },
+            Reply::Malformed(trouble) => return self.without_answer(items, row, Status::Malformed, &trouble),
+            Reply::Failed(trouble) | Reply::Limit(trouble) => {
+                return self.without_answer(items, row, Status::Failed, &trouble);
+            }
+            Reply::NotRun => {
+                let trouble = Trouble { line: 0, reason: "not run".to_owned() };
+                return self.without_answer(items, row, Status::Failed, &trouble);
+            }
+        };
+        let annotation = Annotation::new(items.id(row).into(), items.digest(row), self.identity.version, answer);
+        Annotation { distribution: scores, ..annotation }
+    }
+
+    fn without_answer(&self, items: &ItemBatch, row: usize, status: Status, trouble: &Trouble) -> Annotation {
+        let place = self.file.place(trouble.line);
+        let reason = format!("{place}: item `{}`: {}", items.id(row), trouble.reason);
+        Annotation::without_answer(items.id(row).into(), items.digest(row), self.identity.version, status, reason)
+    }
+}
+
+impl Annotator for ProgramAnnotator {
+    fn identity(&self) -> &AnnotatorIdentity {
+        &self.identity
+    }
+
+    fn price(&self, _items: &ItemBatch) -> Cost {
+        Cost::default()
+    }
+
+    fn annotate(&mut self, items: &ItemBatch) -> Result<Vec<Annotation>> {
+        let replies = {
+            // A panic in another function's turn leaves at worst a batch that will be evaluated again.
+            let mut round = self.round.lock().unwrap_or_else(PoisonError::into_inner);
+            round.replies(&self.file, self.function, items)?
+        };
+        Ok(replies.into_iter().enumerate().map(|(row, reply)| self.annotation(items, row, reply)).collect())
+    }
+}
+
+/// The `.star` files of a folder by name; hidden files and other files are left alone.
+fn programs_in(folder: &Path, shown: &Path) -> Result<Vec<String>> {
+    let failed = |error| Error::io("the folder cannot be read", error).in_file(shown);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if Path::new(name).extension().is_some_and(|extension| extension == "star") && !name.starts_with('.') {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn version(source: &str, function: &Function, limits: Limits, task: &Task) -> Digest {
+    let limits = limits.numbers().map(u64::to_le_bytes);
+    let mut parts: Vec<&[u8]> =
+        vec![host::HOST_VERSION.as_bytes(), source.as_bytes(), function.suffix.as_bytes(), task.kind.name().as_bytes()];
+    parts.extend(limits.iter().map(<[u8; 8]>::as_slice));
+    parts.extend(task.labels.names().map(|name| name.as_bytes()));
+    Digest::of_parts(parts)
+}

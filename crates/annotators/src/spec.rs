@@ -1,0 +1,121 @@
+//! The `[[annotator]]` entries of a project file.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use postil_core::{Error, Result, Task};
+use serde::Deserialize;
+
+use crate::program::Workers;
+use crate::{
+    Annotator, ListAnnotator, ListSpec, ModelAnnotator, ModelSpec, ProgramAnnotator, ProgramSpec, ReplayAnnotator,
+    ReplaySpec,
+};
+
+/// One `[[annotator]]` entry, told apart by its `kind`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum AnnotatorSpec {
+    /// A labelling program, or a folder of them.
+    Program(ProgramSpec),
+    /// Keyword and phrase lists.
+    List(ListSpec),
+    /// Stored answers.
+    Replay(ReplaySpec),
+    /// A trained model.
+    Model(ModelSpec),
+    /// A language model; not yet available.
+    Llm(LaterSpec),
+    /// A person; not yet available.
+    Person(LaterSpec),
+}
+
+/// An entry of a kind that a later version will serve; its settings are kept unread.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LaterSpec {
+    /// The name in the project.
+    pub name: String,
+    /// All other settings.
+    #[serde(flatten)]
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+impl AnnotatorSpec {
+    /// The name in the project.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Program(spec) => &spec.name,
+            Self::List(spec) => &spec.name,
+            Self::Replay(spec) => &spec.name,
+            Self::Model(spec) => &spec.name,
+            Self::Llm(spec) | Self::Person(spec) => &spec.name,
+        }
+    }
+}
+
+/// The command that starts a process which runs [`program_worker`](crate::program_worker).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerCommand {
+    /// The executable.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+impl WorkerCommand {
+    /// This very program with the argument `program-worker`.
+    ///
+    /// # Errors
+    /// The system does not tell where the program lies.
+    pub fn this_program() -> Result<Self> {
+        let program =
+            std::env::current_exe().map_err(|error| Error::io("the running program cannot be located", error))?;
+        Ok(Self { program, arguments: vec!["program-worker".into()] })
+    }
+}
+
+/// What annotators share: the worker processes of labelling programs.
+///
+/// All annotators opened with one `Settings` (or a clone of it) use the same processes, at most `threads` of them,
+/// started when they are first needed and ended when the last of them is dropped.
+#[derive(Clone)]
+pub struct Settings {
+    pub(crate) workers: Arc<Workers>,
+}
+
+impl Settings {
+    /// Settings for this many worker processes, at least one. Results do not depend on the number.
+    pub fn new(worker: WorkerCommand, threads: usize) -> Self {
+        Self { workers: Arc::new(Workers::new(worker, threads.max(1))) }
+    }
+}
+
+/// Opens one entry: a program file with several functions, a folder of programs, a list with `separate`, a replay file
+/// with several annotators give several annotators, in a fixed order with distinct names.
+///
+/// # Errors
+/// Files that are missing or wrong, labels that the task does not have, kinds that are not yet available.
+pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Settings) -> Result<Vec<Box<dyn Annotator>>> {
+    use postil_core::TaskKind::{Classify, Multilabel, Ordinal};
+
+    if !matches!(task.kind, Classify | Multilabel | Ordinal) {
+        return Err(Error::unavailable(format!("annotators for `{}` tasks are not yet available", task.kind)));
+    }
+    let later = |kind: &str, name: &str| {
+        Err(Error::unavailable(format!("annotator `{name}`: the kind `{kind}` is not yet available"))
+            .hint("put its stored answers into a file and use the kind `replay`"))
+    };
+    match spec {
+        AnnotatorSpec::Program(spec) => Ok(boxed(ProgramAnnotator::open(spec, task, folder, settings)?)),
+        AnnotatorSpec::List(spec) => Ok(boxed(ListAnnotator::open(spec, task, folder)?)),
+        AnnotatorSpec::Replay(spec) => Ok(boxed(ReplayAnnotator::open(spec, task, folder)?)),
+        AnnotatorSpec::Model(spec) => Ok(boxed(vec![ModelAnnotator::open(spec, task, folder)?])),
+        AnnotatorSpec::Llm(spec) => later("llm", &spec.name),
+        AnnotatorSpec::Person(spec) => later("person", &spec.name),
+    }
+}
+
+fn boxed<A: Annotator + 'static>(annotators: Vec<A>) -> Vec<Box<dyn Annotator>> {
+    annotators.into_iter().map(|annotator| Box::new(annotator) as Box<dyn Annotator>).collect()
+}
