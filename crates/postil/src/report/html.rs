@@ -1,0 +1,107 @@
+//! The report as one self-contained page.
+//!
+//! No script, no network, no font of its own: the page opens from a disk or a mail in ten years. Every string that came
+//! from the outside (labels, names, texts, reasons) passes through [`text::user`] or maud's escaping; the only raw
+//! markup is the style sheet, which is written here.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use self::palette::Palette;
+use super::Report;
+
+mod annotators;
+mod charts;
+mod classes;
+mod doubtful;
+mod figures;
+mod headline;
+mod numbers;
+mod origin;
+mod palette;
+mod reliability;
+mod stages;
+mod text;
+
+const STYLE: &str = include_str!("html/style.css");
+
+/// Nothing may be loaded from anywhere, and nothing may run.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+
+/// A part of the page that the table of contents names.
+struct Section {
+    id: &'static str,
+    title: &'static str,
+    body: Markup,
+}
+
+/// Renders the page: one HTML document that loads nothing and runs nothing.
+///
+/// The same report gives the same bytes.
+pub fn render(report: &Report) -> String {
+    let palette = Palette::new(&report.task.labels);
+    let sections = sections(report, &palette);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="referrer" content="no-referrer";
+                meta name="robots" content="noindex";
+                meta name="generator" content=(format!("Postil {}", text::clean(&report.postil)));
+                title { (headline::page_title(report)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(palette::style())) }
+            }
+            body {
+                (palette::shapes())
+                a class="skip" href="#main" { "Skip to the result" }
+                div class="page" {
+                    nav class="contents" aria-label="Contents" {
+                        ol { @for section in &sections { li { a href={ "#" (section.id) } { (section.title) } } } }
+                    }
+                    main id="main" {
+                        (headline::header(report))
+                        (headline::headline(report))
+                        (headline::advice(report))
+                        @for section in &sections {
+                            section id=(section.id) aria-labelledby={ (section.id) "-title" } {
+                                h2 id={ (section.id) "-title" } { (section.title) }
+                                (section.body)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    .into_string()
+}
+
+/// The parts in reading order: what the labels are worth, where they come from, what to look at, how to cite.
+fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
+    let mut sections = vec![
+        Section { id: "stages", title: "Quality by stage", body: stages::stages(report) },
+        Section { id: "classes", title: "Label by label", body: classes::classes(report, palette) },
+    ];
+    if report.task.kind != "multilabel" || report.confusion.is_some() {
+        let body = classes::confusion(report, palette);
+        sections.push(Section { id: "confusion", title: "What is taken for what", body });
+    }
+    sections.extend([
+        Section { id: "reliability", title: "Stated confidence", body: reliability::reliability(report) },
+        Section { id: "annotators", title: "Annotators", body: annotators::annotators(report, palette) },
+        Section { id: "consensus", title: "How answers were fused", body: origin::consensus(report) },
+        Section { id: "data", title: "Items and gold", body: origin::data(report) },
+        Section { id: "student", title: "The model", body: origin::student(report) },
+        Section { id: "cost", title: "Cost so far", body: origin::cost(report) },
+    ]);
+    if !report.doubtful.is_empty() {
+        let body = doubtful::doubtful(report, palette);
+        sections.push(Section { id: "doubtful", title: "Most doubtful items", body });
+    }
+    sections.push(Section { id: "cite", title: "How to cite and repeat this", body: origin::cite(report) });
+    sections
+}

@@ -1,0 +1,139 @@
+//! The most doubtful items, each with everything that was said about it.
+
+use maud::{Markup, html};
+
+use super::super::{DoubtfulItem, Report};
+use super::palette::Palette;
+use super::{charts, numbers, text};
+
+/// How many of the likeliest labels are shown even if nobody said them.
+const LIKELIEST: usize = 3;
+
+/// With more answers than this an item's table takes the whole width, below its text.
+const MANY_ANSWERS: usize = 12;
+
+/// The section.
+pub(super) fn doubtful(report: &Report, palette: &Palette<'_>) -> Markup {
+    html! {
+        p {
+            "The " (numbers::counted(report.doubtful.len() as u64, "item", "items")) " on which the labels are least certain, most "
+            "doubtful first. A person's answer to these is worth most."
+        }
+        ol class="doubtful" { @for item in &report.doubtful { li { (entry(item, palette)) } } }
+    }
+}
+
+/// One label that is possible for an item, or that somebody gave it.
+struct Candidate<'a> {
+    label: &'a str,
+    probability: Option<f64>,
+    said_by: Vec<&'a str>,
+}
+
+/// An item's labels, likeliest first, each with those who said it; and the answers that name no label, by what they
+/// say.
+fn gather<'a>(item: &'a DoubtfulItem, palette: &Palette<'_>) -> (Vec<Candidate<'a>>, Vec<(&'a str, Vec<&'a str>)>) {
+    let written = palette.labels_in(&item.label);
+    let mut candidates = item
+        .posterior
+        .iter()
+        .map(|(label, probability)| Candidate { label, probability: Some(*probability), said_by: Vec::new() })
+        .collect::<Vec<_>>();
+    let mut others: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (annotator, answer) in &item.answers {
+        let named = palette.labels_in(answer);
+        for label in &named {
+            if let Some(candidate) = candidates.iter_mut().find(|candidate| candidate.label == *label) {
+                candidate.said_by.push(annotator);
+            } else {
+                candidates.push(Candidate { label, probability: None, said_by: vec![annotator] });
+            }
+        }
+        if named.is_empty() {
+            match others.iter_mut().find(|(said, _)| said == answer) {
+                Some((_, by)) => by.push(annotator),
+                None => others.push((answer, vec![annotator])),
+            }
+        }
+    }
+    let mut place = 0;
+    candidates.retain(|candidate| {
+        place += 1;
+        place <= LIKELIEST || !candidate.said_by.is_empty() || written.contains(&candidate.label)
+    });
+    (candidates, others)
+}
+
+/// One item.
+fn entry(item: &DoubtfulItem, palette: &Palette<'_>) -> Markup {
+    let (candidates, others) = gather(item, palette);
+    let written = palette.labels_in(&item.label);
+    html! {
+        article class=(if item.answers.len() > MANY_ANSWERS { "many" } else { "" }) {
+            div class="item" {
+                h3 { code { (text::user(&item.id)) } }
+                p class="quote" dir="auto" { @if item.text.trim().is_empty() { "(no text)" } @else { (text::clean(&item.text)) } }
+                p class="soft" {
+                    "Labelled "
+                    @if written.is_empty() { (text::user(&item.label)) }
+                    @for label in &written { (palette.label(label)) " " }
+                    "· " (text::prose(&item.reason))
+                }
+            }
+            table {
+                caption class="hidden" { "Answers about " (text::user(&item.id)) }
+                colgroup { col class="of-label"; col class="of-share"; col; }
+                thead class="hidden" { tr { th scope="col" { "Label" } th scope="col" { "Probability" } th scope="col" { "Said by" } } }
+                tbody {
+                    @for candidate in &candidates {
+                        tr class=(if written.contains(&candidate.label) { "written" } else { "" }) {
+                            th scope="row" { (palette.chip(candidate.label)) }
+                            td class="share" {
+                                @if let Some(probability) = candidate.probability {
+                                    (charts::bar(probability)) span { (format!("{probability:.2}")) }
+                                }
+                            }
+                            td { (people(&candidate.said_by, &palette.colour(candidate.label))) }
+                        }
+                    }
+                    @for (said, by) in &others {
+                        tr class="soft" { th scope="row" colspan="2" { (text::user(said)) } td { (people(by, "c-none")) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Those who gave an answer.
+fn people(names: &[&str], colour: &str) -> Markup {
+    html! {
+        @if names.is_empty() { span class="soft" { "nobody" } }
+        @for name in names { span class={ "chip by " (colour) } { (text::user(name)) } " " }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_is_found_again_under_what_it_says() {
+        let labels = ["a", "b", "c", "d", "e"].map(str::to_owned);
+        let answers = [("one", "e"), ("two", "abstained"), ("three", "a, b"), ("four", "abstained"), ("five", "e")];
+        let item = DoubtfulItem {
+            id: "1".into(),
+            text: String::new(),
+            label: "d".into(),
+            posterior: [("a", 0.4), ("b", 0.3), ("c", 0.2), ("d", 0.1)].map(|(label, p)| (label.into(), p)).into(),
+            answers: answers.map(|(name, answer)| (name.into(), answer.into())).into(),
+            reason: String::new(),
+        };
+        let (candidates, others) = gather(&item, &Palette::new(&labels));
+        let found = candidates.iter().map(|row| (row.label, row.said_by.clone())).collect::<Vec<_>>();
+        let expected =
+            [("a", vec!["three"]), ("b", vec!["three"]), ("c", vec![]), ("d", vec![]), ("e", vec!["one", "five"])];
+        assert_eq!(found, expected);
+        assert_eq!(others, [("abstained", vec!["two", "four"])]);
+    }
+}
