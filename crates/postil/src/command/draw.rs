@@ -1,0 +1,168 @@
+//! `postil draw`
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::{Float64Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
+use postil_core::ledger::{Access, Draw, Ledger};
+use postil_core::select::{Frame, draw};
+use postil_core::table::TableWriter;
+use postil_core::{Digest, Error};
+use serde_json::json;
+
+use super::output::{count, say, say_json};
+use crate::project::Project;
+use crate::run::{GOLD, GoldFile, drawn_probabilities, now_millis, open_items};
+
+/// What can be typed after `postil draw`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// How many items to draw
+    count: usize,
+    /// The project: a folder with a postil.toml, or the file itself
+    #[arg(default_value = ".")]
+    project: PathBuf,
+    /// Draw from each value of this column in proportion to its size, but at least --floor items
+    #[arg(long, value_name = "COLUMN")]
+    stratify: Option<String>,
+    /// The least items of each value
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "stratify")]
+    floor: usize,
+    /// Where to write the items to label, with an empty column `label`
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// More strata than this are a mistake.
+const MOST_STRATA: usize = 200;
+
+pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
+    let project = Project::open(&arguments.project)?;
+    let ledger = Ledger::open(project.ledger(), Access::Write)?;
+    let before = ledger.draws(GOLD)?;
+    let stratified_before = before.iter().any(|draw| draw.stratum.is_some());
+    if !before.is_empty() && stratified_before != arguments.stratify.is_some() {
+        anyhow::bail!(
+            Error::task("expected the strata of the earlier draws, found others")
+                .hint("probabilities of draws with different strata cannot be joined: draw as before")
+        );
+    }
+    if before.is_empty()
+        && let Some(first) = GoldFile::read(&project)?.labels.iter().find(|gold| gold.probability.is_none())
+    {
+        anyhow::bail!(
+            Error::task("expected gold labels with an inclusion probability, found some without")
+                .for_item(first.item.clone())
+                .hint(
+                    "a draw can only add to a sample whose probabilities are known; label a new sample and use it alone"
+                )
+        );
+    }
+    let already: HashSet<String> = before.iter().map(|draw| draw.item.to_string()).collect();
+    let listed: HashSet<String> = GoldFile::read(&project)?.labels.into_iter().map(|gold| gold.item).collect();
+
+    // One pass for the frame, one for the texts of what was drawn.
+    let mut strata: BTreeMap<String, u32> = BTreeMap::new();
+    let mut frame = Frame { strata: Vec::new(), drawn: Vec::new() };
+    for batch in open_items(&project, false, None)? {
+        let batch = batch?;
+        for row in 0..batch.len() {
+            let name = match &arguments.stratify {
+                Some(column) => {
+                    if batch.columns().column_by_name(column).is_none() {
+                        anyhow::bail!(Error::input(format!("expected a column `{column}`")).in_file(&project.items));
+                    }
+                    batch.field(row, column).unwrap_or_default()
+                }
+                None => String::new(),
+            };
+            let next = strata.len() as u32;
+            frame.strata.push(*strata.entry(name).or_insert(next));
+            frame.drawn.push(already.contains(batch.id(row)) || listed.contains(batch.id(row)));
+        }
+        if strata.len() > MOST_STRATA {
+            anyhow::bail!(
+                Error::task(format!("expected at most {MOST_STRATA} strata, found more"))
+                    .hint("stratify by a column with few values")
+            );
+        }
+    }
+    let drawn =
+        draw(&frame, arguments.count, arguments.floor * usize::from(arguments.stratify.is_some()), project.seed)?;
+    let names: HashMap<u32, String> = strata.into_iter().map(|(name, number)| (number, name)).collect();
+
+    let mut taken = drawn.iter().peekable();
+    let mut draws = Vec::with_capacity(drawn.len());
+    let mut texts = Vec::with_capacity(drawn.len());
+    let mut position = 0;
+    let now = now_millis();
+    for batch in open_items(&project, false, None)? {
+        let batch = batch?;
+        for row in 0..batch.len() {
+            if let Some(one) = taken.next_if(|one| one.index == position) {
+                let digest: Digest = batch.digest(row);
+                draws.push(Draw {
+                    item: batch.id(row).into(),
+                    content: digest,
+                    inclusion_probability: one.probability,
+                    stratum: arguments.stratify.is_some().then(|| names[&one.stratum].clone()),
+                    seed: project.seed,
+                    purpose: GOLD.to_owned(),
+                    at_millis: now,
+                });
+                texts.push(batch.text(row).to_owned());
+            }
+            position += 1;
+        }
+    }
+    let output = arguments
+        .output
+        .clone()
+        .unwrap_or_else(|| project.folder.join(format!("to-label-{}.csv", before.len() + draws.len())));
+    if output.exists() {
+        anyhow::bail!(
+            Error::input("a file is there already")
+                .in_file(&output)
+                .hint("name another with `-o FILE`: it may hold labels")
+        );
+    }
+    let all: Vec<Draw> = before.iter().chain(&draws).cloned().collect();
+    let probabilities = drawn_probabilities(&all);
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Utf8, false),
+        Field::new("text", DataType::Utf8, false),
+        Field::new("label", DataType::Utf8, false),
+        Field::new("drawn_with_probability", DataType::Float64, false),
+    ]));
+    let rows = RecordBatch::try_new(
+        schema.clone(),
+        vec![
+            Arc::new(StringArray::from_iter_values(draws.iter().map(|draw| draw.item.as_ref()))),
+            Arc::new(StringArray::from_iter_values(&texts)),
+            Arc::new(StringArray::from_iter_values(draws.iter().map(|_| ""))),
+            Arc::new(Float64Array::from_iter_values(draws.iter().map(|draw| probabilities[draw.item.as_ref()]))),
+        ],
+    )?;
+    // On record before the file exists: a draw that was seen and forgotten could never be accounted for.
+    let number = draws.len();
+    ledger.record_draws(draws)?;
+    let mut writer = TableWriter::create(&output, schema, None)?;
+    writer.write(&rows)?;
+    writer.finish()?;
+    ledger.close()?;
+    if arguments.json {
+        return say_json(&json!({ "drawn": number, "earlier": before.len(), "file": output, "strata": names.len() }));
+    }
+    say(&format!(
+        "{} items drawn for blind labels ({} before), with their probabilities on record: {}",
+        count(number as u64),
+        count(before.len() as u64),
+        output.display()
+    ))?;
+    say("fill its column `label` without looking at any other label, add the rows to your gold file, and run again")
+}

@@ -1,0 +1,75 @@
+//! `postil export`
+
+use std::path::PathBuf;
+
+use postil_core::table::{TableOptions, TableReader, TableWriter};
+
+use super::output::{count, remark};
+use crate::project::Project;
+use crate::run::LABELS;
+
+/// What can be typed after `postil export`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The project: a folder with a postil.toml, or the file itself
+    #[arg(default_value = ".")]
+    project: PathBuf,
+    /// Where to write; the name's ending tells the format: .csv, .tsv, .jsonl, .parquet, with .gz or .zst behind it;
+    /// `-` writes CSV to standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Only labels with at least this probability
+    #[arg(long, value_name = "P")]
+    at_least: Option<f64>,
+}
+
+pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
+    let project = Project::open(&arguments.project)?;
+    let labels = project.output.join(format!("{LABELS}.parquet"));
+    if !labels.exists() {
+        anyhow::bail!(
+            postil_core::Error::input("there are no labels yet").in_file(&labels).hint("`postil run` makes them")
+        );
+    }
+    let mut table = TableReader::open(&labels, &TableOptions::default())?;
+    let mut writer = None;
+    let (mut written, mut left_out) = (0, 0);
+    while let Some(chunk) = table.next_chunk()? {
+        let mut batch = chunk.batch;
+        if let Some(least) = arguments.at_least {
+            let rows = batch.num_rows();
+            batch = sure_enough(&batch, least)?;
+            left_out += rows - batch.num_rows();
+        }
+        let writer = match &mut writer {
+            Some(writer) => writer,
+            None => writer.insert(TableWriter::create(&arguments.output, batch.schema(), None)?),
+        };
+        writer.write(&batch)?;
+        written += batch.num_rows();
+    }
+    if let Some(writer) = writer {
+        writer.finish()?;
+    }
+    if arguments.output.as_os_str() != "-" {
+        let left_out = if left_out > 0 {
+            format!(", {} less certain ones left out", count(left_out as u64))
+        } else {
+            String::new()
+        };
+        remark(&format!("{} labels written to {}{left_out}", count(written as u64), arguments.output.display()));
+    }
+    Ok(())
+}
+
+fn sure_enough(batch: &arrow_array::RecordBatch, least: f64) -> anyhow::Result<arrow_array::RecordBatch> {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Float32Type;
+
+    let confidences = batch
+        .column_by_name(crate::run::CONFIDENCE)
+        .and_then(|column| column.as_primitive_opt::<Float32Type>())
+        .ok_or_else(|| anyhow::anyhow!("the labels have no column `{}`", crate::run::CONFIDENCE))?;
+    let keep = confidences.iter().map(|p| p.map(|p| f64::from(p) >= least)).collect::<arrow_array::BooleanArray>();
+    Ok(arrow_select::filter::filter_record_batch(batch, &keep)?)
+}

@@ -1,0 +1,96 @@
+//! The command line: what can be typed, and how it ends.
+
+mod aggregate;
+mod draw;
+mod export;
+mod init;
+mod input;
+mod output;
+mod plan;
+mod predict;
+mod progress;
+mod report;
+mod run;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Turns raw data into labels one can trust, and into small fast models.
+///
+/// Project commands work on a folder with a `postil.toml`; file commands work on plain CSV, TSV, JSONL or Parquet files
+/// (.gz and .zst too, `-` for standard input) without any project.
+#[derive(Debug, Parser)]
+#[command(
+    name = "postil",
+    version,
+    arg_required_else_help = true,
+    infer_subcommands = false,
+    after_help = "Exit codes: 0 done; 1 failed; 2 the input or the command line is wrong; 3 not yet available; \
+                  130 stopped by Ctrl-C (run again to go on)."
+)]
+struct Arguments {
+    /// Threads to use; results do not depend on it [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<std::num::NonZeroUsize>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look at a data file and write a commented project file for it
+    Init(init::Arguments),
+    /// Show what a run would do: items, annotators, cost and time, one example
+    Plan(plan::Arguments),
+    /// Label a project's items, measure the labels on blind gold, train a model, write a report
+    Run(run::Arguments),
+    /// Show the last run's summary, and write its page anew
+    Report(report::Arguments),
+    /// Write the last run's labels in another format
+    Export(export::Arguments),
+    /// Draw items at random for blind gold labels, and remember with what probability
+    Draw(draw::Arguments),
+    /// Fuse the answers of several annotators: a table with item, annotator and label
+    Aggregate(aggregate::Arguments),
+    /// Train a text classifier from a table
+    Train(train::Arguments),
+    /// Label a table with a trained model, and score it if it has labels
+    Predict(predict::Arguments),
+    /// Serve labelling programs to the process that started this one
+    #[command(hide = true)]
+    ProgramWorker,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::ProgramWorker) {
+        return postil_annotators::program_worker();
+    }
+    if let Some(threads) = arguments.threads {
+        // Only fails if a pool exists already, and nothing has run yet.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
+    }
+    let threads = arguments.threads.map_or_else(
+        || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
+        std::num::NonZeroUsize::get,
+    );
+    let result = match arguments.command {
+        Command::Init(arguments) => init::execute(&arguments),
+        Command::Plan(arguments) => plan::execute(&arguments, threads),
+        Command::Run(arguments) => run::execute(&arguments, threads),
+        Command::Report(arguments) => report::execute(&arguments),
+        Command::Export(arguments) => export::execute(&arguments),
+        Command::Draw(arguments) => draw::execute(&arguments),
+        Command::Aggregate(arguments) => aggregate::execute(&arguments),
+        Command::Train(arguments) => train::execute(&arguments),
+        Command::Predict(arguments) => predict::execute(&arguments),
+        Command::ProgramWorker => Ok(()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::fail(&error),
+    }
+}

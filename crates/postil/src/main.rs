@@ -1,0 +1,7 @@
+//! The `postil` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    postil::command::main()
+}

@@ -1,0 +1,164 @@
+//! A project: a folder with a `postil.toml`.
+//!
+//! [`ProjectFile`] is what was written, [`Project`] what it means: checked, with paths resolved, and impossible to build
+//! from a file that contradicts itself.
+
+mod file;
+mod init;
+
+use std::path::{Path, PathBuf};
+
+use postil_annotators::AnnotatorSpec;
+use postil_core::consensus::Method;
+use postil_core::{Digest, Error, Label, LabelSet, Name, Result, Task, TaskKind};
+
+pub use file::{Metric, OutputFormat, ProjectFile};
+pub use init::{FIRST_PROGRAM, Proposal, propose};
+
+/// The name of the project file.
+pub const FILE_NAME: &str = "postil.toml";
+
+/// A checked project.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The folder of the project file.
+    pub folder: PathBuf,
+    /// The project's name: the name of its folder.
+    pub name: String,
+    /// What is asked.
+    pub task: Task,
+    /// The items' file, or `-` for standard input.
+    pub items: PathBuf,
+    /// The column of the text.
+    pub text: String,
+    /// The column of the id, if there is one.
+    pub id: Option<String>,
+    /// The gold file, if there is one.
+    pub gold: Option<PathBuf>,
+    /// The gold file's column of the label, when it has an unusual name.
+    pub gold_label: Option<String>,
+    /// The annotators, in the file's order.
+    pub annotators: Vec<AnnotatorSpec>,
+    /// How answers are fused.
+    pub method: Method,
+    /// Whether a student is trained.
+    pub student: bool,
+    /// The formats in which the labels are written, besides Parquet.
+    pub formats: Vec<OutputFormat>,
+    /// Where results are written.
+    pub output: PathBuf,
+    /// The quality asked for.
+    pub target: Option<file::Target>,
+    /// The most that may be spent.
+    pub budget: Option<file::Budget>,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The digest of the settings that can change a result.
+    pub settings: Digest,
+}
+
+impl Project {
+    /// Opens a project folder, or a project file by its name.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_path_buf() };
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            let error = Error::io(format!("the project file cannot be read: {error}"), error).in_file(&file);
+            if missing { error.hint("`postil init DATA.csv` writes one for your data") } else { error }
+        })?;
+        let folder = file.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+        Self::parse(&text, &folder).map_err(|error| if error.place().is_some() { error } else { error.in_file(&file) })
+    }
+
+    /// Checks the text of a project file that lies in `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self> {
+        let file = ProjectFile::parse(text)?;
+        let guidelines = match &file.task.guidelines {
+            None => None,
+            Some(path) => {
+                let path = folder.join(path);
+                Some(std::fs::read_to_string(&path).map_err(|error| {
+                    Error::io(format!("the guidelines cannot be read: {error}"), error).in_file(&path)
+                })?)
+            }
+        };
+        let task = Task { kind: file.task.kind, labels: labels(&file)?, guidelines };
+        if file.annotators.is_empty() {
+            return Err(Error::task("expected at least one annotator, found none")
+                .hint("add an `[[annotator]]` entry: a program, a list, stored answers or a model"));
+        }
+        for (index, annotator) in file.annotators.iter().enumerate() {
+            if file.annotators[..index].iter().any(|other| other.name() == annotator.name()) {
+                return Err(Error::task(format!("two annotators are named `{}`", annotator.name())));
+            }
+            if annotator.name() == crate::run::GOLD {
+                return Err(Error::task(format!("the name `{}` is reserved for the gold labels", crate::run::GOLD)));
+            }
+        }
+        if let Some(target) = &file.target {
+            target.check()?;
+        }
+        let name = folder
+            .canonicalize()
+            .ok()
+            .and_then(|folder| folder.file_name().map(|name| name.to_string_lossy().into_owned()))
+            .unwrap_or_else(|| "project".to_owned());
+        let items =
+            if file.data.items == Path::new("-") { file.data.items.clone() } else { folder.join(&file.data.items) };
+        Ok(Self {
+            name,
+            task,
+            items,
+            text: file.data.text,
+            id: file.data.id,
+            gold: file.data.gold.map(|gold| folder.join(gold)),
+            gold_label: file.data.gold_label,
+            annotators: file.annotators,
+            method: Method::parse(&file.consensus.method)?,
+            student: file.student.train,
+            formats: file.output.formats,
+            output: folder.join(file.output.folder),
+            target: file.target,
+            budget: file.budget,
+            seed: file.seed,
+            settings: Digest::of_parts([text.as_bytes()]),
+            folder: folder.to_path_buf(),
+        })
+    }
+
+    /// The folder of the ledger.
+    pub fn ledger(&self) -> PathBuf {
+        self.folder.join("ledger")
+    }
+
+    /// An error if this version cannot run the task's kind.
+    pub fn check_available(&self) -> Result<()> {
+        if matches!(self.task.kind, TaskKind::Classify | TaskKind::Multilabel | TaskKind::Ordinal) {
+            return Ok(());
+        }
+        Err(Error::unavailable(format!("`{}` tasks are not yet available", self.task.kind))
+            .hint("this version runs `classify`, `multilabel` and `ordinal` tasks"))
+    }
+}
+
+fn labels(file: &ProjectFile) -> Result<LabelSet> {
+    let known = |name: &String| file.task.labels.contains(name);
+    for (table, names) in [("definitions", file.task.definitions.keys()), ("parents", file.task.parents.keys())] {
+        if let Some(name) = names.into_iter().find(|name| !known(name)) {
+            return Err(Error::task(format!("`task.{table}` names `{name}`, which is not in `labels`")));
+        }
+    }
+    LabelSet::new(
+        file.task
+            .labels
+            .iter()
+            .map(|name| Label {
+                name: Name::from(name.as_str()),
+                parent: file.task.parents.get(name).map(|parent| Name::from(parent.as_str())),
+                definition: file.task.definitions.get(name).cloned(),
+            })
+            .collect(),
+    )
+}

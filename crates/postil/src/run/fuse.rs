@@ -1,0 +1,44 @@
+//! Consensus over the run's votes, fitted on the gold that fits.
+
+use postil_core::Result;
+use postil_core::audit::GoldPart;
+use postil_core::consensus::{self, Consensus};
+use postil_core::votes::{Gold as DecisionGold, GoldEntry, Votes};
+
+use super::combine::truths;
+use super::gold::Gold;
+use crate::project::Project;
+
+/// What the annotators say together.
+pub(super) struct Fused {
+    /// The consensus.
+    pub consensus: Consensus,
+    /// `classes` probabilities per decision.
+    pub posterior: Vec<f32>,
+    /// Votes per decision.
+    pub support: Vec<u32>,
+    /// Decisions with at least one vote.
+    pub answered: u64,
+}
+
+impl Fused {
+    /// The probabilities of one decision.
+    pub(super) fn of(&self, decision: usize, classes: usize) -> &[f32] {
+        &self.posterior[decision * classes..(decision + 1) * classes]
+    }
+}
+
+/// Fuses the votes by the project's method.
+pub(super) fn fuse(project: &Project, votes: &Votes, gold: &Gold) -> Result<Fused> {
+    let per_item = super::ballots::decisions_per_item(&project.task);
+    let entries: Vec<GoldEntry> = gold
+        .part(GoldPart::Fit)
+        .flat_map(|gold| truths(gold, per_item).map(move |(decision, class)| (decision, class, gold.weight)))
+        .map(|(decision, class, weight)| GoldEntry { decision: decision as u32, class, inclusion: Some(1.0 / weight) })
+        .collect();
+    let settings = consensus::Settings { seed: project.seed, ..consensus::Settings::default() };
+    let consensus = consensus::fit(votes, &DecisionGold::new(entries)?, project.method, &settings)?;
+    let support: Vec<u32> = (0..votes.decisions()).map(|decision| votes.support(decision) as u32).collect();
+    let answered = support.iter().filter(|&&votes| votes > 0).count() as u64;
+    Ok(Fused { posterior: consensus.posterior.clone(), consensus, support, answered })
+}

@@ -1,0 +1,189 @@
+//! Gold labels: from a file, on the positions of the run's items, split into what fits and what only measures.
+
+use std::collections::HashMap;
+
+use postil_core::audit::{GoldPart, gold_part};
+use postil_core::items::{AnswerOptions, read_truth};
+use postil_core::{Answer, Class, Digest, Error, Name, Result, Task, TaskKind};
+
+use super::items::Items;
+use crate::project::Project;
+
+/// The truth of one item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GoldLabel {
+    /// The item's id.
+    pub item: String,
+    /// The classes that apply: exactly one unless the task is multi-label.
+    pub classes: Vec<Class>,
+    /// The probability with which the item was drawn, if the file says.
+    pub probability: Option<f64>,
+}
+
+/// A gold file.
+#[derive(Clone, Debug, Default)]
+pub struct GoldFile {
+    /// The labels, in the file's order.
+    pub labels: Vec<GoldLabel>,
+    /// The digest of all of them, which is the version of the annotator that gave them.
+    pub version: Option<Digest>,
+    /// Rows that could not be used, in a sentence each.
+    pub faults: Vec<String>,
+}
+
+impl GoldFile {
+    /// Reads a table with item, label and, optionally, inclusion probability.
+    ///
+    /// In a multi-label task the label is `a|b`, a JSON list, or `[]` when none applies. Labels that the task does not
+    /// have are an error: gold is too dear to be dropped in silence.
+    pub fn read(project: &Project) -> Result<Self> {
+        let Some(path) = &project.gold else { return Ok(Self::default()) };
+        let task = &project.task;
+        let mut options = AnswerOptions { strict: true, ..AnswerOptions::default() };
+        // The project's own names come first, so that a gold column in the items' own file is found.
+        options.item.splice(0..0, project.id.clone());
+        if let Some(label) = &project.gold_label {
+            options.label = vec![label.clone()];
+        }
+        let table = read_truth(path, &options)?;
+        let sets = table
+            .labels
+            .iter()
+            .map(|label| classes(label, task).map_err(|error| error.in_file(path)))
+            .collect::<Result<Vec<_>>>()?;
+        let mut labels = Vec::with_capacity(table.label.len());
+        for (number, &label) in table.label.iter().enumerate() {
+            let probability = table.probability.as_ref().map(|all| f64::from(all[number])).filter(|p| !p.is_nan());
+            if probability.is_some_and(|probability| probability <= 0.0) {
+                return Err(Error::input("expected an inclusion probability above 0, found 0")
+                    .in_file(path)
+                    .for_item(table.items.get(number as u32)));
+            }
+            labels.push(GoldLabel {
+                item: table.items.get(number as u32).to_owned(),
+                classes: sets[usize::from(label)].clone(),
+                probability,
+            });
+        }
+        let parts: Vec<String> =
+            labels.iter().map(|gold| format!("{}\0{:?}\0{:?}", gold.item, gold.classes, gold.probability)).collect();
+        let version = Digest::of_parts(parts.iter().map(String::as_bytes));
+        let mut faults = Vec::new();
+        if table.report.blank_labels > 0 {
+            faults.push(format!("{} gold rows have no label yet", table.report.blank_labels));
+        }
+        Ok(Self { labels, version: Some(version), faults })
+    }
+}
+
+fn classes(label: &str, task: &Task) -> Result<Vec<Class>> {
+    if task.kind != TaskKind::Multilabel {
+        return Ok(vec![task.labels.expect(label)?]);
+    }
+    let names: Vec<String> = if label.trim_start().starts_with('[') {
+        serde_json::from_str(label)
+            .map_err(|error| Error::input(format!("expected a JSON list of labels, found `{label}`")).because(error))?
+    } else {
+        label.split('|').map(|name| name.trim().to_owned()).collect()
+    };
+    let mut classes = names.iter().map(|name| task.labels.expect(name)).collect::<Result<Vec<Class>>>()?;
+    classes.sort_unstable();
+    classes.dedup();
+    Ok(classes)
+}
+
+/// A gold label on an item of the run.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    /// The item's position.
+    pub position: u32,
+    /// The classes that apply.
+    pub classes: Vec<Class>,
+    /// Whether it fits or measures.
+    pub part: GoldPart,
+    /// One over the inclusion probability, or 1.
+    pub weight: f64,
+}
+
+impl Placed {
+    /// The answer that the ledger keeps.
+    pub(super) fn answer(&self, task: &Task) -> Answer {
+        let name = |class: &Class| Name::clone(task.labels.name(*class));
+        match task.kind {
+            TaskKind::Multilabel => Answer::Set { labels: self.classes.iter().map(name).collect() },
+            TaskKind::Ordinal => Answer::Ordinal { label: name(&self.classes[0]), score: None },
+            _ => Answer::Class { label: name(&self.classes[0]) },
+        }
+    }
+}
+
+/// How the gold sample was drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Design {
+    /// Every label has a known inclusion probability.
+    Recorded,
+    /// No probability is known: taken as a simple random sample.
+    Assumed,
+}
+
+/// The gold labels of the run's items.
+#[derive(Clone, Debug)]
+pub(super) struct Gold {
+    /// In the order of the items.
+    pub labels: Vec<Placed>,
+    /// How they were drawn.
+    pub design: Design,
+    /// Labels of items that were not read.
+    pub unmatched: u64,
+}
+
+impl Gold {
+    /// Finds the items of gold labels. `drawn` holds the inclusion probabilities on record in the ledger, by id; those
+    /// of the file win.
+    pub(super) fn place(file: &GoldFile, items: &Items, drawn: &HashMap<String, f64>, seed: u64) -> Self {
+        let by_id = items.by_id();
+        let mut labels = Vec::new();
+        let mut unmatched = 0;
+        let mut design = Design::Recorded;
+        for gold in &file.labels {
+            let Some(&position) = by_id.get(gold.item.as_str()) else {
+                unmatched += 1;
+                continue;
+            };
+            let probability = gold.probability.or_else(|| drawn.get(&gold.item).copied());
+            if probability.is_none() {
+                design = Design::Assumed;
+            }
+            labels.push(Placed {
+                position,
+                classes: gold.classes.clone(),
+                part: gold_part(&gold.item, seed),
+                weight: 1.0 / probability.unwrap_or(1.0),
+            });
+        }
+        if design == Design::Assumed {
+            // A mixture of known and unknown probabilities has no valid weights.
+            for gold in &mut labels {
+                gold.weight = 1.0;
+            }
+        }
+        labels.sort_by_key(|gold| gold.position);
+        Self { labels, design, unmatched }
+    }
+
+    /// The labels of one part.
+    pub(super) fn part(&self, part: GoldPart) -> impl Iterator<Item = &Placed> {
+        self.labels.iter().filter(move |gold| gold.part == part)
+    }
+
+    /// The basis of every figure that rests on the measuring part.
+    pub(super) fn basis(&self) -> String {
+        let measuring = self.part(GoldPart::Measure).count();
+        match self.design {
+            Design::Recorded => format!("{measuring} blind gold items drawn at random with known probability"),
+            Design::Assumed => {
+                format!("{measuring} gold items, taken as drawn at random (no inclusion probabilities are on record)")
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! A run: from items to labels, their measured quality, a model and a report.
+//!
+//! ```text
+//! items ─▶ annotate ─▶ ledger ─▶ ballots ─▶ fuse ─▶ learn ─▶ combine ─▶ measure ─▶ write
+//! ```
+//!
+//! Only `annotate` writes to the ledger. Everything behind it is a function of the snapshot, the project file and the
+//! items, so a second run finds nothing to do and a run that was killed ends in the same bytes.
+
+mod annotate;
+mod annotators;
+mod ballots;
+mod combine;
+mod doubtful;
+mod fuse;
+mod gold;
+mod items;
+mod learn;
+mod measure;
+mod output;
+mod summary;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use postil_annotators::{Annotator, Settings, WorkerCommand};
+use postil_core::ledger::{Access, Draw, Ledger};
+use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Digest, ItemBatch, Name, Result};
+
+use crate::project::Project;
+use crate::report::Report;
+
+pub use annotate::{REJECTED, open_items};
+pub use gold::GoldFile;
+use items::Items;
+pub use output::{CONFIDENCE, LABELS, MODEL, REPORT_HTML, REPORT_JSON, read_report, write_whole};
+
+/// The name under which gold labels stand in the ledger, and the purpose of their draws.
+pub const GOLD: &str = "gold";
+
+/// How a run is made; none of it changes what comes out.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Whether the first row that cannot be read is an error.
+    pub strict: bool,
+    /// Whether to compute everything again although nothing has changed.
+    pub fresh: bool,
+    /// Worker processes for labelling programs.
+    pub threads: usize,
+}
+
+/// Who watches a run.
+pub trait Watch: Sync {
+    /// A stage begins; `total` is the number of items it will go through, if that is known.
+    fn stage(&self, name: &str, total: Option<u64>);
+    /// So many further items are done.
+    fn advance(&self, count: u64);
+    /// Whether the run should stop at the next clean point.
+    fn stopped(&self) -> bool;
+}
+
+/// Watches nothing.
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn stage(&self, _: &str, _: Option<u64>) {}
+    fn advance(&self, _: u64) {}
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
+/// What a run leaves behind.
+pub struct Outcome {
+    /// Everything that can be shown.
+    pub report: Report,
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// Whether everything was there already.
+    pub unchanged: bool,
+}
+
+/// Runs a project from beginning to end.
+///
+/// # Errors
+/// Anything that makes a result impossible; what the ledger acknowledged is kept, and running again goes on from there.
+pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Outcome> {
+    project.check_available()?;
+    let gold_file = GoldFile::read(project)?;
+    output::create_folder(&project.output)?;
+    let now_millis = now_millis();
+    let mut annotators = open_annotators(project, options.threads)?;
+    let ledger = Ledger::open(project.ledger(), Access::Write)?;
+    let annotated = annotate::annotate(project, &ledger, &mut annotators, options.strict, now_millis, watch)?;
+    drop(annotators);
+    let items = &annotated.items;
+    let gold = gold::Gold::place(&gold_file, items, &drawn_probabilities(&ledger.draws(GOLD)?), project.seed);
+    let gold_version = keep_gold(project, &ledger, &gold_file, &gold, items, now_millis)?;
+    let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
+    let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
+    let key = Digest::of_parts([
+        env!("CARGO_PKG_VERSION").as_bytes(),
+        project.settings.as_bytes(),
+        project.task.digest().as_bytes(),
+        snapshot.digest().as_bytes(),
+        items.fingerprint().as_bytes(),
+    ]);
+    if !options.fresh
+        && let Some(outcome) = output::unchanged(project, key)
+    {
+        return Ok(outcome);
+    }
+
+    watch.stage("fusing answers", None);
+    let ballots = ballots::read(&snapshot, &versions, &project.task, items, project.seed)?;
+    let fused = fuse::fuse(project, &ballots.votes, &gold)?;
+    let learned = if project.student {
+        let believed = learn::Believed {
+            posterior: &fused.posterior,
+            support: &fused.support,
+            classes: ballots::classes_per_decision(&project.task),
+            per_item: ballots::decisions_per_item(&project.task),
+        };
+        learn::learn(project, items, &believed, &gold, watch)?
+    } else {
+        Err("no model was trained: `student.train` is false".to_owned())
+    };
+    let labels = combine::label(&project.task, items, &ballots.votes, &fused, learned.as_ref().ok(), &gold);
+    let measured = measure::measure(&project.task, &labels, &fused, learned.as_ref().ok(), &gold);
+    watch.stage("writing", None);
+    let findings = summary::Findings {
+        project,
+        annotated: &annotated,
+        gold_file: &gold_file,
+        gold: &gold,
+        snapshot: snapshot.digest(),
+        ballots: &ballots,
+        fused: &fused,
+        learned: &learned,
+        labels: &labels,
+        measured: &measured,
+    };
+    let model = output::model(&findings)?;
+    let report = summary::report(&findings, model.as_ref(), watch)?;
+    let files = output::write(&findings, model.as_ref(), &report, key)?;
+    ledger.close()?;
+    Ok(Outcome { report, files, unchanged: false })
+}
+
+/// Opens every annotator of a project, in its order.
+pub fn open_annotators(project: &Project, threads: usize) -> Result<Vec<Box<dyn Annotator>>> {
+    let settings = Settings::new(WorkerCommand::this_program()?, threads);
+    let mut annotators = Vec::new();
+    for spec in &project.annotators {
+        annotators.extend(postil_annotators::open(spec, &project.task, &project.folder, &settings)?);
+    }
+    Ok(annotators)
+}
+
+/// The inclusion probability of each drawn item: that of the latest draw from its stratum, because every further draw
+/// raises the probability of the whole stratum.
+pub fn drawn_probabilities(draws: &[Draw]) -> HashMap<String, f64> {
+    let latest: HashMap<Option<&str>, f64> =
+        draws.iter().map(|draw| (draw.stratum.as_deref(), draw.inclusion_probability)).collect();
+    draws.iter().map(|draw| (draw.item.to_string(), latest[&draw.stratum.as_deref()])).collect()
+}
+
+/// Puts gold labels into the ledger as the answers of an annotator of their own.
+fn keep_gold(
+    project: &Project,
+    ledger: &Ledger,
+    file: &GoldFile,
+    gold: &gold::Gold,
+    items: &Items,
+    now_millis: i64,
+) -> Result<Option<Digest>> {
+    let Some(version) = file.version else { return Ok(None) };
+    let identity = AnnotatorIdentity { name: Name::from(GOLD), kind: AnnotatorKind::Person, version };
+    ledger.register(&identity, &serde_json::Value::Null, now_millis)?;
+    let done = ledger.done(version)?;
+    let annotations = gold
+        .labels
+        .iter()
+        .filter(|gold| !done.contains(items.id(gold.position as usize), items.digest(gold.position as usize)))
+        .map(|gold| {
+            let position = gold.position as usize;
+            let answer = gold.answer(&project.task);
+            Annotation {
+                at_millis: now_millis,
+                inclusion_probability: Some(1.0 / gold.weight).filter(|&probability| probability < 1.0),
+                ..Annotation::new(items.id(position).into(), items.digest(position), version, answer)
+            }
+        })
+        .collect();
+    ledger.append(annotations)?;
+    Ok(Some(version))
+}
+
+/// Milliseconds since 1970; only ever stored beside an answer, never part of a result.
+pub fn now_millis() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// What `plan` shows of one annotator.
+pub struct Preview {
+    /// The annotator.
+    pub identity: AnnotatorIdentity,
+    /// Its answer to the example, in words.
+    pub example: String,
+    /// Items of the sample that it answered.
+    pub answered: usize,
+    /// Seconds per item, measured on the sample.
+    pub seconds_per_item: f64,
+    /// The expected cost of all items.
+    pub cost: postil_core::Cost,
+}
+
+/// Tries every annotator on a sample without storing anything. `items` is the number of items of the whole run.
+pub fn preview(annotators: &mut [Box<dyn Annotator>], sample: &ItemBatch, items: u64) -> Result<Vec<Preview>> {
+    annotators
+        .iter_mut()
+        .map(|annotator| {
+            // The first call pays for starting processes and compiling; it is not the price of an item.
+            let warm = sample.select(&[0])?;
+            annotator.annotate(&warm)?;
+            let start = std::time::Instant::now();
+            let annotations = annotator.annotate(sample)?;
+            let seconds = start.elapsed().as_secs_f64();
+            let first = annotations.iter().find(|annotation| &*annotation.item == sample.id(0));
+            let scale = items as f64 / sample.len() as f64;
+            let price = annotator.price(sample);
+            let grow = |part: u64| (part as f64 * scale).ceil() as u64;
+            Ok(Preview {
+                identity: annotator.identity().clone(),
+                example: first
+                    .map_or_else(|| "nothing".to_owned(), |annotation| measure::answer_in_words(&annotation.answer)),
+                answered: annotations.iter().filter(|one| one.status == postil_core::Status::Ok).count(),
+                seconds_per_item: seconds / sample.len() as f64,
+                cost: postil_core::Cost {
+                    money_micros: grow(price.money_micros),
+                    person_millis: grow(price.person_millis),
+                    input_tokens: grow(price.input_tokens),
+                    output_tokens: grow(price.output_tokens),
+                },
+            })
+        })
+        .collect()
+}
+
+/// The path in words, relative to the project where it lies inside.
+fn shown(project: &Project, path: &Path) -> String {
+    path.strip_prefix(&project.folder).unwrap_or(path).display().to_string()
+}

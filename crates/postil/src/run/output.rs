@@ -1,0 +1,204 @@
+//! The files of a run. Each is written under a temporary name and renamed, and the record of all of them comes last, so
+//! that a crash leaves either the old result or the new one.
+
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
+use arrow_schema::{DataType, Field, Schema};
+use postil_core::table::TableWriter;
+use postil_core::{Digest, Error, Result, TaskKind};
+use serde::{Deserialize, Serialize};
+
+use super::learn::student_error;
+use super::summary::{Findings, measured_notes};
+use super::{Outcome, annotate::REJECTED};
+use crate::project::{OutputFormat, Project};
+use crate::report::Report;
+
+/// The labels' file, without its ending.
+pub const LABELS: &str = "labels";
+/// The model's file.
+pub const MODEL: &str = "model.postil";
+/// The report's data.
+pub const REPORT_JSON: &str = "report.json";
+/// The report's page.
+pub const REPORT_HTML: &str = "report.html";
+/// The record of what the files were made from.
+const RECORD: &str = "run.json";
+/// The column of the label's probability.
+pub const CONFIDENCE: &str = "confidence";
+/// Rows written at a time.
+const ROWS: usize = 65_536;
+
+/// What the files were made from, and their digests.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    key: Digest,
+    files: Vec<(String, Digest)>,
+}
+
+/// Makes a folder and those above it.
+pub(super) fn create_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Error::io(format!("the folder cannot be made: {error}"), error).in_file(folder))
+}
+
+/// Writes a file as a whole or not at all.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |error: std::io::Error| Error::io(format!("cannot be written: {error}"), error).in_file(path);
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    let mut file = File::create(&partial).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&partial, path).map_err(failed)
+}
+
+/// The last run's report.
+pub fn read_report(project: &Project) -> Result<Report> {
+    let path = project.output.join(REPORT_JSON);
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Error::io(format!("there is no report to show: {error}"), error).in_file(&path).hint("`postil run` makes one")
+    })?;
+    serde_json::from_str(&text).map_err(|error| {
+        Error::input("expected a report of this version")
+            .in_file(&path)
+            .because(error)
+            .hint("`postil run --fresh` writes it anew")
+    })
+}
+
+/// The last run's outcome, if it was made from exactly the same and its files are as they were written.
+pub(super) fn unchanged(project: &Project, key: Digest) -> Option<Outcome> {
+    let record: Record = serde_json::from_reader(BufReader::new(File::open(project.output.join(RECORD)).ok()?)).ok()?;
+    if record.key != key {
+        return None;
+    }
+    for (name, digest) in &record.files {
+        if digest_of_file(&project.output.join(name)).ok()? != *digest {
+            return None;
+        }
+    }
+    let files = record.files.iter().map(|(name, _)| project.output.join(name)).collect();
+    Some(Outcome { report: read_report(project).ok()?, files, unchanged: true })
+}
+
+fn digest_of_file(path: &Path) -> Result<Digest> {
+    let failed = |error: std::io::Error| Error::io(format!("cannot be read: {error}"), error).in_file(path);
+    Digest::of_reader(File::open(path).map_err(failed)?).map_err(failed)
+}
+
+/// The bytes of the model with its measured error inside.
+pub(super) fn model(findings: &Findings<'_>) -> Result<Option<Vec<u8>>> {
+    let Ok(learned) = findings.learned else { return Ok(None) };
+    let model = learned.fitted.model.with_notes(measured_notes(findings)).map_err(student_error)?;
+    Ok(Some(model.as_bytes().to_vec()))
+}
+
+/// Writes every file of a run.
+pub(super) fn write(
+    findings: &Findings<'_>,
+    model: Option<&Vec<u8>>,
+    report: &Report,
+    key: Digest,
+) -> Result<Vec<PathBuf>> {
+    let project = findings.project;
+    let folder = &project.output;
+    // Without its record a folder with half of a new result is not taken for a whole one.
+    remove(&folder.join(RECORD))?;
+    let mut names = Vec::new();
+    let mut formats = vec![OutputFormat::Parquet];
+    formats.extend(project.formats.iter().copied().filter(|format| *format != OutputFormat::Parquet));
+    for format in formats {
+        let name = format!("{LABELS}.{}", format.ending());
+        write_labels(findings, &folder.join(&name))?;
+        names.push(name);
+    }
+    match model {
+        Some(bytes) => {
+            write_whole(&folder.join(MODEL), bytes)?;
+            names.push(MODEL.to_owned());
+        }
+        None => remove(&folder.join(MODEL))?,
+    }
+    write_whole(&folder.join(REPORT_HTML), crate::report::render(report).as_bytes())?;
+    names.push(REPORT_HTML.to_owned());
+    let mut json = serde_json::to_vec_pretty(report)
+        .map_err(|error| Error::input("the report cannot be written").because(error))?;
+    json.push(b'\n');
+    write_whole(&folder.join(REPORT_JSON), &json)?;
+    names.push(REPORT_JSON.to_owned());
+    if findings.annotated.report.bad_rows > 0 && folder.join(REJECTED).exists() {
+        names.push(REJECTED.to_owned());
+    }
+    let files =
+        names.iter().map(|name| Ok((name.clone(), digest_of_file(&folder.join(name))?))).collect::<Result<Vec<_>>>()?;
+    let record = serde_json::to_vec(&Record { key, files })
+        .map_err(|error| Error::input("the record of the run cannot be written").because(error))?;
+    write_whole(&folder.join(RECORD), &record)?;
+    Ok(names.iter().map(|name| folder.join(name)).collect())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io(format!("cannot be removed: {error}"), error).in_file(path))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One row per item: id, label, its probability, where it comes from, votes, the gold label if there is one, and a
+/// probability per label.
+fn write_labels(findings: &Findings<'_>, path: &Path) -> Result<()> {
+    let (task, items, labels) = (&findings.project.task, &findings.annotated.items, findings.labels);
+    let mut fields = vec![
+        Field::new("id", DataType::Utf8, false),
+        Field::new("label", DataType::Utf8, false),
+        Field::new(CONFIDENCE, DataType::Float32, false),
+        Field::new("source", DataType::Utf8, false),
+        Field::new("votes", DataType::UInt32, false),
+        Field::new("gold", DataType::Utf8, true),
+    ];
+    fields.extend(task.labels.names().map(|name| Field::new(format!("p_{name}"), DataType::Float32, false)));
+    let schema = Arc::new(Schema::new(fields));
+    let mut gold = findings.gold.labels.iter().peekable();
+    let mut writer = TableWriter::create(path, schema.clone(), None)?;
+    for start in (0..items.len()).step_by(ROWS) {
+        let rows = start..(start + ROWS).min(items.len());
+        let gold: Vec<Option<String>> = rows
+            .clone()
+            .map(|item| gold.next_if(|gold| gold.position as usize == item))
+            .map(|gold| gold.map(|gold| super::summary::join_labels(task, &gold.classes)))
+            .collect();
+        let support = |item: usize| {
+            let decisions = item * labels.per_item..(item + 1) * labels.per_item;
+            findings.fused.support[decisions].iter().copied().max().unwrap_or(0)
+        };
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from_iter_values(rows.clone().map(|item| items.id(item)))),
+            Arc::new(StringArray::from_iter_values(rows.clone().map(|item| findings.label_of(item)))),
+            Arc::new(Float32Array::from_iter_values(rows.clone().map(|item| findings.confidence_of(item)))),
+            Arc::new(StringArray::from_iter_values(rows.clone().map(|item| labels.source[item].name()))),
+            Arc::new(UInt32Array::from_iter_values(rows.clone().map(support))),
+            Arc::new(StringArray::from_iter(gold)),
+        ];
+        for class in 0..task.labels.len() {
+            let probability = |item: usize| {
+                if task.kind == TaskKind::Multilabel {
+                    labels.of(item * labels.per_item + class)[1]
+                } else {
+                    labels.of(item)[class]
+                }
+            };
+            columns.push(Arc::new(Float32Array::from_iter_values(rows.clone().map(probability))));
+        }
+        let batch = RecordBatch::try_new(schema.clone(), columns)
+            .map_err(|error| Error::input("the labels do not fit their table").because(error))?;
+        writer.write(&batch)?;
+    }
+    writer.finish()
+}

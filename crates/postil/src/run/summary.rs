@@ -1,0 +1,479 @@
+//! From what a run found to the report.
+
+use postil_core::audit::{GoldPart, items_for_half_width};
+use postil_core::consensus::{Basis, Warning};
+use postil_core::{Class, Digest, Measured, Result, Task, TaskKind};
+
+use super::annotate::{Annotated, REJECTED};
+use super::annotators::annotators;
+use super::ballots::Ballots;
+use super::combine::{Labels, Source, Weights};
+use super::doubtful::doubtful;
+use super::fuse::Fused;
+use super::gold::{Design, Gold, GoldFile};
+use super::learn::Learned;
+use super::measure::{LEAST, Measurements};
+use super::{Watch, shown};
+use crate::project::{Metric, Project};
+use crate::report::{
+    AnnotatorRow, Candidate, ClassRow, Confusion, ConsensusSummary, CostSummary, Figure, GoldSummary, Headline,
+    ItemsSummary, ReliabilityBin, Report, Stage, StudentSummary, Target, TaskSummary,
+};
+use crate::score::Score;
+
+/// The version of the report's structure.
+const FORMAT: u32 = 1;
+/// The interval a further gold draw is planned for.
+const WANTED_HALF_WIDTH: f64 = 0.05;
+
+/// Everything a run found.
+pub(super) struct Findings<'a> {
+    pub project: &'a Project,
+    pub annotated: &'a Annotated,
+    pub gold_file: &'a GoldFile,
+    pub gold: &'a Gold,
+    pub snapshot: Digest,
+    pub ballots: &'a Ballots,
+    pub fused: &'a Fused,
+    pub learned: &'a std::result::Result<Learned, String>,
+    pub labels: &'a Labels,
+    pub measured: &'a Measurements,
+}
+
+/// Labels side by side.
+pub(super) fn join_labels(task: &Task, classes: &[Class]) -> String {
+    classes.iter().map(|&class| task.labels.name(class).as_ref()).collect::<Vec<_>>().join("|")
+}
+
+impl Findings<'_> {
+    /// The label of an item as it is written: in a multi-label task all that apply, separated by `|`.
+    pub(super) fn label_of(&self, item: usize) -> String {
+        let task = &self.project.task;
+        if task.kind == TaskKind::Multilabel {
+            let first = item * self.labels.per_item;
+            let applying: Vec<Class> = (0..self.labels.per_item)
+                .filter(|label| self.labels.given[first + label] == 1)
+                .map(|label| label as Class)
+                .collect();
+            return join_labels(task, &applying);
+        }
+        task.labels.name(self.labels.given[item]).to_string()
+    }
+
+    /// The probability of an item's label; in a multi-label task that of its least certain decision.
+    pub(super) fn confidence_of(&self, item: usize) -> f32 {
+        (item * self.labels.per_item..(item + 1) * self.labels.per_item)
+            .map(|decision| self.labels.of(decision)[usize::from(self.labels.given[decision])])
+            .fold(1.0, f32::min)
+    }
+
+    /// How many items there are.
+    pub(super) fn items(&self) -> usize {
+        self.annotated.items.len()
+    }
+
+    fn unknown(&self) -> String {
+        let measuring = self.measured.labels.count();
+        if self.gold_file.labels.is_empty() {
+            return "there are no gold labels".to_owned();
+        }
+        format!("only {measuring} gold items measure, {LEAST} are the least")
+    }
+
+    /// A figure, or why it is unknown when there is too little gold.
+    fn known(&self, measured: Measured) -> Measured {
+        if self.measured.enough() { measured } else { Measured::unknown(self.unknown()) }
+    }
+
+    fn figures(&self, score: &Score) -> Vec<Figure> {
+        let figures = score.figures(&self.measured.basis);
+        figures.into_iter().map(|figure| Figure { value: self.known(figure.value), ..figure }).collect()
+    }
+
+    fn gold_wanted(&self) -> u64 {
+        let share = self.figures(&self.measured.labels)[0].value.value().unwrap_or(0.8);
+        items_for_half_width(share, WANTED_HALF_WIDTH)
+    }
+}
+
+/// What the model's file says about its measured error.
+pub(super) fn measured_notes(findings: &Findings<'_>) -> serde_json::Value {
+    let figures = findings.measured.student.as_ref().map(|score| findings.figures(score));
+    serde_json::json!({
+        "source": "postil run",
+        "project": findings.project.name,
+        "snapshot": findings.snapshot,
+        "measured": figures,
+    })
+}
+
+/// Fills the report.
+pub(super) fn report(findings: &Findings<'_>, model: Option<&Vec<u8>>, watch: &dyn Watch) -> Result<Report> {
+    let project = findings.project;
+    let annotators = annotators(findings);
+    let report = &findings.annotated.report;
+    let cost = findings.ballots.activities.iter().map(|activity| activity.cost).sum::<postil_core::Cost>();
+    let unanswered = findings.labels.source.iter().filter(|source| **source != Source::Consensus).count() as u64;
+    let headline = headline(findings);
+    Ok(Report {
+        format: FORMAT,
+        postil: env!("CARGO_PKG_VERSION").to_owned(),
+        project: project.name.clone(),
+        task: TaskSummary {
+            kind: project.task.kind.name().to_owned(),
+            labels: project.task.labels.names().map(ToString::to_string).collect(),
+        },
+        snapshot: findings.snapshot.to_string(),
+        seed: project.seed,
+        items: ItemsSummary {
+            count: findings.items() as u64,
+            rejected: report.bad_rows,
+            rejected_file: (report.bad_rows > 0).then(|| shown(project, &project.output.join(REJECTED))),
+            duplicates: report.repeated_rows,
+            equal_content: report.duplicate_contents,
+            empty: report.empty_texts,
+            unanswered,
+        },
+        target: target(findings),
+        gold: GoldSummary {
+            total: findings.gold.labels.len() as u64,
+            fitting: findings.gold.part(GoldPart::Fit).count() as u64,
+            measuring: findings.gold.part(GoldPart::Measure).count() as u64,
+            design: design(findings),
+            unmatched: findings.gold.unmatched,
+        },
+        consensus: consensus(findings),
+        stages: stages(findings),
+        classes: classes(findings),
+        confusion: confusion(findings),
+        reliability: reliability(findings),
+        student: findings.learned.as_ref().ok().zip(model).map(|(learned, model)| StudentSummary {
+            file: shown(project, &project.output.join(super::MODEL)),
+            bytes: model.len() as u64,
+            settings: settings_in_words(learned),
+            trained_on: learned.trained_on as u64,
+        }),
+        cost: CostSummary {
+            money: cost.money_micros as f64 / 1e6,
+            person_minutes: cost.person_millis as f64 / 60_000.0,
+            annotations: findings.ballots.annotations,
+            sentence: if cost == postil_core::Cost::default() {
+                "nothing spent".to_owned()
+            } else {
+                format!(
+                    "{:.2} spent, {:.1} minutes of people's time",
+                    cost.money_micros as f64 / 1e6,
+                    cost.person_millis as f64 / 60_000.0
+                )
+            },
+        },
+        doubtful: doubtful(findings, watch)?,
+        warnings: warnings(findings),
+        next: next(findings, &annotators, &headline),
+        annotators,
+        headline,
+    })
+}
+
+fn settings_in_words(learned: &Learned) -> String {
+    let training = &learned.fitted.report;
+    let mut parts: Vec<&str> = training.parts.iter().map(|part| part.model.as_str()).collect();
+    parts.dedup();
+    let features = if training.characters { "words, word pairs and character n-grams" } else { "words and word pairs" };
+    format!("{features}; {}", parts.join(" + "))
+}
+
+fn headline(findings: &Findings<'_>) -> Headline {
+    let figures = findings.figures(&findings.measured.labels);
+    let wanted = match findings.project.target.map(|target| target.metric) {
+        Some(Metric::Accuracy) => Some(if figures[0].name == "accuracy" { "accuracy" } else { "exact sets" }),
+        Some(Metric::MacroF1) => Some("macro F1"),
+        Some(Metric::MicroF1) => Some(if figures[0].name == "accuracy" { "accuracy" } else { "micro F1" }),
+        None => None,
+    };
+    let figure = figures.iter().find(|figure| Some(figure.name.as_str()) == wanted).unwrap_or(&figures[0]);
+    let count = findings.items();
+    let sentence = match &figure.value {
+        Measured::Known { .. } => format!("{count} items labelled; {} {}", figure.name, figure.value),
+        Measured::Unknown { reason } => format!(
+            "{count} items labelled; their quality is unknown: {reason}; about {} gold labels would show it to within {WANTED_HALF_WIDTH}",
+            findings.gold_wanted()
+        ),
+    };
+    Headline { metric: figure.name.clone(), value: figure.value.clone(), sentence }
+}
+
+fn target(findings: &Findings<'_>) -> Option<Target> {
+    let target = findings.project.target?;
+    let Headline { metric, value, .. } = headline(findings);
+    let asked = format!("{metric} of at least {:.3}", target.at_least);
+    let (verdict, sentence) = match value {
+        Measured::Known { low, .. } if low >= target.at_least => {
+            ("met", format!("{asked} is met: the interval begins at {low:.3}"))
+        }
+        Measured::Known { high, .. } if high < target.at_least => {
+            ("missed", format!("{asked} is missed: the interval ends at {high:.3}"))
+        }
+        Measured::Known { low, high, .. } => {
+            ("not shown", format!("{asked} is neither shown nor refuted: the interval [{low:.3}, {high:.3}] holds it"))
+        }
+        Measured::Unknown { reason } => ("unknown", format!("{asked}: unknown, {reason}")),
+    };
+    Some(Target {
+        metric,
+        at_least: target.at_least,
+        confidence: target.confidence,
+        verdict: verdict.to_owned(),
+        sentence,
+    })
+}
+
+fn design(findings: &Findings<'_>) -> String {
+    let gold = findings.gold;
+    if gold.labels.is_empty() {
+        return "no gold labels".to_owned();
+    }
+    let (fitting, measuring) = (gold.part(GoldPart::Fit).count(), gold.part(GoldPart::Measure).count());
+    let drawn = match gold.design {
+        Design::Recorded => "drawn at random with known probability",
+        Design::Assumed => "taken as drawn at random: no inclusion probabilities are on record",
+    };
+    format!("{} labels {drawn}; {fitting} fit and choose, {measuring} only measure", gold.labels.len())
+}
+
+fn consensus(findings: &Findings<'_>) -> ConsensusSummary {
+    let consensus = &findings.fused.consensus;
+    let weights = findings.labels.weights;
+    let (reason, criterion, candidates) = match &consensus.choice {
+        Some(choice) => (choice.reason.clone(), criterion(choice.basis), choice.candidates.as_slice()),
+        None => ("the project file names it".to_owned(), "none: nothing was compared".to_owned(), [].as_slice()),
+    };
+    ConsensusSummary {
+        method: consensus.method.name().to_owned(),
+        reason,
+        criterion,
+        candidates: candidates
+            .iter()
+            .map(|candidate| Candidate {
+                method: candidate.method.name().to_owned(),
+                score: candidate.loss,
+                difference_error: candidate.error,
+                share: candidate.weight,
+            })
+            .collect(),
+        temperature: consensus.temperature,
+        decisions: findings.fused.answered,
+        votes: findings.ballots.votes.len() as u64,
+        ties: consensus.tied.len() as u64,
+        unanimous: consensus.unanimous as u64,
+        unanimous_doubted: findings.labels.kept.len() as u64,
+        unanimous_doubted_items: doubted_items(findings),
+        combination: match (findings.learned, weights) {
+            (Err(reason), _) => format!("the labels are the consensus; {reason}"),
+            (Ok(_), Weights::CONSENSUS) => {
+                "the labels are the consensus, and the student's where no annotator answered".to_owned()
+            }
+            (Ok(_), Weights { consensus, student }) => format!(
+                "consensus and student are pooled with weights {consensus:.2} and {student:.2}, fitted on the gold that fits; \
+                 where no annotator answered, the student decides"
+            ),
+        },
+    }
+}
+
+fn doubted_items(findings: &Findings<'_>) -> Vec<String> {
+    let mut items: Vec<u32> =
+        findings.labels.kept.iter().map(|decision| decision / findings.labels.per_item as u32).collect();
+    items.dedup();
+    items.into_iter().map(|item| findings.annotated.items.id(item as usize).to_owned()).collect()
+}
+
+/// What candidates were compared by, in words.
+pub(super) fn criterion(basis: Basis) -> String {
+    match basis {
+        Basis::Gold(items) => format!("mean log-loss on {items} fitting gold labels, cross-validated"),
+        Basis::HiddenAnswers(answers) => {
+            format!("mean log-loss on {answers} hidden answers, predicted from the others")
+        }
+        Basis::Nothing => "nothing to compare by".to_owned(),
+    }
+}
+
+fn stages(findings: &Findings<'_>) -> Vec<Stage> {
+    let stage = |name: &str, about: &str, score: &Score| Stage {
+        name: name.to_owned(),
+        about: about.to_owned(),
+        figures: findings.figures(score),
+    };
+    let mut stages = vec![
+        stage("labels", "The labels that were written: consensus and student together.", &findings.measured.labels),
+        stage("consensus", "The annotators' answers fused, before the student is heard.", &findings.measured.consensus),
+    ];
+    if let Some(student) = &findings.measured.student {
+        stages.push(stage("student", "The model alone, on items it has not learned from.", student));
+    }
+    stages
+}
+
+fn classes(findings: &Findings<'_>) -> Vec<ClassRow> {
+    let (task, basis) = (&findings.project.task, &findings.measured.basis);
+    let mut items = vec![0_u64; task.labels.len()];
+    for (decision, &given) in findings.labels.given.iter().enumerate() {
+        match task.kind {
+            TaskKind::Multilabel => items[decision % findings.labels.per_item] += u64::from(given),
+            _ => items[usize::from(given)] += 1,
+        }
+    }
+    (0..task.labels.len() as Class)
+        .map(|class| {
+            let (gold, precision, recall, f1) = match &findings.measured.labels {
+                Score::Single(tally, _) => (
+                    tally.confusion()[usize::from(class)].iter().sum(),
+                    tally.precision(class, basis),
+                    tally.recall(class, basis),
+                    tally.f1(class, basis),
+                ),
+                Score::Sets(tally) => (
+                    tally.support(class),
+                    tally.precision(class, basis),
+                    tally.recall(class, basis),
+                    tally.f1(class, basis),
+                ),
+            };
+            ClassRow {
+                label: task.labels.name(class).to_string(),
+                items: items[usize::from(class)],
+                gold,
+                precision: findings.known(precision),
+                recall: findings.known(recall),
+                f1: findings.known(f1),
+            }
+        })
+        .collect()
+}
+
+fn confusion(findings: &Findings<'_>) -> Option<Confusion> {
+    let Score::Single(tally, _) = &findings.measured.labels else { return None };
+    findings.measured.enough().then(|| Confusion {
+        labels: findings.project.task.labels.names().map(ToString::to_string).collect(),
+        counts: tally.confusion(),
+    })
+}
+
+fn reliability(findings: &Findings<'_>) -> Option<Vec<ReliabilityBin>> {
+    let Score::Single(tally, _) = &findings.measured.labels else { return None };
+    findings.measured.enough().then(|| {
+        tally
+            .reliability(&findings.measured.basis)
+            .into_iter()
+            .map(|bin| ReliabilityBin {
+                from: bin.range.0,
+                to: bin.range.1,
+                count: bin.count,
+                confidence: bin.confidence,
+                accuracy: bin.accuracy,
+            })
+            .collect()
+    })
+}
+
+fn warnings(findings: &Findings<'_>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let report = &findings.annotated.report;
+    if report.bad_rows > 0 {
+        let first = report
+            .first_bad
+            .first()
+            .map_or(String::new(), |fault| format!("; the first is line {}: {}", fault.line, fault.reason));
+        warnings.push(format!("{} rows could not be read and were put aside{first}", report.bad_rows));
+    }
+    if report.empty_texts > 0 {
+        warnings.push(format!("{} items have an empty text", report.empty_texts));
+    }
+    if findings.gold.unmatched > 0 {
+        warnings.push(format!("{} gold labels name items that were not read", findings.gold.unmatched));
+    }
+    warnings.extend(findings.gold_file.faults.iter().cloned());
+    warnings.extend(findings.annotated.warnings.iter().cloned());
+    warnings.extend(findings.fused.consensus.warnings.iter().map(|warning| in_words(findings, warning)));
+    if let Err(reason) = findings.learned
+        && findings.project.student
+    {
+        warnings.push(reason.clone());
+    }
+    warnings
+}
+
+/// A warning with the names of annotators and labels in place of their numbers.
+fn in_words(findings: &Findings<'_>, warning: &Warning) -> String {
+    let label = |class: &Class| {
+        if findings.project.task.kind == TaskKind::Multilabel {
+            ["no", "yes"][usize::from(*class).min(1)].to_owned()
+        } else {
+            findings.project.task.labels.name(*class).to_string()
+        }
+    };
+    match warning {
+        Warning::NearConstant { annotator, class, share } => format!(
+            "`{}` says `{}` in {:.0} % of its answers, whatever the truth",
+            findings.annotated.identities[*annotator as usize].name,
+            label(class),
+            100.0 * share
+        ),
+        Warning::Collapsed { class, votes, posterior } => format!(
+            "`{}` has {:.1} % of the votes and only {:.1} % of the consensus",
+            label(class),
+            100.0 * votes,
+            100.0 * posterior
+        ),
+        other => other.to_string(),
+    }
+}
+
+fn next(findings: &Findings<'_>, annotators: &[AnnotatorRow], headline: &Headline) -> Vec<String> {
+    let mut next = Vec::new();
+    let have = findings.gold.labels.len() as u64;
+    let wanted = findings.gold_wanted();
+    if wanted > have {
+        let more = wanted - have;
+        next.push(match headline.value {
+            Measured::Known { .. } => {
+                format!("`postil draw {more}`: with that many more gold labels the interval narrows to about ±{WANTED_HALF_WIDTH}")
+            }
+            Measured::Unknown { .. } => {
+                format!("`postil draw {more}`, label what it draws and name the file in `data.gold`: then quality is measured to about ±{WANTED_HALF_WIDTH}")
+            }
+        });
+    }
+    let mut weak: Vec<(&ClassRow, f64)> = Vec::new();
+    let rows = classes(findings);
+    for row in &rows {
+        if let Some(f1) = row.f1.value() {
+            weak.push((row, f1));
+        }
+    }
+    weak.sort_by(|left, right| left.1.total_cmp(&right.1));
+    if let Some((row, _)) = weak.first() {
+        next.push(format!("look at `{}`, the weakest label: F1 {}", row.label, row.f1.brief()));
+    }
+    let unanswered = findings.labels.source.iter().filter(|source| **source != Source::Consensus).count();
+    if unanswered * 10 > findings.items() {
+        let share = 100.0 * unanswered as f64 / findings.items() as f64;
+        next.push(format!("no annotator answers {unanswered} items ({share:.0} %): a list or program for what they have in common would help most"));
+    }
+    for annotator in annotators {
+        let broken = annotator.failed + annotator.malformed;
+        if broken > 0 {
+            next.push(format!("mend `{}`: {broken} of its answers failed or could not be used", annotator.name));
+        }
+        if let (Some(accuracy), true) = (annotator.accuracy.value(), annotator.answered >= 20)
+            && accuracy < 0.5
+        {
+            next.push(format!("mend or drop `{}`: accuracy {}", annotator.name, annotator.accuracy.brief()));
+        }
+    }
+    if !findings.labels.given.is_empty() {
+        next.push("read the doubtful items in the report: a mistake seen there is often a rule to write".to_owned());
+    }
+    next
+}

@@ -1,0 +1,72 @@
+//! Scoring labels against a truth, in the one way that every command shows.
+
+use postil_core::Class;
+use postil_core::audit::{SetTally, Tally};
+
+use crate::report::Figure;
+
+/// Counts for one kind of task.
+#[derive(Clone, Debug)]
+pub enum Score {
+    /// One label per item; `true` if the labels are an ordered scale.
+    Single(Tally, bool),
+    /// Any number of labels per item.
+    Sets(SetTally),
+}
+
+impl Score {
+    /// The accuracy-like figures of a task, the headline's first. `basis` says what they rest on.
+    pub fn figures(&self, basis: &str) -> Vec<Figure> {
+        let figure = |name: &str, value| Figure { name: name.to_owned(), value };
+        match self {
+            Self::Single(tally, ordered) => {
+                let mut figures =
+                    vec![figure("accuracy", tally.accuracy(basis)), figure("macro F1", tally.macro_f1(basis))];
+                if *ordered {
+                    figures.push(figure("mean absolute error in levels", tally.mean_absolute_error(basis)));
+                }
+                figures.push(figure("calibration error", tally.calibration_error(basis)));
+                figures.push(figure("log-loss", tally.log_loss(basis)));
+                figures
+            }
+            Self::Sets(tally) => vec![
+                figure("micro F1", tally.micro_f1(basis)),
+                figure("macro F1", tally.macro_f1(basis)),
+                figure("exact sets", tally.subset_accuracy(basis)),
+            ],
+        }
+    }
+
+    /// How many items were scored.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Single(tally, _) => tally.count(),
+            Self::Sets(tally) => tally.count(),
+        }
+    }
+}
+
+/// The label of a row of probabilities: the likeliest, the first of equals.
+///
+/// On ordered scales too: the median, which has the least expected distance, did worse on real data by accuracy and by
+/// distance, because probabilities are not as good as the labels they favour.
+pub fn decide(probabilities: &[f32]) -> Class {
+    let mut best = 0;
+    for (class, probability) in probabilities.iter().enumerate() {
+        if *probability > probabilities[best] {
+            best = class;
+        }
+    }
+    best as Class
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_likeliest_labels_wins() {
+        assert_eq!(decide(&[0.2, 0.4, 0.4]), 1);
+        assert_eq!(decide(&[1.0]), 0);
+    }
+}
