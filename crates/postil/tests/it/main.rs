@@ -1,0 +1,12 @@
+//! Process tests of the real binary.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod aggregate;
+mod bad_input;
+mod crash;
+mod first_steps;
+mod report;
+mod support;
+mod tickets;
+mod train_predict;
