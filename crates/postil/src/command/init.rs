@@ -77,7 +77,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             vec![column.name.clone(), role.to_owned(), column.distinct.to_string(), example]
         })
         .collect();
-    say(&format!("{} rows looked at:\n", seen.rows_seen))?;
+    say(&format!("{} rows looked at:\n\n", seen.rows_seen))?;
     say(&table(&["column", "taken as", "distinct", "example"], &rows))?;
     say(&format!(
         "\nwritten: {} and {}\nnext: put your labels and rules in, then `postil plan {}`",

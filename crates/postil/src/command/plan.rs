@@ -83,7 +83,7 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
         remark(&format!("note: line {} cannot be read: {}", fault.line, fault.reason));
     }
     say(&format!(
-        "{} {} task, {} labels: {}",
+        "{} items; {}, {} labels: {}",
         count(report.items),
         project.task.kind,
         project.task.labels.len(),
@@ -96,7 +96,7 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
             count(report.repeated_rows)
         ))?;
     }
-    say(&format!("{} gold labels\n", count(gold.labels.len() as u64)))?;
+    say(&format!("{} gold labels\n\n", count(gold.labels.len() as u64)))?;
     let rows: Vec<Vec<String>> = previews
         .iter()
         .map(|one| {

@@ -50,7 +50,7 @@ pub(super) fn summary(report: &Report) -> String {
     let mut lines = vec![report.headline.sentence.clone()];
     let row = |name: &str, text: String| format!("  {name:<11} {text}");
     let items = &report.items;
-    let mut read = format!("{} {} task, {} labels", count(items.count), report.task.kind, report.task.labels.len());
+    let mut read = format!("{}; {}, {} labels", count(items.count), report.task.kind, report.task.labels.len());
     for (number, what) in [
         (items.rejected, "rejected"),
         (items.duplicates, "duplicates skipped"),
