@@ -107,7 +107,7 @@ pub(super) fn label(
             .iter()
             .map(|(decision, truth, student, weight)| Known {
                 truth: *truth,
-                consensus: fused.of(*decision, classes),
+                consensus: fused.consensus.of(*decision),
                 student,
                 weight: *weight,
             })
@@ -116,7 +116,7 @@ pub(super) fn label(
     });
     let mut labels = Labels {
         weights,
-        posterior: fused.posterior.clone(),
+        posterior: fused.consensus.posterior.clone(),
         given: Vec::with_capacity(items.len() * per_item),
         source: Vec::with_capacity(items.len()),
         kept: Vec::new(),
@@ -138,7 +138,7 @@ pub(super) fn label(
                 if fused.support[decision] == 0 {
                     labels.posterior[row.clone()].copy_from_slice(&student);
                 } else {
-                    weights.pool(fused.of(decision, classes), &student, &mut labels.posterior[row.clone()]);
+                    weights.pool(fused.consensus.of(decision), &student, &mut labels.posterior[row.clone()]);
                 }
             }
             let mut given = decide(&labels.posterior[row]);

@@ -13,19 +13,10 @@ use crate::project::Project;
 pub(super) struct Fused {
     /// The consensus.
     pub consensus: Consensus,
-    /// `classes` probabilities per decision.
-    pub posterior: Vec<f32>,
     /// Votes per decision.
     pub support: Vec<u32>,
     /// Decisions with at least one vote.
     pub answered: u64,
-}
-
-impl Fused {
-    /// The probabilities of one decision.
-    pub(super) fn of(&self, decision: usize, classes: usize) -> &[f32] {
-        &self.posterior[decision * classes..(decision + 1) * classes]
-    }
 }
 
 /// Fuses the votes by the project's method.
@@ -40,5 +31,5 @@ pub(super) fn fuse(project: &Project, votes: &Votes, gold: &Gold) -> Result<Fuse
     let consensus = consensus::fit(votes, &DecisionGold::new(entries)?, project.method, &settings)?;
     let support: Vec<u32> = (0..votes.decisions()).map(|decision| votes.support(decision) as u32).collect();
     let answered = support.iter().filter(|&&votes| votes > 0).count() as u64;
-    Ok(Fused { posterior: consensus.posterior.clone(), consensus, support, answered })
+    Ok(Fused { consensus, support, answered })
 }

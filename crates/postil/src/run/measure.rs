@@ -57,7 +57,7 @@ pub(super) fn measure(
         basis: gold.basis(),
         labels: score(&|decision| (labels.of(decision).to_vec(), labels.given[decision])),
         consensus: score(&|decision| {
-            let row = fused.of(decision, classes);
+            let row = fused.consensus.of(decision);
             (row.to_vec(), decide(row))
         }),
         student: learned.map(|learned| {

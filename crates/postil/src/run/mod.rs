@@ -116,7 +116,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let fused = fuse::fuse(project, &ballots.votes, &gold)?;
     let learned = if project.student {
         let believed = learn::Believed {
-            posterior: &fused.posterior,
+            posterior: &fused.consensus.posterior,
             support: &fused.support,
             classes: ballots::classes_per_decision(&project.task),
             per_item: ballots::decisions_per_item(&project.task),
