@@ -1,8 +1,8 @@
 //! Accuracy, log-loss and calibration of every method on the shared sets, without gold and with 50 gold items drawn at
 //! random (the rest is truth), averaged over draws.
 //!
-//! `POSTIL_DATA=... cargo run --release -p postil-core --example consensus_table -- [sets] [draws]`, where `sets` is a
-//! list of beginnings of names, separated by commas.
+//! `POSTIL_DATA=... cargo run --release -p postil-core --example consensus_table -- [sets] [draws] [methods]`, where
+//! `sets` is a list of beginnings of names and `methods` one of names, separated by commas.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "an example prints its result and stops at bad files")]
 
@@ -194,10 +194,14 @@ fn begins(name: &str, beginnings: &str) -> bool {
 fn main() {
     let filter = std::env::args().nth(1).unwrap_or_default();
     let draws: u64 = std::env::args().nth(2).map_or(10, |text| text.parse().unwrap());
+    let wanted = std::env::args().nth(3).unwrap_or_default();
     let sets: Vec<Set> = sets().into_iter().filter(|set| begins(&set.name, &filter)).collect();
     for gold_size in [0usize, 50] {
-        let methods: Vec<Method> =
-            Method::ALL.into_iter().filter(|method| gold_size > 0 || !method.needs_gold()).collect();
+        let methods: Vec<Method> = Method::ALL
+            .into_iter()
+            .filter(|method| gold_size > 0 || !method.needs_gold())
+            .filter(|method| wanted.is_empty() || wanted.split(',').any(|name| name == method.name()))
+            .collect();
         println!("{gold_size} gold items; accuracy, log-loss, calibration error");
         print!("{:45}", "set, decisions x annotators x classes, votes");
         for method in &methods {

@@ -136,7 +136,7 @@ pub(crate) fn on_answers(
     let assess = |&method: &Method| {
         let posterior = estimate(&rest, gold, method, settings).posterior;
         let counts = counts_given(&rest, &posterior, false);
-        let emission = Confusion {
+        let mut emission = Confusion {
             class_prior: ClassPrior::Uniform,
             added: added_by_habit(&rest, &counts, &said, 2.0),
             least: 1e-10,

@@ -15,7 +15,7 @@ pub(crate) enum ClassPrior {
 
 impl ClassPrior {
     /// The share of each class, and the logarithm of the prior density there.
-    fn maximise(self, counts: &Counts, classes: usize) -> (Vec<f64>, f64) {
+    pub(crate) fn maximise(self, counts: &Counts, classes: usize) -> (Vec<f64>, f64) {
         match self {
             Self::Uniform => (vec![1.0 / classes as f64; classes], 0.0),
             Self::Estimated(added) => {
@@ -46,7 +46,7 @@ pub(crate) struct Confusion {
 }
 
 impl Emission for Confusion {
-    fn maximise(&self, votes: &Votes, counts: &Counts, table: &mut Table) -> f64 {
+    fn maximise(&mut self, votes: &Votes, counts: &Counts, table: &mut Table) -> f64 {
         let (classes, lanes) = (table.classes, table.lanes);
         let (shares, mut density) = self.class_prior.maximise(counts, classes);
         for (base, share) in table.base.iter_mut().zip(&shares) {
@@ -107,7 +107,7 @@ pub(crate) struct OneCoin {
 }
 
 impl Emission for OneCoin {
-    fn maximise(&self, votes: &Votes, counts: &Counts, table: &mut Table) -> f64 {
+    fn maximise(&mut self, votes: &Votes, counts: &Counts, table: &mut Table) -> f64 {
         let (classes, lanes) = (table.classes, table.lanes);
         let (shares, mut density) = self.class_prior.maximise(counts, classes);
         for (base, share) in table.base.iter_mut().zip(&shares) {

@@ -4,8 +4,12 @@ use super::Settings;
 use super::em::{self, Emission, Stop};
 use super::emission::{ClassPrior, Confusion, OneCoin, added_by_habit, said};
 use super::float::Float;
-use super::majority;
+use super::ordered::Ordered;
+use super::pooled::Pooled;
 use super::sweep::{Counts, Sweep, Table, counts_given, lanes_for};
+use super::variational::{Bayesian, Competence};
+use super::weighted::{self, Ties};
+use super::{glad, majority};
 use crate::error::{Error, Result};
 use crate::votes::{Gold, Votes};
 
@@ -14,6 +18,10 @@ use crate::votes::{Gold, Votes};
 pub enum Method {
     /// The most frequent class; the posterior is the share of the votes, smoothed.
     Majority,
+    /// Votes weighted by how often their annotator agrees with majority (worker agreement with aggregate).
+    Wawa,
+    /// Votes weighted by how often their annotator agrees with the weighted vote itself.
+    ZeroBasedSkill,
     /// Each annotator has one accuracy, learnt without gold or with it.
     OneCoin,
     /// Each annotator has a confusion matrix: Dawid and Skene, maximum a posteriori.
@@ -21,6 +29,16 @@ pub enum Method {
     /// The same with all classes alike beforehand, for sparse one-sided programs, where an estimated class prior lets
     /// classes empty.
     UniformDawidSkene,
+    /// Dawid and Skene where annotators with few answers are taken to be like the others.
+    PooledDawidSkene,
+    /// Dawid and Skene with a distribution over every confusion matrix (independent Bayesian classifier combination).
+    Ibcc,
+    /// Each annotator knows, or says what it always says.
+    Mace,
+    /// Each annotator has one skill and each item is more or less hard.
+    Glad,
+    /// For classes in order: near misses are likelier than far ones.
+    Ordered,
     /// Dawid and Skene where silence speaks too: whether an annotator answers depends on the class. For programs that
     /// see every item, never for people who are handed some.
     SilentDawidSkene,
@@ -34,11 +52,18 @@ pub enum Method {
 
 impl Method {
     /// Every method, the automatic one last.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 15] = [
         Self::Majority,
+        Self::Wawa,
+        Self::ZeroBasedSkill,
         Self::OneCoin,
         Self::DawidSkene,
         Self::UniformDawidSkene,
+        Self::PooledDawidSkene,
+        Self::Ibcc,
+        Self::Mace,
+        Self::Glad,
+        Self::Ordered,
         Self::SilentDawidSkene,
         Self::LogOdds,
         Self::SilentLogOdds,
@@ -49,9 +74,16 @@ impl Method {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Majority => "majority",
+            Self::Wawa => "wawa",
+            Self::ZeroBasedSkill => "zero-based-skill",
             Self::OneCoin => "one-coin",
             Self::DawidSkene => "dawid-skene",
             Self::UniformDawidSkene => "uniform-dawid-skene",
+            Self::PooledDawidSkene => "pooled-dawid-skene",
+            Self::Ibcc => "ibcc",
+            Self::Mace => "mace",
+            Self::Glad => "glad",
+            Self::Ordered => "ordered",
             Self::SilentDawidSkene => "silent-dawid-skene",
             Self::LogOdds => "log-odds",
             Self::SilentLogOdds => "silent-log-odds",
@@ -82,6 +114,10 @@ const CONFUSION: f64 = 2.0;
 /// Answers added to each row of a confusion matrix that is learnt from gold alone.
 const LOG_ODDS: f64 = 10.0;
 
+/// Answers added to each row of a confusion matrix from the matrix of all annotators together. More than four can
+/// empty a class.
+const POOLED: f64 = 4.0;
+
 /// Decisions added per class to the rate at which an annotator answers.
 const SILENCE: f64 = 10.0;
 
@@ -109,8 +145,34 @@ pub(crate) fn estimate(votes: &Votes, gold: &Gold, method: Method, settings: &Se
             Estimate { posterior, prior, objective: Vec::new(), converged: true }
         }
         Method::OneCoin => {
-            let emission = OneCoin { class_prior: ClassPrior::Uniform, added: ONE_COIN };
-            iterate(votes, &sweep, &emission, first_guess(votes, &sweep), stop)
+            let mut emission = OneCoin { class_prior: ClassPrior::Uniform, added: ONE_COIN };
+            iterate(votes, &sweep, &mut emission, first_guess(votes, &sweep), stop)
+        }
+        Method::Wawa | Method::ZeroBasedSkill => {
+            let skills = match method {
+                Method::Wawa => weighted::wawa(votes, Ties::Shared),
+                _ => weighted::zero_based(votes, Ties::Shared),
+            };
+            let prior = majority::prior(votes);
+            let shares = weighted::shares(votes, &skills, &prior, majority::SMOOTHING);
+            let posterior = shares.into_iter().map(|share| share as f32).collect();
+            Estimate { posterior, prior, objective: Vec::new(), converged: true }
+        }
+        Method::PooledDawidSkene => {
+            let mut emission = Pooled { class_prior: ClassPrior::Estimated(1.0), strength: POOLED };
+            iterate(votes, &sweep, &mut emission, first_guess(votes, &sweep), stop)
+        }
+        Method::Ibcc => {
+            let first = first_guess(votes, &sweep);
+            let added = added_by_habit(votes, &first, &said(votes), CONFUSION);
+            let mut emission = Bayesian { added, class_prior: 1.0 };
+            iterate(votes, &sweep, &mut emission, first, stop)
+        }
+        Method::Mace => iterate(votes, &sweep, &mut Competence, first_guess(votes, &sweep), stop),
+        Method::Glad => glad::estimate(votes, gold, settings),
+        Method::Ordered => {
+            let mut emission = Ordered::new(votes, ClassPrior::Estimated(1.0));
+            iterate(votes, &sweep, &mut emission, first_guess(votes, &sweep), stop)
         }
         Method::DawidSkene | Method::UniformDawidSkene | Method::SilentDawidSkene => {
             let first = first_guess(votes, &sweep);
@@ -120,14 +182,14 @@ pub(crate) fn estimate(votes: &Votes, gold: &Gold, method: Method, settings: &Se
                 _ => ClassPrior::Estimated(1.0),
             };
             let silence = sweep.silent.then_some(SILENCE);
-            let emission = Confusion { class_prior, added, least: 1e-10, silence };
-            iterate(votes, &sweep, &emission, first, stop)
+            let mut emission = Confusion { class_prior, added, least: 1e-10, silence };
+            iterate(votes, &sweep, &mut emission, first, stop)
         }
         Method::LogOdds | Method::SilentLogOdds => {
             let counts = gold_counts(votes, gold);
             let added = added_by_habit(votes, &counts, &said(votes), LOG_ODDS);
             let silence = (method == Method::SilentLogOdds).then_some(SILENCE);
-            let emission = Confusion { class_prior: ClassPrior::Estimated(1.0), added, least: 1e-10, silence };
+            let mut emission = Confusion { class_prior: ClassPrior::Estimated(1.0), added, least: 1e-10, silence };
             let mut table = Table::new(votes);
             emission.maximise(votes, &counts, &mut table);
             let none = Gold::none();
@@ -146,7 +208,7 @@ pub(crate) fn estimate(votes: &Votes, gold: &Gold, method: Method, settings: &Se
 /// Votes x classes above which sweeps run in single precision.
 const SINGLE_ABOVE: usize = 4_000_000;
 
-fn iterate(votes: &Votes, sweep: &Sweep<'_>, emission: &dyn Emission, first: Counts, stop: Stop) -> Estimate {
+fn iterate(votes: &Votes, sweep: &Sweep<'_>, emission: &mut dyn Emission, first: Counts, stop: Stop) -> Estimate {
     let fitted = em::fit(votes, sweep, emission, first, stop);
     let none = Gold::none();
     let posterior = Sweep { gold: &none, ..*sweep }.posterior(votes, &fitted.table);

@@ -26,19 +26,25 @@ mod choose;
 mod em;
 mod emission;
 mod float;
+mod glad;
 mod majority;
 mod method;
+mod ordered;
 mod outcome;
+mod pooled;
 mod reference;
 mod reliability;
+mod special;
 mod sweep;
 mod temperature;
+mod variational;
+mod weighted;
 mod wide;
 
 pub use choose::{Basis, Candidate, Choice, ENOUGH_GOLD};
 pub use method::Method;
 pub use outcome::{Consensus, Warning};
-pub use reference::{Reference, dawid_skene_reference, vote_shares};
+pub use reference::{Reference, dawid_skene_reference, vote_shares, wawa_reference, zero_based_skill_reference};
 pub use reliability::Reliability;
 
 use crate::error::{Error, Result};

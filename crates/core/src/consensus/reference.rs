@@ -4,6 +4,7 @@ use super::em::{self, Stop};
 use super::emission::{ClassPrior, Confusion};
 use super::majority;
 use super::sweep::{Sweep, counts_given};
+use super::weighted::{self, Ties};
 use crate::error::{Error, Result};
 use crate::votes::{Gold, Votes};
 
@@ -35,9 +36,9 @@ pub fn dawid_skene_reference(votes: &Votes, sweeps: usize) -> Result<Reference> 
     let prior = majority::prior(votes);
     let first = counts_given(votes, &majority::posterior::<f64>(votes, &prior, 0.0), false);
     let added = vec![0.0; first.rows.len()];
-    let emission = Confusion { class_prior: ClassPrior::Estimated(0.0), added, least: 1e-10, silence: None };
+    let mut emission = Confusion { class_prior: ClassPrior::Estimated(0.0), added, least: 1e-10, silence: None };
     let stop = Stop { sweeps: sweeps.saturating_sub(1), tolerance: None };
-    let fitted = em::fit(votes, &sweep, &emission, first, stop);
+    let fitted = em::fit(votes, &sweep, &mut emission, first, stop);
     let posterior = sweep.posterior_f64(votes, &fitted.table);
     let mut confusion = Vec::with_capacity(votes.annotators() * classes * classes);
     for annotator in 0..votes.annotators() {
@@ -47,6 +48,22 @@ pub fn dawid_skene_reference(votes: &Votes, sweeps: usize) -> Result<Reference> 
     }
     let prior = fitted.table.base[..classes].iter().map(|log| log.exp()).collect();
     Ok(Reference { posterior, prior, confusion, objective: fitted.objective })
+}
+
+/// Wawa as crowd-kit 1.4.2 has it, where a tie is the first class's: each annotator's skill, and the weighted vote
+/// shares, `classes` numbers per decision.
+pub fn wawa_reference(votes: &Votes) -> (Vec<f64>, Vec<f64>) {
+    let skills = weighted::wawa(votes, Ties::First);
+    let shares = weighted::shares(votes, &skills, &majority::prior(votes), 0.0);
+    (skills, shares)
+}
+
+/// Zero-based skill as crowd-kit 1.4.2 has it, where a tie is the first class's: each annotator's skill, and the weighted
+/// vote shares, `classes` numbers per decision.
+pub fn zero_based_skill_reference(votes: &Votes) -> (Vec<f64>, Vec<f64>) {
+    let skills = weighted::zero_based(votes, Ties::First);
+    let shares = weighted::shares(votes, &skills, &majority::prior(votes), 0.0);
+    (skills, shares)
 }
 
 /// The share of each class among each decision's votes, not smoothed; the shares over all decisions where nobody voted.
