@@ -143,14 +143,17 @@ fn sets() -> Vec<Set> {
     sets
 }
 
-/// Accuracy, log-loss and expected calibration error in 15 bins, or sums of them.
+/// Accuracy, log-loss, expected calibration error in 15 bins, and the error that posteriors as sure as these would show
+/// on so few items if they were calibrated; or sums of them.
 #[derive(Clone, Copy, Default)]
-struct Score([f64; 3]);
+struct Score([f64; 4]);
 
 impl Score {
     fn of(posterior: &[f32], labels: &[u16], classes: usize, truth: impl Iterator<Item = (u32, u16)>) -> Self {
         let (mut right, mut loss, mut count) = (0.0, 0.0, 0.0);
         let mut bins = [(0.0f64, 0.0f64); 15];
+        let mut by_chance = [[0.0f64; 15]; 8];
+        let mut random = Random::new(1);
         for (decision, class) in truth {
             let row = &posterior[decision as usize * classes..][..classes];
             let label = labels[decision as usize];
@@ -162,9 +165,14 @@ impl Score {
             let bin = &mut bins[((confidence * 15.0) as usize).min(14)];
             bin.0 += hit;
             bin.1 += confidence;
+            for bins in &mut by_chance {
+                let hit = if random.unit() < confidence { 1.0 } else { 0.0 };
+                bins[((confidence * 15.0) as usize).min(14)] += hit - confidence;
+            }
         }
         let gap: f64 = bins.iter().map(|bin| (bin.0 - bin.1).abs()).sum();
-        Self([right / count, loss / count, gap / count])
+        let floor: f64 = by_chance.iter().flatten().map(|gap| gap.abs()).sum::<f64>() / by_chance.len() as f64;
+        Self([right / count, loss / count, gap / count, floor / count])
     }
 
     fn add(&mut self, other: Self, share: f64) {
@@ -174,8 +182,8 @@ impl Score {
     }
 
     fn print(self) {
-        let [accuracy, loss, gap] = self.0;
-        print!(" | {accuracy:.3} {loss:.2} {gap:.2}");
+        let [accuracy, loss, gap, floor] = self.0;
+        print!(" | {accuracy:.3} {loss:.2} {gap:.3} {floor:.3}");
     }
 }
 
@@ -202,10 +210,10 @@ fn main() {
             .filter(|method| gold_size > 0 || !method.needs_gold())
             .filter(|method| wanted.is_empty() || wanted.split(',').any(|name| name == method.name()))
             .collect();
-        println!("{gold_size} gold items; accuracy, log-loss, calibration error");
+        println!("{gold_size} gold items; accuracy, log-loss, calibration error and its floor");
         print!("{:45}", "set, decisions x annotators x classes, votes");
         for method in &methods {
-            print!(" | {:15}", &method.name()[..method.name().len().min(15)]);
+            print!(" | {:21}", method.name());
         }
         println!(" | auto, unanimous kept");
         let mut table: Vec<Vec<Score>> = Vec::new();

@@ -24,6 +24,8 @@ pub(crate) struct Assessment {
     pub(crate) factor: f64,
     /// The loss on each gold item or hidden answer, with the factor fitted to the others.
     pub(crate) losses: Vec<f64>,
+    /// The scaled prediction for each gold item, `classes` numbers each; empty if hidden answers were predicted.
+    pub(crate) held_out: Vec<f32>,
     /// Whether a class emptied.
     pub(crate) collapsed: bool,
 }
@@ -93,14 +95,16 @@ pub(crate) fn on_gold(votes: &Votes, gold: &Gold, methods: &[Method], settings: 
                     .collect::<Vec<_>>()
                     .into_iter()
             };
-            let factors: Vec<f64> = (0..FOLDS).map(|fold| temperature::fit(known(fold))).collect();
+            let factors: Vec<f64> = (0..FOLDS).map(|fold| temperature::fit(known(fold), 2.0)).collect();
             let mut losses = Vec::with_capacity(gold.len());
+            let mut held_out = Vec::with_capacity(gold.len() * classes);
             let mut row = vec![0.0; classes];
             for (item, entry) in gold.entries().iter().enumerate() {
                 temperature::apply(raw[item], factors[fold_of[item]], &mut row);
                 losses.push(-row[usize::from(entry.class)].max(1e-12).ln());
+                held_out.extend(row.iter().map(|&share| share as f32));
             }
-            Assessment { method, factor: temperature::fit(known(FOLDS)), losses, collapsed: false }
+            Assessment { method, factor: temperature::fit(known(FOLDS), 2.0), losses, held_out, collapsed: false }
         })
         .collect()
 }
@@ -164,7 +168,7 @@ pub(crate) fn on_answers(
         };
         let factor = temperature::search(|factor| losses(factor).iter().sum()).min(1.0);
         let collapsed = collapsed(&rest, &posterior);
-        Assessment { method, factor, losses: losses(factor), collapsed }
+        Assessment { method, factor, losses: losses(factor), held_out: Vec::new(), collapsed }
     };
     Some(methods.par_iter().map(assess).collect())
 }

@@ -123,7 +123,8 @@ impl Emission for OneCoin {
                 right += row[label];
                 all += row.iter().sum::<f64>();
             }
-            let accuracy = (right + self.added.0) / (all + self.added.0 + self.added.1);
+            let total = all + self.added.0 + self.added.1;
+            let accuracy = if total > 0.0 { (right + self.added.0) / total } else { 0.5 }.clamp(1e-10, 1.0 - 1e-10);
             density += self.added.0 * accuracy.ln() + self.added.1 * (1.0 - accuracy).ln();
             let (hit, miss) = (accuracy.ln(), ((1.0 - accuracy) / (classes - 1) as f64).ln());
             for label in 0..classes {

@@ -23,6 +23,7 @@
 
 mod assess;
 mod choose;
+mod duplicates;
 mod em;
 mod emission;
 mod float;
@@ -42,9 +43,12 @@ mod weighted;
 mod wide;
 
 pub use choose::{Basis, Candidate, Choice, ENOUGH_GOLD};
+pub use duplicates::{NearDuplicate, discounted, near_duplicates};
 pub use method::Method;
 pub use outcome::{Consensus, Warning};
-pub use reference::{Reference, dawid_skene_reference, vote_shares, wawa_reference, zero_based_skill_reference};
+pub use reference::{
+    Reference, dawid_skene_reference, one_coin_reference, vote_shares, wawa_reference, zero_based_skill_reference,
+};
 pub use reliability::Reliability;
 
 use crate::error::{Error, Result};
@@ -75,11 +79,34 @@ pub struct Settings {
     pub calibrate: bool,
     /// What happens to unanimous decisions that would be overturned.
     pub unanimous: Unanimous,
+    /// Whether the classes stand in order. Gold can show it too; hidden answers cannot.
+    pub ordered: bool,
+    /// What happens to annotators that repeat each other.
+    pub duplicates: Duplicates,
+}
+
+/// What happens to the votes of near-duplicate annotators, such as two prompts of one model; see [`near_duplicates`].
+/// They are listed among the warnings in either case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duplicates {
+    /// They share a vote, but for [`Method::Majority`], which counts heads.
+    #[default]
+    Discount,
+    /// Each counts in full.
+    Keep,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: 0, sweeps: 100, tolerance: 1e-6, calibrate: true, unanimous: Unanimous::Flag }
+        Self {
+            seed: 0,
+            sweeps: 100,
+            tolerance: 1e-6,
+            calibrate: true,
+            unanimous: Unanimous::Flag,
+            ordered: false,
+            duplicates: Duplicates::Discount,
+        }
     }
 }
 
@@ -104,6 +131,17 @@ pub fn fit(votes: &Votes, gold: &Gold, method: Method, settings: &Settings) -> R
             .hint("give gold, or use a method that learns from the votes alone"));
     }
     let mut warnings = Vec::new();
+    let twins = near_duplicates(votes, settings);
+    let lighter;
+    let mut votes = votes;
+    if !twins.is_empty() {
+        let counted = settings.duplicates == Duplicates::Keep || method == Method::Majority;
+        if !counted {
+            lighter = discounted(votes, &twins);
+            votes = &lighter;
+        }
+        warnings.push(Warning::NearDuplicates { pairs: twins, discounted: !counted });
+    }
     if !gold.is_empty() && gold.len() < ENOUGH_GOLD {
         warnings.push(Warning::LittleGold { found: gold.len(), enough: ENOUGH_GOLD });
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::choose::Choice;
+use super::duplicates::NearDuplicate;
 use super::float::Float;
 use super::majority;
 use super::method::Method;
@@ -45,7 +46,8 @@ pub struct Consensus {
     pub prior: Vec<f64>,
     /// Each annotator's reliability.
     pub annotators: Vec<Reliability>,
-    /// The objective before each sweep, for a single iterative method: never falling.
+    /// The objective before each sweep, for a single iterative method: never falling, but for the pooled prior, which
+    /// moves.
     pub objective: Vec<f64>,
     /// What the logarithms of the posteriors were divided by; 1 if they were left alone, and for a mixture, where each
     /// method has its own.
@@ -70,6 +72,13 @@ pub enum Warning {
         class: Class,
         /// Its share of the annotator's answers.
         share: f64,
+    },
+    /// Some annotators repeat each other.
+    NearDuplicates {
+        /// The pairs, closest first.
+        pairs: Vec<NearDuplicate>,
+        /// Whether their votes were made lighter for it.
+        discounted: bool,
     },
     /// The method went against many clear majorities: three quarters of the votes or more, two votes or more.
     ManyOverturned {
@@ -118,6 +127,13 @@ impl fmt::Display for Warning {
                 "annotator {annotator} says class {class} in {:.1} % of its answers, whatever the truth",
                 share * 100.0
             ),
+            Self::NearDuplicates { pairs, discounted } => {
+                write!(out, "{} pairs of annotators repeat each other", pairs.len())?;
+                if let Some(first) = pairs.first() {
+                    write!(out, ", such as {} and {}", first.annotators.0, first.annotators.1)?;
+                }
+                write!(out, "; their votes {}", if *discounted { "are shared" } else { "count in full" })
+            }
             Self::ManyOverturned { overturned, of } => {
                 write!(out, "the method goes against {overturned} of {of} clear majorities")
             }

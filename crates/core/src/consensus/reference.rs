@@ -1,9 +1,9 @@
 //! Plain maximum-likelihood Dawid-Skene in double precision, for comparison with other implementations.
 
-use super::em::{self, Stop};
-use super::emission::{ClassPrior, Confusion};
+use super::em::{self, Emission, Stop};
+use super::emission::{ClassPrior, Confusion, OneCoin};
 use super::majority;
-use super::sweep::{Sweep, counts_given};
+use super::sweep::{Sweep, Table, counts_given};
 use super::weighted::{self, Ties};
 use crate::error::{Error, Result};
 use crate::votes::{Gold, Votes};
@@ -27,6 +27,18 @@ pub struct Reference {
 /// Without priors the posteriors are badly over-confident; [`super::fit`] is the one to use. This one exists so that
 /// its numbers can be held against those of other programs, digit by digit.
 pub fn dawid_skene_reference(votes: &Votes, sweeps: usize) -> Result<Reference> {
+    let added = vec![0.0; Table::new(votes).rows.len()];
+    let mut emission = Confusion { class_prior: ClassPrior::Estimated(0.0), added, least: 1e-10, silence: None };
+    plain(votes, sweeps, &mut emission)
+}
+
+/// One-coin Dawid and Skene without priors, without acceleration and without a stopping rule: vote shares, then so many
+/// rounds of posteriors after accuracies, which are clipped at 1e-10 and 1 - 1e-10.
+pub fn one_coin_reference(votes: &Votes, sweeps: usize) -> Result<Reference> {
+    plain(votes, sweeps, &mut OneCoin { class_prior: ClassPrior::Estimated(0.0), added: (0.0, 0.0) })
+}
+
+fn plain(votes: &Votes, sweeps: usize, emission: &mut dyn Emission) -> Result<Reference> {
     let classes = votes.classes();
     if classes == 0 {
         return Err(Error::task("expected at least one class, found none"));
@@ -35,10 +47,8 @@ pub fn dawid_skene_reference(votes: &Votes, sweeps: usize) -> Result<Reference> 
     let sweep = Sweep { gold: &gold, silent: false, single: false };
     let prior = majority::prior(votes);
     let first = counts_given(votes, &majority::posterior::<f64>(votes, &prior, 0.0), false);
-    let added = vec![0.0; first.rows.len()];
-    let mut emission = Confusion { class_prior: ClassPrior::Estimated(0.0), added, least: 1e-10, silence: None };
     let stop = Stop { sweeps: sweeps.saturating_sub(1), tolerance: None };
-    let fitted = em::fit(votes, &sweep, &mut emission, first, stop);
+    let fitted = em::fit(votes, &sweep, emission, first, stop);
     let posterior = sweep.posterior_f64(votes, &fitted.table);
     let mut confusion = Vec::with_capacity(votes.annotators() * classes * classes);
     for annotator in 0..votes.annotators() {

@@ -20,16 +20,16 @@ pub(crate) struct Known<'a> {
 
 /// The factor on the logarithms (one over the temperature) under which the known classes are likeliest.
 ///
-/// The loss is convex in the factor, so its derivative is bisected. A weak pull towards 1, worth two items, keeps a
-/// handful of items that all agree from asking for certainty.
-pub(crate) fn fit<'a>(known: impl Iterator<Item = Known<'a>>) -> f64 {
+/// The loss is convex in the factor, so its derivative is bisected. A pull towards 1, worth some items, keeps a handful
+/// of items that all agree from asking for certainty.
+pub(crate) fn fit<'a>(known: impl Iterator<Item = Known<'a>>, pull: f64) -> f64 {
     let known: Vec<(Vec<f64>, usize, f64)> =
         known.map(|known| (known.row.iter().map(|&p| log(p)).collect(), known.class, known.weight)).collect();
     if known.is_empty() {
         return 1.0;
     }
     let slope = |factor: f64| {
-        let mut sum = 2.0 * factor.ln() / factor;
+        let mut sum = pull * factor.ln() / factor;
         for (logs, class, weight) in &known {
             let (mut total, mut mean) = (0.0, 0.0);
             let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -119,7 +119,8 @@ mod tests {
     fn an_overconfident_posterior_is_flattened_to_its_accuracy() {
         // Says 0.99, is right in 7 of 10 cases: the factor makes it say 0.7, but for the weak pull.
         let row = [0.99f32, 0.01];
-        let factor = fit((0..1000).map(|place| Known { row: &row, class: usize::from(place % 10 >= 7), weight: 1.0 }));
+        let factor =
+            fit((0..1000).map(|place| Known { row: &row, class: usize::from(place % 10 >= 7), weight: 1.0 }), 2.0);
         let mut out = [0.0; 2];
         apply(&row, factor, &mut out);
         assert!((out[0] - 0.7).abs() < 0.01, "{factor} {out:?}");
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn a_few_items_that_agree_do_not_ask_for_certainty() {
         let row = [0.8f32, 0.2];
-        let known = |count: usize| fit((0..count).map(|_| Known { row: &row, class: 0, weight: 1.0 }));
+        let known = |count: usize| fit((0..count).map(|_| Known { row: &row, class: 0, weight: 1.0 }), 2.0);
         assert!(known(3) < 1.5 && known(0) == 1.0 && known(100_000) <= SHARPEST);
     }
 

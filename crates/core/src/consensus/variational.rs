@@ -64,6 +64,9 @@ impl Emission for Competence {
     fn maximise(&mut self, votes: &Votes, counts: &Counts, table: &mut Table) -> f64 {
         let classes = table.classes;
         table.base[..classes].fill(-(classes as f64).ln());
+        if classes < 2 {
+            return 0.0;
+        }
         let (mut bound, mut habits) = (0.0, vec![0.0; classes]);
         for annotator in 0..votes.annotators() {
             let (mut knew, mut said) = (0.0, 0.0);
@@ -71,7 +74,7 @@ impl Emission for Competence {
                 let code = annotator * classes + label;
                 let (row, before) = (counts.row(code, classes), table.row(code));
                 // How often a right answer came from knowing, under the table that the counts were made with.
-                let other = usize::from(label == 0).min(classes - 1);
+                let other = usize::from(label == 0);
                 let chance = if before[label] == 0.0 { 0.5 } else { (before[other] - before[label]).exp() };
                 let known = row[label] * (1.0 - chance);
                 let all: f64 = row.iter().sum();

@@ -146,6 +146,19 @@ impl Votes {
         self.filtered(0..self.decisions() as u32, keep)
     }
 
+    /// The same votes with other weights, each made from all votes about the decision and the vote itself.
+    #[must_use]
+    pub fn reweighed(&self, mut weight: impl FnMut(&[Vote], Vote) -> f32) -> Self {
+        let mut weights = Vec::with_capacity(self.len());
+        let mut all = Vec::new();
+        for decision in 0..self.decisions() {
+            all.clear();
+            all.extend(self.of(decision));
+            weights.extend(all.iter().map(|&vote| weight(&all, vote)));
+        }
+        Self { weights: Some(weights), ..self.clone() }
+    }
+
     fn filtered(&self, decisions: impl Iterator<Item = u32>, mut keep: impl FnMut(usize, Vote) -> bool) -> Self {
         let mut offsets = vec![0];
         let mut codes = Vec::new();

@@ -53,6 +53,10 @@ fn check(consensus: &Consensus, votes: &Votes, what: &str) {
             assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{what}: {row:?}");
         }
     }
+    if consensus.method == Method::PooledDawidSkene {
+        // Its prior moves with the annotators, so that there is no one objective.
+        return;
+    }
     let slack = 1e-9 * consensus.objective.last().map_or(0.0, |last| last.abs()) + 1e-9;
     assert!(consensus.objective.windows(2).all(|pair| pair[1] >= pair[0] - slack), "{what}: the objective fell");
 }
@@ -102,6 +106,10 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
         (Method::Majority, &gold),
         (Method::LogOdds, &gold),
         (Method::SilentDawidSkene, &gold),
+        (Method::Ibcc, &gold),
+        (Method::Mace, &gold),
+        (Method::Glad, &gold),
+        (Method::Ordered, &gold),
         (Method::Automatic, &Gold::none()),
     ] {
         let run = |threads: usize| {
@@ -130,11 +138,14 @@ fn the_order_of_answers_does_not_matter() -> Result<()> {
 #[test]
 fn renaming_classes_renames_the_result() -> Result<()> {
     let made = crowd(400, 12, 3, 5, 9);
-    let rename = |class: u16| (class + 1) % 3;
-    let renamed: Vec<Cell> = made.cells.iter().map(|&(item, who, class)| (item, who, rename(class))).collect();
-    let truth: Vec<u16> = made.truth.iter().map(|&class| rename(class)).collect();
-    let (plain, turned) = (votes(&made.cells, 400, 12, 3), votes(&renamed, 400, 12, 3));
+    let plain = votes(&made.cells, 400, 12, 3);
     for method in Method::ALL {
+        // A scale can be turned round, no more.
+        let in_order = matches!(method, Method::Ordered | Method::Automatic);
+        let rename = |class: u16| if in_order { 2 - class } else { (class + 1) % 3 };
+        let renamed: Vec<Cell> = made.cells.iter().map(|&(item, who, class)| (item, who, rename(class))).collect();
+        let truth: Vec<u16> = made.truth.iter().map(|&class| rename(class)).collect();
+        let turned = votes(&renamed, 400, 12, 3);
         let left = fit(&plain, &gold(&made.truth, 40), method, &Settings::default())?;
         let right = fit(&turned, &gold(&truth, 40), method, &Settings::default())?;
         for decision in 0..400 {
