@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 /// All benches.
 pub(crate) const NAMES: &[&str] =
-    &["majority", "dawid-skene", "ingest", "ledger", "text-train", "text-predict", "ten-thousand"];
+    &["majority", "dawid-skene", "glad", "mace", "ingest", "ledger", "text-train", "text-predict", "ten-thousand"];
 
 /// Runs one bench.
 pub(crate) fn run(name: &str, rest: &[&str]) -> Result<()> {
     match name {
-        "majority" | "dawid-skene" => {
+        "majority" | "dawid-skene" | "glad" | "mace" => {
             // This program was built without optimisation: the work is done by its fast twin.
             build(&["--package", "xtask"])?;
             exec(&release("xtask"), &["measure-inside", name])
@@ -37,6 +37,8 @@ pub(crate) fn inside(name: &str) -> Result<()> {
     match name {
         "majority" => consensus::majority(),
         "dawid-skene" => consensus::dawid_skene(),
+        "glad" => consensus::glad(),
+        "mace" => consensus::mace(),
         _ => bail!("nothing to measure inside for {name}"),
     }
 }

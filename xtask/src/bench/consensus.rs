@@ -3,7 +3,7 @@
 use anyhow::Result;
 use nix::sys::resource::{UsageWho, getrusage};
 use postil_core::Random;
-use postil_core::consensus::{Method, Settings, fit};
+use postil_core::consensus::{Duplicates, Method, Settings, fit};
 use postil_core::votes::{Gold, Votes, VotesBuilder};
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn measure(method: Method) -> Result<()> {
     let (votes, truth) = votes()?;
     let before = cpu_seconds()?;
     let start = std::time::Instant::now();
-    let settings = Settings { calibrate: false, ..Settings::default() };
+    let settings = Settings { calibrate: false, duplicates: Duplicates::Keep, ..Settings::default() };
     let fitted = fit(&votes, &Gold::none(), method, &settings)?;
     let cpu = cpu_seconds()? - before;
     let wall = start.elapsed().as_secs_f64();
@@ -69,6 +69,16 @@ fn measure(method: Method) -> Result<()> {
 /// Majority vote from memory.
 pub(super) fn majority() -> Result<()> {
     measure(Method::Majority)
+}
+
+/// GLAD to convergence from memory.
+pub(super) fn glad() -> Result<()> {
+    measure(Method::Glad)
+}
+
+/// MACE to convergence from memory.
+pub(super) fn mace() -> Result<()> {
+    measure(Method::Mace)
 }
 
 /// Dawid-Skene to convergence from memory.

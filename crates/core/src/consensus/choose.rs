@@ -1,7 +1,7 @@
 //! The automatic method: which methods to believe, and how much.
 
 use super::assess::{Assessment, mean, on_answers, on_gold};
-use super::method::{Method, estimate};
+use super::method::{Method, estimate_from};
 use super::{Settings, temperature};
 use crate::votes::{Gold, Votes};
 
@@ -50,6 +50,8 @@ pub struct Choice {
     pub basis: Basis,
     /// Every method that was considered, best first.
     pub candidates: Vec<Candidate>,
+    /// What the logarithms of the mixture were divided by: a mixture is less sure than its parts.
+    pub temperature: f64,
     /// The reason in a sentence.
     pub reason: String,
 }
@@ -104,12 +106,31 @@ pub(crate) fn automatic(votes: &Votes, gold: &Gold, settings: &Settings) -> (Vec
     let methods = candidates(votes, gold, settings);
     let (basis, assessments, weights) = assess(votes, gold, &methods, settings);
     let candidates = weigh(&basis, &assessments, &weights);
+    let mixture = match basis {
+        Basis::Gold(_) => of_the_mixture(gold, &assessments, &candidates, votes.classes()),
+        Basis::HiddenAnswers(_) | Basis::Nothing => 1.0,
+    };
+    let reason = explain(&basis, &candidates);
+    let choice = Choice { basis, candidates, temperature: 1.0 / mixture, reason };
+    let (posterior, prior) = mix(votes, gold, settings, &choice, None);
+    (posterior, prior, choice)
+}
+
+/// Runs the methods of a choice, from known posteriors if there are any, and mixes what they make; returns that and the
+/// class prior.
+pub(crate) fn mix(
+    votes: &Votes,
+    gold: &Gold,
+    settings: &Settings,
+    choice: &Choice,
+    start: Option<&[f32]>,
+) -> (Vec<f32>, Vec<f64>) {
     let classes = votes.classes();
     let mut posterior = vec![0f32; votes.decisions() * classes];
     let mut prior = vec![0.0; classes];
     let mut row = vec![0.0; classes];
-    for candidate in candidates.iter().filter(|candidate| candidate.weight > 0.0) {
-        let one = estimate(votes, gold, candidate.method, settings);
+    for candidate in choice.candidates.iter().filter(|candidate| candidate.weight > 0.0) {
+        let one = estimate_from(votes, gold, candidate.method, settings, start);
         let factor = 1.0 / candidate.temperature;
         for (sum, share) in prior.iter_mut().zip(&one.prior) {
             *sum += candidate.weight * share;
@@ -121,12 +142,8 @@ pub(crate) fn automatic(votes: &Votes, gold: &Gold, settings: &Settings) -> (Vec
             }
         }
     }
-    if matches!(basis, Basis::Gold(_)) {
-        let factor = of_the_mixture(gold, &assessments, &candidates, classes);
-        temperature::apply_all(&mut posterior, classes, factor);
-    }
-    let reason = explain(&basis, &candidates);
-    (posterior, prior, Choice { basis, candidates, reason })
+    temperature::apply_all(&mut posterior, classes, 1.0 / choice.temperature);
+    (posterior, prior)
 }
 
 /// The factor that suits the mixture of what the methods predicted for gold they were not shown: a mixture is less sure

@@ -133,8 +133,20 @@ pub(crate) struct Estimate {
     pub(crate) converged: bool,
 }
 
-/// Runs one method, which must not be [`Method::Automatic`].
+/// Runs one method, which must not be [`Method::Automatic`], from vote shares.
 pub(crate) fn estimate(votes: &Votes, gold: &Gold, method: Method, settings: &Settings) -> Estimate {
+    estimate_from(votes, gold, method, settings, None)
+}
+
+/// Runs one method, which must not be [`Method::Automatic`]. Methods that iterate begin with the posteriors given, if
+/// any: those of the first decisions, `classes` numbers each.
+pub(crate) fn estimate_from(
+    votes: &Votes,
+    gold: &Gold,
+    method: Method,
+    settings: &Settings,
+    start: Option<&[f32]>,
+) -> Estimate {
     let single = votes.len() * votes.classes() > SINGLE_ABOVE;
     let sweep = Sweep { gold, silent: method == Method::SilentDawidSkene, single };
     let stop = Stop { sweeps: settings.sweeps, tolerance: Some(settings.tolerance) };
@@ -146,7 +158,7 @@ pub(crate) fn estimate(votes: &Votes, gold: &Gold, method: Method, settings: &Se
         }
         Method::OneCoin => {
             let mut emission = OneCoin { class_prior: ClassPrior::Uniform, added: ONE_COIN };
-            iterate(votes, &sweep, &mut emission, first_guess(votes, &sweep), stop)
+            iterate(votes, &sweep, &mut emission, first_guess(votes, &sweep, start), stop)
         }
         Method::Wawa | Method::ZeroBasedSkill => {
             let skills = match method {
@@ -160,22 +172,22 @@ pub(crate) fn estimate(votes: &Votes, gold: &Gold, method: Method, settings: &Se
         }
         Method::PooledDawidSkene => {
             let mut emission = Pooled { class_prior: ClassPrior::Estimated(1.0), strength: POOLED };
-            iterate(votes, &sweep, &mut emission, first_guess(votes, &sweep), stop)
+            iterate(votes, &sweep, &mut emission, first_guess(votes, &sweep, start), stop)
         }
         Method::Ibcc => {
-            let first = first_guess(votes, &sweep);
+            let first = first_guess(votes, &sweep, start);
             let added = added_by_habit(votes, &first, &said(votes), CONFUSION);
             let mut emission = Bayesian { added, class_prior: 1.0 };
             iterate(votes, &sweep, &mut emission, first, stop)
         }
-        Method::Mace => iterate(votes, &sweep, &mut Competence, first_guess(votes, &sweep), stop),
+        Method::Mace => iterate(votes, &sweep, &mut Competence, first_guess(votes, &sweep, start), stop),
         Method::Glad => glad::estimate(votes, gold, settings),
         Method::Ordered => {
             let mut emission = Ordered::new(votes, ClassPrior::Estimated(1.0));
-            iterate(votes, &sweep, &mut emission, first_guess(votes, &sweep), stop)
+            iterate(votes, &sweep, &mut emission, first_guess(votes, &sweep, start), stop)
         }
         Method::DawidSkene | Method::UniformDawidSkene | Method::SilentDawidSkene => {
-            let first = first_guess(votes, &sweep);
+            let first = first_guess(votes, &sweep, start);
             let added = added_by_habit(votes, &first, &said(votes), CONFUSION);
             let class_prior = match method {
                 Method::UniformDawidSkene => ClassPrior::Uniform,
@@ -226,18 +238,25 @@ fn shares(totals: &[f64]) -> Vec<f64> {
     totals.iter().map(|total| (total + 1.0) / sum).collect()
 }
 
-/// The counts that vote shares give, with gold in its place.
-fn first_guess(votes: &Votes, sweep: &Sweep<'_>) -> Counts {
-    fn guess<F: Float>(votes: &Votes, sweep: &Sweep<'_>) -> Counts {
+/// The counts that vote shares give, with known posteriors and gold in their place.
+fn first_guess(votes: &Votes, sweep: &Sweep<'_>, start: Option<&[f32]>) -> Counts {
+    fn guess<F: Float>(votes: &Votes, sweep: &Sweep<'_>, start: Option<&[f32]>) -> Counts {
+        let classes = votes.classes();
         let mut posterior = majority::posterior::<F>(votes, &majority::prior(votes), 0.0);
+        let known = start.unwrap_or_default().chunks_exact(classes).zip(posterior.chunks_exact_mut(classes));
+        for (decision, (from, into)) in known.enumerate() {
+            if votes.support(decision) > 0 {
+                into.iter_mut().zip(from).for_each(|(into, &from)| *into = F::from_f32(from));
+            }
+        }
         for entry in sweep.gold.entries() {
-            let row = &mut posterior[entry.decision as usize * votes.classes()..][..votes.classes()];
+            let row = &mut posterior[entry.decision as usize * classes..][..classes];
             row.fill(F::default());
             row[usize::from(entry.class)] = F::ONE;
         }
         counts_given(votes, &posterior, sweep.silent)
     }
-    if sweep.single { guess::<f32>(votes, sweep) } else { guess::<f64>(votes, sweep) }
+    if sweep.single { guess::<f32>(votes, sweep, start) } else { guess::<f64>(votes, sweep, start) }
 }
 
 /// The counts of gold decisions alone.

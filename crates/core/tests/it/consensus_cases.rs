@@ -1,6 +1,6 @@
 //! One table of cases over all methods.
 
-use postil_core::consensus::{Basis, Consensus, Method, Settings, Unanimous, Warning, fit};
+use postil_core::consensus::{Basis, Consensus, Method, Settings, Unanimous, Warning, fit, refit};
 use postil_core::votes::{Gold, Votes, VotesBuilder};
 use postil_core::{Random, Result};
 
@@ -156,6 +156,25 @@ fn renaming_classes_renames_the_result() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+#[test]
+fn going_on_from_a_consensus_comes_to_the_same_in_fewer_sweeps() -> Result<()> {
+    let made = crowd(1_000, 15, 3, 5, 21);
+    let first: Vec<Cell> = made.cells.iter().copied().filter(|cell| cell.0 < 900 && cell.1 < 14).collect();
+    let (early, all) = (votes(&first, 900, 14, 3), votes(&made.cells, 1_000, 15, 3));
+    for method in [Method::OneCoin, Method::DawidSkene, Method::Mace, Method::Automatic] {
+        let settings = Settings::default();
+        let last = fit(&early, &Gold::none(), method, &settings)?;
+        let (anew, on) =
+            (fit(&all, &Gold::none(), method, &settings)?, refit(&last, &all, &Gold::none(), method, &settings)?);
+        let same = anew.labels.iter().zip(&on.labels).filter(|(left, right)| left == right).count();
+        assert!(same >= 990, "{}: {same}", method.name());
+        assert!(on.objective.len() <= anew.objective.len(), "{}", method.name());
+    }
+    let other = fit(&votes(&first, 900, 14, 4), &Gold::none(), Method::Majority, &Settings::default())?;
+    assert!(refit(&other, &all, &Gold::none(), Method::Majority, &Settings::default()).unwrap_err().is_task());
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BooleanArray, Float32Array, RecordBatch, StringArray, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
 use postil_core::audit::Tally;
-use postil_core::consensus::{self, Consensus, Method, Warning};
+use postil_core::consensus::{self, Consensus, Duplicates, Method, Warning};
 use postil_core::items::{AnswerTable, read_answers, read_truth};
 use postil_core::table::TableWriter;
 use postil_core::votes::{Gold, GoldEntry, Repeats, Votes, VotesBuilder};
@@ -58,6 +58,12 @@ pub(super) struct Arguments {
     /// What counts when an annotator answered an item more than once
     #[arg(long, value_enum, default_value = "all")]
     repeats: RepeatsArgument,
+    /// The labels are a scale, in the order of `--labels`: near misses are likelier than far ones
+    #[arg(long)]
+    ordered: bool,
+    /// Let annotators that repeat each other count in full instead of sharing a vote
+    #[arg(long)]
+    keep_duplicates: bool,
     /// The seed that breaks ties
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -104,7 +110,12 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
                 .hint("give known labels with `--gold FILE`")
         );
     }
-    let settings = consensus::Settings { seed: arguments.seed, ..consensus::Settings::default() };
+    let settings = consensus::Settings {
+        seed: arguments.seed,
+        ordered: arguments.ordered,
+        duplicates: if arguments.keep_duplicates { Duplicates::Keep } else { Duplicates::Discount },
+        ..consensus::Settings::default()
+    };
     let consensus = consensus::fit(&votes, &gold, arguments.method, &settings)?;
     let figures = match &arguments.truth {
         Some(path) => score(path, &answers, &gold, &consensus)?,
@@ -420,6 +431,25 @@ fn in_words(warning: &Warning, answers: &AnswerTable) -> String {
             votes * 100.0,
             posterior * 100.0
         ),
+        Warning::NearDuplicates { pairs, discounted } => {
+            let named: Vec<String> = pairs
+                .iter()
+                .take(3)
+                .map(|pair| {
+                    let (left, right) = pair.annotators;
+                    format!(
+                        "`{}` and `{}` (the same in {:.1} % of {})",
+                        answers.annotators.get(left),
+                        answers.annotators.get(right),
+                        pair.agreement * 100.0,
+                        count(u64::from(pair.shared))
+                    )
+                })
+                .collect();
+            let more = if pairs.len() > 3 { format!(" and {} more pairs", pairs.len() - 3) } else { String::new() };
+            let outcome = if *discounted { "they share a vote" } else { "each counts in full" };
+            format!("annotators that repeat each other: {}{more}; {outcome}", named.join(", "))
+        }
         other => other.to_string(),
     }
 }

@@ -1,9 +1,9 @@
 //! Consensus over the run's votes, fitted on the gold that fits.
 
-use postil_core::Result;
 use postil_core::audit::GoldPart;
 use postil_core::consensus::{self, Consensus};
 use postil_core::votes::{Gold as DecisionGold, GoldEntry, Votes};
+use postil_core::{Result, TaskKind};
 
 use super::combine::truths;
 use super::gold::Gold;
@@ -27,7 +27,11 @@ pub(super) fn fuse(project: &Project, votes: &Votes, gold: &Gold) -> Result<Fuse
         .flat_map(|gold| truths(gold, per_item).map(move |(decision, class)| (decision, class, gold.weight)))
         .map(|(decision, class, weight)| GoldEntry { decision: decision as u32, class, inclusion: Some(1.0 / weight) })
         .collect();
-    let settings = consensus::Settings { seed: project.seed, ..consensus::Settings::default() };
+    let settings = consensus::Settings {
+        seed: project.seed,
+        ordered: project.task.kind == TaskKind::Ordinal,
+        ..consensus::Settings::default()
+    };
     let consensus = consensus::fit(votes, &DecisionGold::new(entries)?, project.method, &settings)?;
     let support: Vec<u32> = (0..votes.decisions()).map(|decision| votes.support(decision) as u32).collect();
     let answered = support.iter().filter(|&&votes| votes > 0).count() as u64;

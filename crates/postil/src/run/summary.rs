@@ -426,6 +426,17 @@ fn in_words(findings: &Findings<'_>, warning: &Warning) -> String {
             100.0 * votes,
             100.0 * posterior
         ),
+        Warning::NearDuplicates { pairs, discounted } => {
+            let name = |annotator: u32| &findings.annotated.identities[annotator as usize].name;
+            let named: Vec<String> = pairs
+                .iter()
+                .take(3)
+                .map(|pair| format!("`{}` and `{}`", name(pair.annotators.0), name(pair.annotators.1)))
+                .collect();
+            let more = if pairs.len() > 3 { format!(" and {} more pairs", pairs.len() - 3) } else { String::new() };
+            let outcome = if *discounted { "they share a vote" } else { "each counts in full" };
+            format!("annotators that repeat each other: {}{more}; {outcome}", named.join(", "))
+        }
         other => other.to_string(),
     }
 }
