@@ -6,6 +6,7 @@ use super::emission::{ClassPrior, Confusion, OneCoin, added_by_habit, said};
 use super::float::Float;
 use super::ordered::Ordered;
 use super::pooled::Pooled;
+use super::stratified::Stratified;
 use super::sweep::{Counts, Sweep, Table, counts_given, lanes_for};
 use super::variational::{Bayesian, Competence};
 use super::weighted::{self, Ties};
@@ -221,9 +222,25 @@ pub(crate) fn estimate_from(
 const SINGLE_ABOVE: usize = 4_000_000;
 
 fn iterate(votes: &Votes, sweep: &Sweep<'_>, emission: &mut dyn Emission, first: Counts, stop: Stop) -> Estimate {
-    let fitted = em::fit(votes, sweep, emission, first, stop);
     let none = Gold::none();
-    let posterior = Sweep { gold: &none, ..*sweep }.posterior(votes, &fitted.table);
+    // Where silence speaks, a stratum's silence about other strata would be heard too.
+    let stratified = if sweep.silent { None } else { votes.with_strata_as_annotators() };
+    let (fitted, posterior) = match stratified {
+        Some(stratified) => {
+            let lanes = first.lanes;
+            let mut first = first;
+            first.rows.resize(stratified.annotators() * votes.classes() * lanes, 0.0);
+            let mut emission = Stratified { inner: emission, votes };
+            let fitted = em::fit(&stratified, sweep, &mut emission, first, stop);
+            let posterior = Sweep { gold: &none, ..*sweep }.posterior(&stratified, &fitted.table);
+            (fitted, posterior)
+        }
+        None => {
+            let fitted = em::fit(votes, sweep, emission, first, stop);
+            let posterior = Sweep { gold: &none, ..*sweep }.posterior(votes, &fitted.table);
+            (fitted, posterior)
+        }
+    };
     Estimate {
         posterior,
         prior: shares(&fitted.counts.totals[..votes.classes()]),

@@ -36,6 +36,7 @@ mod pooled;
 mod reference;
 mod reliability;
 mod special;
+mod stratified;
 mod sweep;
 mod temperature;
 mod variational;

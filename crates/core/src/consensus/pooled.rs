@@ -19,7 +19,7 @@ impl Emission for Pooled {
         let (classes, lanes) = (table.classes, table.lanes);
         let size = classes * lanes;
         let mut pooled = vec![0.0; size];
-        for rows in counts.rows.chunks_exact(size) {
+        for rows in counts.rows.chunks_exact(size).take(votes.annotators()) {
             for (sum, value) in pooled.iter_mut().zip(rows) {
                 *sum += value;
             }

@@ -41,6 +41,7 @@ pub struct VotesBuilder {
     codes: Vec<u32>,
     weights: Option<Vec<f32>>,
     keys: Option<Vec<u64>>,
+    strata: Option<Vec<u16>>,
 }
 
 impl VotesBuilder {
@@ -53,6 +54,7 @@ impl VotesBuilder {
             codes: Vec::new(),
             weights: None,
             keys: None,
+            strata: None,
         }
     }
 
@@ -76,6 +78,14 @@ impl VotesBuilder {
     #[must_use]
     pub fn keys(mut self, keys: Vec<u64>) -> Self {
         self.keys = Some(keys);
+        self
+    }
+
+    /// Sets the stratum of each decision: decisions of one stratum have a class prior of their own, drawn to that of all.
+    /// In a task with several labels per item, the strata are the labels.
+    #[must_use]
+    pub fn strata(mut self, strata: Vec<u16>) -> Self {
+        self.strata = Some(strata);
         self
     }
 
@@ -118,9 +128,12 @@ impl VotesBuilder {
 
     /// Groups what was pushed into votes about `decisions` decisions by `annotators` annotators.
     pub fn build(self, decisions: usize, annotators: usize) -> Result<Votes> {
-        let Self { classes, repeats, decisions: of, codes, weights, keys } = self;
+        let Self { classes, repeats, decisions: of, codes, weights, keys, strata } = self;
         if let Some(found) = keys.as_ref().map(Vec::len).filter(|&found| found != decisions) {
             return Err(Error::input(format!("expected one key per decision ({decisions}), found {found}")));
+        }
+        if let Some(found) = strata.as_ref().map(Vec::len).filter(|&found| found != decisions) {
+            return Err(Error::input(format!("expected one stratum per decision ({decisions}), found {found}")));
         }
         if codes.len() > u32::MAX as usize {
             return Err(Error::input(format!("expected at most {} votes, found {}", u32::MAX, codes.len())));
@@ -161,6 +174,7 @@ impl VotesBuilder {
             codes: sorted,
             weights: sorted_weights,
             keys,
+            strata,
             classes,
             reciprocal: (u64::MAX / u64::from(classes.max(1))).wrapping_add(1),
             annotators: annotators as u32,

@@ -27,6 +27,8 @@ pub struct Votes {
     weights: Option<Vec<f32>>,
     /// A number per decision that breaks ties, from the identity of the item.
     keys: Option<Vec<u64>>,
+    /// The stratum of each decision, when decisions differ in what to expect beforehand.
+    strata: Option<Vec<u16>>,
     classes: u32,
     /// `2^64 / classes`, rounded up, wrapping.
     reciprocal: u64,
@@ -111,6 +113,12 @@ impl Votes {
         }
     }
 
+    /// The stratum of each decision, if there are any: the label that a yes or no is about, in a task with several labels
+    /// per item.
+    pub fn strata(&self) -> Option<&[u16]> {
+        self.strata.as_deref()
+    }
+
     /// The votes by annotator. Takes time and memory in proportion to the votes.
     pub fn by_annotator(&self) -> AnnotatorIndex {
         let mut offsets = vec![0u32; self.annotators() + 1];
@@ -159,11 +167,35 @@ impl Votes {
         Self { weights: Some(weights), ..self.clone() }
     }
 
+    /// The same votes and, for each stratum, one more annotator that says the first class wherever it stands: what is
+    /// learnt about its answers is what to expect of the stratum.
+    pub(crate) fn with_strata_as_annotators(&self) -> Option<Self> {
+        let strata = self.strata.as_ref()?;
+        let count = strata.iter().max().map_or(0, |&greatest| u32::from(greatest) + 1);
+        let (mut offsets, mut codes) = (vec![0], Vec::with_capacity(self.len() + self.decisions()));
+        let mut weights = self.weights.as_ref().map(|_| Vec::new());
+        for (decision, &stratum) in strata.iter().enumerate() {
+            let range = self.range(decision);
+            // What nobody voted on stays without votes.
+            if !range.is_empty() {
+                codes.extend_from_slice(&self.codes[range.clone()]);
+                codes.push((self.annotators + u32::from(stratum)) * self.classes);
+                if let (Some(into), Some(from)) = (&mut weights, &self.weights) {
+                    into.extend_from_slice(&from[range]);
+                    into.push(1.0);
+                }
+            }
+            offsets.push(codes.len() as u32);
+        }
+        Some(Self { offsets, codes, weights, annotators: self.annotators + count, strata: None, ..self.clone() })
+    }
+
     fn filtered(&self, decisions: impl Iterator<Item = u32>, mut keep: impl FnMut(usize, Vote) -> bool) -> Self {
         let mut offsets = vec![0];
         let mut codes = Vec::new();
         let mut weights = self.weights.as_ref().map(|_| Vec::new());
         let mut keys = Vec::new();
+        let mut strata = self.strata.as_ref().map(|_| Vec::new());
         for decision in decisions {
             let decision = decision as usize;
             for place in self.range(decision) {
@@ -177,8 +209,11 @@ impl Votes {
             }
             offsets.push(codes.len() as u32);
             keys.push(self.key(decision));
+            if let (Some(strata), Some(all)) = (&mut strata, &self.strata) {
+                strata.push(all[decision]);
+            }
         }
-        Self { offsets, codes, weights, keys: Some(keys), repeated: 0, dropped: 0, ..*self }
+        Self { offsets, codes, weights, keys: Some(keys), strata, repeated: 0, dropped: 0, ..*self }
     }
 
     /// Where the votes of a decision lie.

@@ -65,6 +65,9 @@ pub(super) fn read(
         .map(|decision| items.digest(decision / per_item).to_u64() ^ seed ^ (decision % per_item) as u64)
         .collect();
     let mut builder = VotesBuilder::new(classes_per_decision(task)).keys(keys);
+    if per_item > 1 {
+        builder = builder.strata((0..items.len() * per_item).map(|decision| (decision % per_item) as u16).collect());
+    }
     let mut activities = Vec::with_capacity(annotators.len());
     let mut annotations = 0;
     // Batches about the same items come one after the other: their positions are looked up once.
