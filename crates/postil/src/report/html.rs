@@ -12,6 +12,7 @@ use super::Report;
 mod annotators;
 mod charts;
 mod classes;
+mod curves;
 mod doubtful;
 mod figures;
 mod headline;
@@ -21,6 +22,7 @@ mod palette;
 mod reliability;
 mod stages;
 mod text;
+mod trust;
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -92,7 +94,11 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
     }
     sections.extend([
         Section { id: "reliability", title: "Stated confidence", body: reliability::reliability(report) },
+        Section { id: "promise", title: "What may be accepted unseen", body: trust::promise(&report.trust) },
+        Section { id: "shares", title: "How many of each label", body: trust::shares(&report.trust, palette) },
+        Section { id: "errors", title: "Probably wrong labels", body: trust::errors(&report.trust, palette) },
         Section { id: "annotators", title: "Annotators", body: annotators::annotators(report, palette) },
+        Section { id: "agreement", title: "How far annotators agree", body: trust::agreement(&report.trust) },
         Section { id: "consensus", title: "How answers were fused", body: origin::consensus(report) },
         Section { id: "data", title: "Items and gold", body: origin::data(report) },
         Section { id: "student", title: "The model", body: origin::student(report) },

@@ -7,8 +7,13 @@ use postil_core::Measured;
 use serde::{Deserialize, Serialize};
 
 mod html;
+mod trust;
 
 pub use html::render;
+pub use trust::{
+    AgreementSummary, ConfusedRow, DepthRow, ErrorSummary, PairRow, Part, PromiseSummary, RiskRow, ShareRow, ShareSummary,
+    SuspectRow, Trust,
+};
 
 /// Everything a run can show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +48,8 @@ pub struct Report {
     pub confusion: Option<Confusion>,
     /// Stated confidence against measured accuracy on the measuring gold; absent without gold.
     pub reliability: Option<Vec<ReliabilityBin>>,
+    /// What the labels can be trusted with.
+    pub trust: Trust,
     /// The annotators, in the project's order.
     pub annotators: Vec<AnnotatorRow>,
     /// The model that was trained; absent if none could be.
