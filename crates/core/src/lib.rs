@@ -15,6 +15,7 @@ pub mod error;
 pub mod hash;
 pub mod item;
 pub mod items;
+pub mod label_errors;
 pub mod ledger;
 pub mod measured;
 mod number;

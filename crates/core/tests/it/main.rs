@@ -11,6 +11,7 @@ mod items_formats;
 mod items_inspect;
 mod items_nasty;
 mod items_write;
+mod label_errors_parity;
 mod ledger_content;
 mod ledger_damage;
 mod ledger_kill;
