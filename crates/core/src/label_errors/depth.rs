@@ -37,7 +37,8 @@ pub fn depths_for(length: usize) -> Vec<usize> {
 /// The precision of a ranked list at some depths, which must ascend.
 ///
 /// Without checked items it is the mean of the error probabilities, between those for the lower and for the upper
-/// estimate of the number of errors, widened by the Wilson interval of the items themselves. With checked items: the
+/// estimate of the number of errors, widened by what chance makes of so many items. Models that are unsure of right and
+/// wrong labels alike make it too low at the top of the list, weak models too high. With checked items: the
 /// stretches between the depths are strata; the share of errors in each, made to fall from stretch to stretch by
 /// isotonic regression (pooling neighbours that rise), is weighted by its length; the Wilson interval has the
 /// effective number of checked items. Checked items that are not on the list do not count. The items of a stretch
@@ -78,7 +79,9 @@ pub fn precision_at(issues: &[Issue], checked: &[Checked], depths: &[usize]) -> 
         } else {
             let count = end as f64;
             let [middle, low, high] = sums.map(|sum| sum / count);
-            let interval = (wilson(low, count).0.min(middle), wilson(high, count).1.max(middle));
+            // What of so many items will turn out wrong varies beside the rate itself.
+            let spread = |rate: f64| 1.96 * (rate * (1.0 - rate) / count).sqrt();
+            let interval = ((low - spread(low)).clamp(0.0, middle), (high + spread(high)).clamp(middle, 1.0));
             Measured::known(middle, interval, "the model's own probabilities and its joint; no item was checked")
         };
         let checked = (!checked.is_empty()).then(|| by_check(&stretches[..=number], &rates[..=number]));

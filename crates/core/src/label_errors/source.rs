@@ -70,7 +70,41 @@ impl<'a> Probabilities<'a> {
     }
 
     /// One probability.
-    pub(super) fn at(&self, row: usize, class: usize) -> f64 {
+    ///
+    /// # Panics
+    /// If there is no such row or class.
+    pub fn value(&self, row: usize, class: usize) -> f64 {
+        self.at(row, class)
+    }
+
+    /// The likeliest class of a row, the first of equals.
+    pub fn likeliest(&self, row: usize) -> usize {
+        let mut best = (0, f64::NEG_INFINITY);
+        for class in 0..self.classes {
+            let value = self.at(row, class);
+            if value > best.1 {
+                best = (class, value);
+            }
+        }
+        best.0
+    }
+
+    /// Whether all rows are probabilities that sum to one, up to rounding.
+    ///
+    /// # Errors
+    /// The first row that is not, and what is wrong with it.
+    pub fn sound(&self) -> Result<()> {
+        for row in 0..self.rows() {
+            let total: f64 = (0..self.classes).map(|class| self.at(row, class)).sum();
+            let fine = (0..self.classes).all(|class| (0.0..=1.0 + ROUNDING).contains(&self.at(row, class)));
+            if !fine || (total - 1.0).abs() > ROUNDING {
+                return Err(unsound(*self, row, total));
+            }
+        }
+        Ok(())
+    }
+
+    fn at(&self, row: usize, class: usize) -> f64 {
         match self.values {
             Values::Single(values) => f64::from(values[row * self.classes + class]),
             Values::Double(values) => values[row * self.classes + class],
