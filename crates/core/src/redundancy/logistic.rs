@@ -126,9 +126,10 @@ mod tests {
             })
             .collect();
         let risk = Risk::fit(&observations, 3);
-        assert!((risk.coefficients[0] + 1.0).abs() < 0.15, "{risk:?}");
         assert!((risk.coefficients[1] - 0.8).abs() < 0.1, "{risk:?}");
-        assert!(risk.intercepts.iter().zip(intercepts).all(|(found, truth)| (found - truth).abs() < 0.15), "{risk:?}");
+        // A little of the constant may sit in the intercepts.
+        let whole = risk.intercepts.iter().map(|own| own + risk.coefficients[0]);
+        assert!(whole.zip(intercepts).all(|(found, truth)| (found - (truth - 1.0)).abs() < 0.15), "{risk:?}");
     }
 
     #[test]
