@@ -13,8 +13,17 @@ use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::{Value, json};
 
 /// All benches.
-pub(crate) const NAMES: &[&str] =
-    &["majority", "dawid-skene", "crowdlab", "label-issues", "ingest", "ledger", "text-train", "text-predict", "ten-thousand"];
+pub(crate) const NAMES: &[&str] = &[
+    "majority",
+    "dawid-skene",
+    "crowdlab",
+    "label-issues",
+    "ingest",
+    "ledger",
+    "text-train",
+    "text-predict",
+    "ten-thousand",
+];
 
 /// Runs one bench.
 pub(crate) fn run(name: &str, rest: &[&str]) -> Result<()> {

@@ -42,7 +42,8 @@ fn peer(script: &str, folder: &Path) -> Result<Value> {
         println!("cleanlab was not run: POSTIL_PEERS names no Python that has it");
         return Ok(Value::Null);
     };
-    let output = Command::new(python).args(["-c", script]).arg(folder).output().context("the peer cannot be started")?;
+    let output =
+        Command::new(python).args(["-c", script]).arg(folder).output().context("the peer cannot be started")?;
     ensure!(output.status.success(), "the peer failed: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout)?;
     Ok(serde_json::from_str(text.trim().lines().last().unwrap_or_default())?)
@@ -154,7 +155,9 @@ pub(super) fn label_issues() -> Result<()> {
         *wrong = random.unit() < 0.1;
         labels.push(if *wrong { (class + 1 + random.below(CLASSES - 1)) % CLASSES } else { class } as u16);
         let start = rows.len();
-        rows.extend((0..CLASSES).map(|k| -random.unit().max(1e-300).ln() + if k == class { 6.0 * random.unit() } else { 0.0 }));
+        rows.extend(
+            (0..CLASSES).map(|k| -random.unit().max(1e-300).ln() + if k == class { 6.0 * random.unit() } else { 0.0 }),
+        );
         let total: f64 = rows[start..].iter().sum();
         rows[start..].iter_mut().for_each(|p| *p /= total);
     }

@@ -79,9 +79,13 @@ fn scale(model: Probabilities<'_>, temperature: f64) -> Vec<f64> {
         scaled.extend((0..classes).map(|class| model.value(item, class).max(1e-100).ln() / temperature));
         let row = &mut scaled[start..];
         let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        row.iter_mut().for_each(|value| *value = (*value - top).exp());
+        for value in row.iter_mut() {
+            *value = (*value - top).exp();
+        }
         let total: f64 = row.iter().sum();
-        row.iter_mut().for_each(|value| *value /= total);
+        for value in row.iter_mut() {
+            *value /= total;
+        }
     }
     scaled
 }
@@ -120,9 +124,8 @@ fn temperature(votes: &Votes, model: Probabilities<'_>, variant: Variant) -> f64
     }
     let coarse = best(votes, model, &COARSE, variant);
     let mut fine = Vec::new();
-    let steps = |from: f64, to: f64, count: usize| {
-        (0..count).map(move |step| from + (to - from) * step as f64 / FINE as f64)
-    };
+    let steps =
+        |from: f64, to: f64, count: usize| (0..count).map(move |step| from + (to - from) * step as f64 / FINE as f64);
     if coarse > 0 {
         fine.extend(steps(COARSE[coarse - 1], COARSE[coarse], FINE));
     }

@@ -219,8 +219,16 @@ mod tests {
                 for row in found.posterior.chunks_exact(2) {
                     assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{variant:?} {name}: {row:?}");
                 }
-                assert!(found.annotator_quality.iter().flatten().all(|quality| (0.0..=1.0).contains(quality)), "{name}");
-                let again = fit_with_model(&votes, &crate::votes::Gold::none(), Probabilities::double(&half, 2).unwrap(), &ModelSettings::default());
+                assert!(
+                    found.annotator_quality.iter().flatten().all(|quality| (0.0..=1.0).contains(quality)),
+                    "{name}"
+                );
+                let again = fit_with_model(
+                    &votes,
+                    &crate::votes::Gold::none(),
+                    Probabilities::double(&half, 2).unwrap(),
+                    &ModelSettings::default(),
+                );
                 assert!(again.unwrap().posterior.iter().all(|p| p.is_finite()), "{name}");
             }
         }

@@ -72,9 +72,9 @@ pub(super) fn fit(votes: &Votes, models: &[Probabilities<'_>]) -> Crowdlab {
         for vote in votes.of(decision) {
             // By what the others say, each of them alike: nobody is weighed by an own answer.
             let others = total - f64::from(vote.weight);
-            for class in 0..classes {
+            for (class, &count) in counts.iter().enumerate() {
                 let own = if class == usize::from(vote.class) { f64::from(vote.weight) } else { 0.0 };
-                let share = (counts[class] - own) / others;
+                let share = (count - own) / others;
                 if share > 0.0 {
                     annotators[vote.annotator as usize].add(class, share, class == usize::from(vote.class));
                 }
@@ -169,9 +169,13 @@ fn pool(votes: &Votes, models: &[Probabilities<'_>], weights: &Weights) -> Vec<f
             total += weight;
             row.iter_mut().enumerate().for_each(|(class, to)| *to += weight * model.value(decision, class));
         }
-        row.iter_mut().for_each(|value| *value /= total);
+        for value in row.iter_mut() {
+            *value /= total;
+        }
         let sum: f64 = row.iter().sum();
-        row.iter_mut().for_each(|value| *value /= sum);
+        for value in row.iter_mut() {
+            *value /= sum;
+        }
     }
     posterior
 }

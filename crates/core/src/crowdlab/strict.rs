@@ -92,7 +92,9 @@ fn pool(votes: &Votes, models: &[Probabilities<'_>], weights: &Weights) -> Vec<f
         // Sums of probabilities differ from one by their rounding, and a single class takes less than all.
         let sum: f64 = row.iter().sum();
         let total = if classes == 1 { sum } else { total };
-        row.iter_mut().for_each(|value| *value /= total);
+        for value in row.iter_mut() {
+            *value /= total;
+        }
     }
     posterior
 }

@@ -168,7 +168,9 @@ fn iterate(votes: &Votes, gold: &Gold, model: Probabilities<'_>, weight: f64, se
             }
         }
         let total: f64 = prior.iter().sum();
-        prior.iter_mut().for_each(|share| *share /= total);
+        for share in &mut prior {
+            *share /= total;
+        }
         let mut value = prior.iter().map(|share| (1.0 - weight) * share.ln()).sum::<f64>();
         for (number, row) in confusion.chunks_exact_mut(classes).enumerate() {
             let total: f64 = row.iter().sum();
@@ -200,7 +202,9 @@ fn iterate(votes: &Votes, gold: &Gold, model: Probabilities<'_>, weight: f64, se
                 *entry = (*entry - top).exp();
                 total += *entry;
             }
-            row.iter_mut().for_each(|entry| *entry /= total);
+            for entry in row.iter_mut() {
+                *entry /= total;
+            }
             value += top + total.ln();
         }
         clamp(&mut posterior, gold, classes);
@@ -236,7 +240,9 @@ fn typical(votes: &Votes, posterior: &[f64]) -> Vec<f64> {
     }
     for row in typical.chunks_exact_mut(classes) {
         let total: f64 = row.iter().sum();
-        row.iter_mut().for_each(|share| *share /= total);
+        for share in row.iter_mut() {
+            *share /= total;
+        }
     }
     typical
 }
@@ -275,7 +281,12 @@ mod tests {
             fit_with_model(&votes, &Gold::none(), Probabilities::double(&model, 3).unwrap(), &settings).unwrap()
         };
         let (without, with) = (fit(Some(0.0)), fit(None));
-        assert!(right(&with.labels) > right(&without.labels) + 20, "{} {}", right(&with.labels), right(&without.labels));
+        assert!(
+            right(&with.labels) > right(&without.labels) + 20,
+            "{} {}",
+            right(&with.labels),
+            right(&without.labels)
+        );
         assert!(with.weight >= 0.5, "{:?}", with.tried);
         for fitted in [&without, &with] {
             assert!(fitted.objective.windows(2).all(|pair| pair[1] >= pair[0] - 1e-7), "{:?}", fitted.objective);

@@ -103,7 +103,9 @@ mod tests {
     fn shifted_doubts_have_the_mean_that_was_asked_for() {
         let mut doubts = Doubts::new(1);
         let confidences: Vec<f64> = (1..1000).map(|place| f64::from(place) / 1000.0).collect();
-        confidences.iter().for_each(|&confidence| doubts.add(0, confidence));
+        for &confidence in &confidences {
+            doubts.add(0, confidence);
+        }
         for rate in [0.01, 0.2, 0.7] {
             let shift = shift(&doubts.counts, rate);
             let sum: f64 = confidences.iter().map(|&confidence| logistic(log_odds(confidence) + shift)).sum();

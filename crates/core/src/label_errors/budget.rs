@@ -189,7 +189,8 @@ mod tests {
     fn each_order_is_what_it_says() {
         let tree = Hierarchy::parse(&["a", "b", "c"], "x\n a\n b\ny\n c\n").unwrap();
         let rows = [0.3, 0.7, 0.0, 0.4, 0.0, 0.6, 0.1, 0.2, 0.7, 0.9, 0.1, 0.0];
-        let found = candidates(&[0, 0, 1, 0], Probabilities::double(&rows, 3).unwrap(), Some(&tree), Sums::Exact).unwrap();
+        let found =
+            candidates(&[0, 0, 1, 0], Probabilities::double(&rows, 3).unwrap(), Some(&tree), Sums::Exact).unwrap();
         let items = |kind| order(&found, kind, 1).iter().map(|one| one.item).collect::<Vec<_>>();
         assert_eq!(items(Order::Confidence), [2, 0, 1]);
         assert_eq!(items(Order::FarFirst), [2, 1, 0]);

@@ -28,7 +28,8 @@ pub struct Depth {
 
 /// Round depths up to the length of a list, and the length itself.
 pub fn depths_for(length: usize) -> Vec<usize> {
-    let ladder = (0..).flat_map(|power: u32| [10usize, 20, 50].map(|step| step.saturating_mul(10usize.saturating_pow(power))));
+    let ladder =
+        (0..).flat_map(|power: u32| [10usize, 20, 50].map(|step| step.saturating_mul(10usize.saturating_pow(power))));
     let mut depths: Vec<usize> = ladder.take_while(|&depth| depth < length).collect();
     depths.extend((length > 0).then_some(length));
     depths
@@ -128,7 +129,9 @@ fn by_check(stretches: &[Stretch], rates: &[Option<f64>]) -> Measured {
     let known: f64 = stretches.iter().filter(|stretch| stretch.seen > 0.0).map(|stretch| stretch.length).sum();
     let seen: f64 = stretches.iter().map(|stretch| stretch.seen).sum();
     if length == 0.0 || known < 0.5 * length {
-        return Measured::unknown("too little of the list down to here was checked; check items at random from all of it");
+        return Measured::unknown(
+            "too little of the list down to here was checked; check items at random from all of it",
+        );
     }
     let (mut rate, mut variance) = (0.0, 0.0);
     for (stretch, share) in stretches.iter().zip(rates) {

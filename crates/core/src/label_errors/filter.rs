@@ -69,12 +69,7 @@ impl Filter {
 const LEAST_PER_CLASS: u64 = 1;
 
 /// Chooses items and ranks them.
-pub(super) fn apply<S: Source>(
-    source: &S,
-    joint: &ConfidentJoint,
-    belief: &Belief,
-    settings: &Settings,
-) -> Vec<Issue> {
+pub(super) fn apply<S: Source>(source: &S, joint: &ConfidentJoint, belief: &Belief, settings: &Settings) -> Vec<Issue> {
     let confident = joint.confident() as usize;
     let plain = |rank| lowest_scores(source, joint, rank, false, confident);
     let mut chosen: Vec<u32> = match (settings.budget, settings.filter) {
@@ -82,8 +77,7 @@ pub(super) fn apply<S: Source>(
         (None, Filter::LowSelfConfidence) => plain(Rank::SelfConfidence),
         (None, Filter::LowNormalisedMargin) => plain(Rank::NormalisedMargin),
         (None, Filter::ConfidentLearning) => matching(source, |given, values| {
-            disagrees(values, given)
-                && confident_class(values, &joint.thresholds).is_some_and(|class| class != given)
+            disagrees(values, given) && confident_class(values, &joint.thresholds).is_some_and(|class| class != given)
         }),
         (None, Filter::PredictedNotGiven) => matching(source, |given, values| disagrees(values, given)),
         (None, Filter::PruneByNoiseRate) => by_noise_rate(source, joint),
@@ -136,13 +130,7 @@ fn matching<S: Source>(source: &S, chooses: impl Fn(usize, &[f64]) -> bool + Syn
 }
 
 /// The items with the lowest scores, ties by position.
-fn lowest_scores<S: Source>(
-    source: &S,
-    joint: &ConfidentJoint,
-    rank: Rank,
-    adjusted: bool,
-    keep: usize,
-) -> Vec<u32> {
+fn lowest_scores<S: Source>(source: &S, joint: &ConfidentJoint, rank: Rank, adjusted: bool, keep: usize) -> Vec<u32> {
     let found = source.gather(
         || Lowest::new(keep),
         |lowest, rows| {
@@ -170,7 +158,8 @@ fn by_noise_rate<S: Source>(source: &S, joint: &ConfidentJoint) -> Vec<u32> {
             }
         });
     };
-    let found = source.gather(|| (0..classes * classes).map(|cell| Lowest::new(wanted(cell))).collect(), work, together);
+    let found =
+        source.gather(|| (0..classes * classes).map(|cell| Lowest::new(wanted(cell))).collect(), work, together);
     let mut items: Vec<u32> = found.into_iter().flat_map(Lowest::sorted).map(|entry| entry.1).collect();
     items.sort_unstable();
     items.dedup();

@@ -99,11 +99,19 @@ mod tests {
 
     #[test]
     fn distances_go_over_the_nearest_common_ancestor() {
-        let rows = pairs(&[("cat", "animal"), ("dog", "animal"), ("oak", "plant"), ("animal", ""), ("plant", ""), ("none", "")]);
+        let rows = pairs(&[
+            ("cat", "animal"),
+            ("dog", "animal"),
+            ("oak", "plant"),
+            ("animal", ""),
+            ("plant", ""),
+            ("none", ""),
+        ]);
         let tree = Hierarchy::new(&["cat", "dog", "oak", "none", "animal"], &rows).unwrap();
         let found: Vec<u32> = [(0, 0), (0, 1), (0, 2), (0, 3), (0, 4)].map(|(l, r)| tree.distance(l, r)).to_vec();
         assert_eq!(found, [0, 2, 4, 3, 1]);
-        let same = Hierarchy::parse(&["cat", "dog", "oak", "none"], "animal\n  cat\n  dog\n\nplant\n  oak\nnone\n").unwrap();
+        let same =
+            Hierarchy::parse(&["cat", "dog", "oak", "none"], "animal\n  cat\n  dog\n\nplant\n  oak\nnone\n").unwrap();
         assert_eq!((same.distance(0, 1), same.distance(0, 2), same.distance(2, 3)), (2, 4, 3));
     }
 

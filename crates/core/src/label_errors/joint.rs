@@ -240,7 +240,9 @@ fn calibrate(raw: &[u64], given: &[u64]) -> Vec<u64> {
         scaled.extend(row.iter().map(|&cell| cell as f64 / total * count as f64));
     }
     let (total, items) = (scaled.iter().sum::<f64>(), given.iter().sum::<u64>() as f64);
-    scaled.iter_mut().for_each(|cell| *cell = if total > 0.0 { *cell / total * items } else { 0.0 });
+    for cell in &mut scaled {
+        *cell = if total > 0.0 { *cell / total * items } else { 0.0 };
+    }
     let mut counts = Vec::with_capacity(raw.len());
     for row in scaled.chunks_exact(classes) {
         counts.extend(rounded(row));

@@ -219,13 +219,12 @@ fn plan(judged: &[JudgedItem], checked: &[Checked], settings: &JudgeSettings) ->
         strata.push(Stratum { name, items: items.len(), to_check, checked: seen as usize, error_rate });
     }
     draw.sort_unstable();
-    let error_rate = match missing {
-        Some(name) => Measured::unknown(format!("no item was checked of those where {name}: check the drawn items")),
-        None => {
-            let rate = rate.clamp(0.0, 1.0);
-            let basis = format!("{seen_in_all} checked items, stratified by the judges' disagreement");
-            Measured::known(rate, wilson(rate, 1.0 / variance), basis)
-        }
+    let error_rate = if let Some(name) = missing {
+        Measured::unknown(format!("no item was checked of those where {name}: check the drawn items"))
+    } else {
+        let rate = rate.clamp(0.0, 1.0);
+        let basis = format!("{seen_in_all} checked items, stratified by the judges' disagreement");
+        Measured::known(rate, wilson(rate, 1.0 / variance), basis)
     };
     (CheckPlan { strata, draw }, error_rate)
 }

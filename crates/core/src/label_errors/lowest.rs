@@ -72,7 +72,8 @@ mod tests {
             }
             let [left, right] = parts;
             let found = left.merge(right).sorted();
-            let mut all: Vec<(f64, u32)> = values.iter().enumerate().map(|(item, &value)| (value, item as u32)).collect();
+            let mut all: Vec<(f64, u32)> =
+                values.iter().enumerate().map(|(item, &value)| (value, item as u32)).collect();
             all.sort_by(|l, r| l.0.total_cmp(&r.0));
             let cut = if keep == 0 { f64::NEG_INFINITY } else { all[keep.min(all.len()) - 1].0 };
             all.retain(|entry| entry.0 <= cut);

@@ -207,7 +207,9 @@ mod tests {
             let mut row: Vec<f64> =
                 (0..3).map(|k| random.gamma(0.6) + if k == class { 1.5 * random.gamma(2.0) } else { 0.0 }).collect();
             let total: f64 = row.iter().sum();
-            row.iter_mut().for_each(|p| *p /= total);
+            for p in &mut row {
+                *p /= total;
+            }
             rows.extend(row);
         }
         (given, truth, rows)
@@ -271,7 +273,10 @@ mod tests {
 
         // Constant probabilities and an absent class: nothing is found, and it is said.
         let found = find(&[0, 0, 0, NO_LABEL], &[0.5; 8], &plain).unwrap();
-        assert_eq!((found.unlabelled, found.constant.as_slice(), found.absent.as_slice()), (1, [0, 1].as_slice(), [1].as_slice()));
+        assert_eq!(
+            (found.unlabelled, found.constant.as_slice(), found.absent.as_slice()),
+            (1, [0, 1].as_slice(), [1].as_slice())
+        );
         assert!(found.issues.is_empty(), "{:?}", found.issues);
     }
 
@@ -281,9 +286,11 @@ mod tests {
         for rank in Rank::ALL {
             for adjusted in [false, true] {
                 for filter in Filter::ALL {
-                    let settings = Settings { rank, adjusted, filter, ..Settings::default() };
+                    let settings = Settings { filter, rank, adjusted, ..Settings::default() };
                     let found = find(&[0, 0, 1, 1], Probabilities::double(&rows, 2).unwrap(), &settings).unwrap();
-                    assert!(found.issues.iter().all(|issue| issue.score.is_finite() && issue.error_probability.is_finite()));
+                    assert!(
+                        found.issues.iter().all(|issue| issue.score.is_finite() && issue.error_probability.is_finite())
+                    );
                 }
             }
         }

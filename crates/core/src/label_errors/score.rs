@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::source::{Given, NO_LABEL, Probabilities, Source, Sums};
 use super::joint;
+use super::source::{Given, NO_LABEL, Probabilities, Source, Sums};
 use crate::error::{Error, Result};
 use crate::task::Class;
 
@@ -99,7 +99,7 @@ fn plain(rank: Rank, values: &[f64], given: usize) -> f64 {
         Rank::SelfConfidence => own,
         Rank::NormalisedMargin => {
             let other = rival(values, given).map_or(0.0, |(_, value)| value);
-            (own - other + 1.0) / 2.0
+            f64::midpoint(own - other, 1.0)
         }
         Rank::ConfidenceWeightedEntropy => {
             let term = |value: f64| if value > 0.0 { value * value.ln() } else { 0.0 };

@@ -137,7 +137,9 @@ impl<'a> Probabilities<'a> {
                     buffer.iter_mut().zip(values).for_each(|(to, &from)| *to = f64::from(from));
                     if scaled {
                         let total: f64 = buffer.iter().sum();
-                        buffer.iter_mut().for_each(|value| *value /= total);
+                        for value in &mut buffer {
+                            *value /= total;
+                        }
                     }
                     each(row, &buffer);
                 }

@@ -235,9 +235,7 @@ pub fn replay(answers: &Answers<'_>, truth: Option<&[Class]>, settings: &Setting
         })
         .collect();
     let within = |tally: &Tally| tally.agree >= (1.0 - settings.target_loss) * tally.items - 1e-9;
-    let both = |runs: &[(f64, Tally); 2]| {
-        (f64::midpoint(runs[0].0, runs[1].0), runs[0].1.plus(runs[1].1))
-    };
+    let both = |runs: &[(f64, Tally); 2]| (f64::midpoint(runs[0].0, runs[1].0), runs[0].1.plus(runs[1].1));
     let mut curve: Vec<Outcome> = tried
         .iter()
         .map(|(rule, runs)| {

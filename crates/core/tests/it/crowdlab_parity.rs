@@ -51,7 +51,8 @@ impl Set {
 fn load(data: &Path, name: &str) -> Set {
     let probabilities = rows(&data.join(format!("parity/crowdlab/{name}/pred_probs.csv")));
     let items: Vec<String> = probabilities.iter().map(|row| row[0].clone()).collect();
-    let number: BTreeMap<&str, u32> = items.iter().enumerate().map(|(place, item)| (item.as_str(), place as u32)).collect();
+    let number: BTreeMap<&str, u32> =
+        items.iter().enumerate().map(|(place, item)| (item.as_str(), place as u32)).collect();
     let answers = rows(&data.join(format!("crowd/{name}/answers.csv")));
     let mut annotators: Vec<String> = answers.iter().map(|row| row[1].clone()).collect();
     annotators.sort();
@@ -179,13 +180,21 @@ fn the_repair_beats_the_published_method_where_one_class_is_frequent() {
             ("model alone", figures(&set, &model, |item, class| set.model[item * 2 + class])),
             ("strict", figures(&set, &strict.labels, |item, class| strict.of(item)[class])),
             ("repaired", figures(&set, &repaired.labels, |item, class| repaired.of(item)[class])),
-            ("model Dawid-Skene", figures(&set, &with_model.labels, |item, class| with_model.posterior[item * 2 + class])),
+            (
+                "model Dawid-Skene",
+                figures(&set, &with_model.labels, |item, class| with_model.posterior[item * 2 + class]),
+            ),
         ];
         for (method, [accuracy, f1, loss]) in table {
             eprintln!("{name:<12} {method:<18} accuracy {accuracy:.4}  macro F1 {f1:.4}  log-loss {loss:.4}");
         }
         eprintln!("{name} weights {:?} {:?}", repaired.model_weights, with_model.tried);
-        eprintln!("{name} overturned {} / {}; notes {:?}", strict.overturned.len(), repaired.overturned.len(), repaired.notes);
+        eprintln!(
+            "{name} overturned {} / {}; notes {:?}",
+            strict.overturned.len(),
+            repaired.overturned.len(),
+            repaired.notes
+        );
         let [.., strict, repaired, _] = table;
         assert!(repaired.1[1] > strict.1[1] && repaired.1[0] > strict.1[0], "{name}");
     }

@@ -3,7 +3,9 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use postil_core::label_errors::{Filter, LabelErrors, Probabilities, Rank, Settings, Sums, depths_for, find, precision_at, quality};
+use postil_core::label_errors::{
+    Filter, LabelErrors, Probabilities, Rank, Settings, Sums, depths_for, find, precision_at, quality,
+};
 use serde_json::Value;
 
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
@@ -101,7 +103,8 @@ fn thresholds_counts_and_rates_equal_the_fixtures() {
         // reference's sorting leaves equals; with the vector instructions of the processor that made the fixture one
         // such row differs. Everything else is equal.
         let reference = case.reference_counts();
-        let different: Vec<usize> = (0..reference.len()).filter(|&cell| own.calibrated[cell] != reference[cell]).collect();
+        let different: Vec<usize> =
+            (0..reference.len()).filter(|&cell| own.calibrated[cell] != reference[cell]).collect();
         match case.name {
             "synth_k10" => {
                 assert_eq!(different, [74, 76]);
@@ -119,7 +122,10 @@ fn thresholds_counts_and_rates_equal_the_fixtures() {
         case.near("prior", &joint.prior, &latent["py"]);
         case.near("noise", &joint.noise_matrix, &latent["noise_matrix"]);
         case.near("inverse noise", &joint.inverse_noise_matrix, &latent["inverse_noise_matrix"]);
-        assert_eq!(joint.off_diagonal(), case.expected["num_label_issues"]["off_diagonal_calibrated"].as_u64().unwrap());
+        assert_eq!(
+            joint.off_diagonal(),
+            case.expected["num_label_issues"]["off_diagonal_calibrated"].as_u64().unwrap()
+        );
     }
 }
 
@@ -176,7 +182,11 @@ fn scores_equal_the_fixtures() {
             let found = quality(&case.labels, probabilities, rank, adjusted, Sums::Exact).unwrap();
             for (row, (found, expected)) in found.iter().zip(&case.scores).enumerate() {
                 let (found, expected) = (found.unwrap(), expected[column]);
-                assert!((found - expected).abs() <= 1e-8, "{} {rank:?} {adjusted} {row}: {found} {expected}", case.name);
+                assert!(
+                    (found - expected).abs() <= 1e-8,
+                    "{} {rank:?} {adjusted} {row}: {found} {expected}",
+                    case.name
+                );
             }
         }
     }

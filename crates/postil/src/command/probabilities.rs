@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use arrow_array::{Array, StringArray};
+use postil_core::Error;
 use postil_core::items::Names;
 use postil_core::table::{TableOptions, TableReader};
-use postil_core::Error;
 
 use super::input::text_column;
 

@@ -199,7 +199,9 @@ fn write_labels(path: &Path, request: &Request<'_>, fused: &Fused) -> anyhow::Re
         Arc::new(StringArray::from_iter_values(request.answers.items.iter())),
         Arc::new(StringArray::from_iter_values(decisions.clone().map(|decision| &labels[label(decision)]))),
         Arc::new(Float32Array::from_iter_values(decisions.clone().map(sure))),
-        Arc::new(UInt32Array::from_iter_values(decisions.clone().map(|decision| request.votes.support(decision) as u32))),
+        Arc::new(UInt32Array::from_iter_values(
+            decisions.clone().map(|decision| request.votes.support(decision) as u32),
+        )),
         Arc::new(decisions.clone().map(|decision| Some(tied(decision))).collect::<BooleanArray>()),
     ];
     for class in 0..classes {
@@ -288,19 +290,20 @@ fn show(request: &Request<'_>, fused: &Fused, figures: &[Figure]) -> anyhow::Res
     }
     let mut header = vec!["annotator"];
     header.extend(fused.annotators.iter().map(|column| column.0));
-    let rows: Vec<Vec<String>> = answers
-        .annotators
-        .iter()
-        .enumerate()
-        .take(20)
-        .map(|(number, name)| {
-            let mut row = vec![name.to_owned()];
-            row.extend(fused.annotators.iter().map(|(_, values)| {
-                values[number].map_or_else(|| "unknown".to_owned(), |value| format!("{value:.3}"))
-            }));
-            row
-        })
-        .collect();
+    let rows: Vec<Vec<String>> =
+        answers
+            .annotators
+            .iter()
+            .enumerate()
+            .take(20)
+            .map(|(number, name)| {
+                let mut row = vec![name.to_owned()];
+                row.extend(fused.annotators.iter().map(|(_, values)| {
+                    values[number].map_or_else(|| "unknown".to_owned(), |value| format!("{value:.3}"))
+                }));
+                row
+            })
+            .collect();
     line(&format!("\n{}", table(&header, &rows)))?;
     if answers.annotators.len() > rows.len() {
         line(&format!("and {} more; `--annotators FILE` writes all", answers.annotators.len() - rows.len()))?;

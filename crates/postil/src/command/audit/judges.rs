@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
-use postil_core::label_errors::{JudgeSettings, judge};
 use postil_core::items::read_answers;
+use postil_core::label_errors::{JudgeSettings, judge};
 use postil_core::table::TableWriter;
 use postil_core::{Class, Error};
 use serde_json::json;

@@ -80,8 +80,13 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         None => Vec::new(),
     };
     let probabilities = material.probabilities()?;
-    let mut found = label_errors::find(&material.classes, probabilities, &settings)
-        .map_err(|error| if arguments.probs.is_some() { error.in_file(arguments.probs.as_deref().unwrap_or(&arguments.labels)) } else { error })?;
+    let mut found = label_errors::find(&material.classes, probabilities, &settings).map_err(|error| {
+        if arguments.probs.is_some() {
+            error.in_file(arguments.probs.as_deref().unwrap_or(&arguments.labels))
+        } else {
+            error
+        }
+    })?;
     let candidates = label_errors::candidates(&material.classes, probabilities, hierarchy.as_ref(), sums)?;
     if let Listing::Tree(order) = listing {
         // The same figures per label, in the order of the tree.
@@ -126,13 +131,23 @@ fn material(arguments: &Arguments) -> anyhow::Result<Material> {
             }
             if missing.len() == classes.len() {
                 anyhow::bail!(
-                    Error::input(format!("expected probabilities of the labelled items, found none among {}", table.len()))
-                        .in_file(path)
-                        .hint("are the items called alike in both files?")
+                    Error::input(format!(
+                        "expected probabilities of the labelled items, found none among {}",
+                        table.len()
+                    ))
+                    .in_file(path)
+                    .hint("are the items called alike in both files?")
                 );
             }
             let source = format!("probabilities of {}", path.display());
-            Ok(Material { given, labels: table.labels, classes, rows: Rows::Double(rows), without: missing.len(), source })
+            Ok(Material {
+                given,
+                labels: table.labels,
+                classes,
+                rows: Rows::Double(rows),
+                without: missing.len(),
+                source,
+            })
         }
         (None, Some(column)) => trained(arguments, column),
     }
@@ -293,7 +308,10 @@ fn show(
     let line = |text: &str| line(arguments, text);
     let name = |class: Class| material.labels[usize::from(class)].clone();
     if material.without > 0 {
-        remark(&format!("note: {} labelled items have no probabilities and were left out", count(material.without as u64)));
+        remark(&format!(
+            "note: {} labelled items have no probabilities and were left out",
+            count(material.without as u64)
+        ));
     }
     if found.renormalised > 0 {
         remark(&format!("note: {} rows of probabilities were scaled to sum to 1", count(found.renormalised as u64)));
@@ -317,7 +335,11 @@ fn show(
         .iter()
         .take(SHOWN)
         .map(|pair| {
-            vec![format!("{} -> {}", name(pair.given), name(pair.meant)), count(pair.count), format!("{:.1} %", 100.0 * pair.share)]
+            vec![
+                format!("{} -> {}", name(pair.given), name(pair.meant)),
+                count(pair.count),
+                format!("{:.1} %", 100.0 * pair.share),
+            ]
         })
         .collect();
     if !rows.is_empty() {
@@ -355,7 +377,11 @@ fn show(
         })
         .collect();
     if !rows.is_empty() {
-        let header: &[&str] = if by_check { &["first", "wrong, by the model", "wrong, by the check"] } else { &["first", "wrong, by the model"] };
+        let header: &[&str] = if by_check {
+            &["first", "wrong, by the model", "wrong, by the check"]
+        } else {
+            &["first", "wrong, by the model"]
+        };
         line(&format!("\n{}", table(header, &rows)))?;
         if !by_check {
             line("(nobody has checked any: `--checked FILE` with item and is_error gives the true share)")?;

@@ -27,9 +27,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         }
     }
     if answers.label.is_empty() {
-        anyhow::bail!(
-            Error::input("expected at least one answer with a label, found none").in_file(&arguments.labels)
-        );
+        anyhow::bail!(Error::input("expected at least one answer with a label, found none").in_file(&arguments.labels));
     }
     let view = Answers {
         item: &answers.item,
@@ -111,7 +109,11 @@ fn write(path: &std::path::Path, answers: &AnswerTable, advice: &[Advice]) -> an
 
 fn show(arguments: &Arguments, found: &Replay, items: usize, stop: usize) -> anyhow::Result<()> {
     let line = |text: &str| line(arguments, text);
-    line(&format!("{} answers about {} items, replayed in their order", count(found.answers as u64), count(found.items as u64)))?;
+    line(&format!(
+        "{} answers about {} items, replayed in their order",
+        count(found.answers as u64),
+        count(found.items as u64)
+    ))?;
     if let Some(full) = &found.full_accuracy {
         line(&format!("all answers: accuracy {}", full.brief()))?;
     }

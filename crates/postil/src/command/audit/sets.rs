@@ -28,7 +28,10 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let kept: Vec<u32> = {
         let (_, missing) = table_of.of(given.items.iter());
         if !missing.is_empty() {
-            remark(&format!("note: {} labelled items have no probabilities and were left out", count(missing.len() as u64)));
+            remark(&format!(
+                "note: {} labelled items have no probabilities and were left out",
+                count(missing.len() as u64)
+            ));
         }
         let missing: std::collections::HashSet<String> = missing.into_iter().collect();
         (0..given.items.len() as u32).filter(|&item| !missing.contains(given.items.get(item))).collect()
@@ -90,7 +93,10 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             "output": arguments.output,
         }));
     }
-    line(arguments, &format!("{} items, {} labels each a question of its own", count(kept.len() as u64), labels.len()))?;
+    line(
+        arguments,
+        &format!("{} items, {} labels each a question of its own", count(kept.len() as u64), labels.len()),
+    )?;
     let rows: Vec<Vec<String>> = labels
         .iter()
         .zip(&found.estimated)
@@ -118,5 +124,12 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     if !rows.is_empty() {
         line(arguments, &format!("\n{}", table(&["item", "change", "P(wrong)"], &rows)))?;
     }
-    line(arguments, &format!("{} decisions about {} items are listed", count(found.issues.len() as u64), count(found.items.len() as u64)))
+    line(
+        arguments,
+        &format!(
+            "{} decisions about {} items are listed",
+            count(found.issues.len() as u64),
+            count(found.items.len() as u64)
+        ),
+    )
 }
