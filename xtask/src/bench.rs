@@ -2,6 +2,7 @@
 //! (rows per CPU second) and `peak_mb`. They measure; nothing fails on a clock.
 
 mod consensus;
+mod errors;
 mod files;
 
 use std::path::{Path, PathBuf};
@@ -12,13 +13,24 @@ use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::{Value, json};
 
 /// All benches.
-pub(crate) const NAMES: &[&str] =
-    &["majority", "dawid-skene", "glad", "mace", "ingest", "ledger", "text-train", "text-predict", "ten-thousand"];
+pub(crate) const NAMES: &[&str] = &[
+    "majority",
+    "dawid-skene",
+    "glad",
+    "mace",
+    "crowdlab",
+    "label-issues",
+    "ingest",
+    "ledger",
+    "text-train",
+    "text-predict",
+    "ten-thousand",
+];
 
 /// Runs one bench.
 pub(crate) fn run(name: &str, rest: &[&str]) -> Result<()> {
     match name {
-        "majority" | "dawid-skene" | "glad" | "mace" => {
+        "majority" | "dawid-skene" | "glad" | "mace" | "crowdlab" | "label-issues" => {
             // This program was built without optimisation: the work is done by its fast twin.
             build(&["--package", "xtask"])?;
             exec(&release("xtask"), &["measure-inside", name])
@@ -39,6 +51,8 @@ pub(crate) fn inside(name: &str) -> Result<()> {
         "dawid-skene" => consensus::dawid_skene(),
         "glad" => consensus::glad(),
         "mace" => consensus::mace(),
+        "crowdlab" => errors::crowdlab(),
+        "label-issues" => errors::label_issues(),
         _ => bail!("nothing to measure inside for {name}"),
     }
 }

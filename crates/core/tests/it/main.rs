@@ -6,11 +6,13 @@
 mod consensus_cases;
 mod consensus_parity;
 mod consensus_properties;
+mod crowdlab_parity;
 mod items_answers;
 mod items_formats;
 mod items_inspect;
 mod items_nasty;
 mod items_write;
+mod label_errors_parity;
 mod ledger_content;
 mod ledger_damage;
 mod ledger_kill;

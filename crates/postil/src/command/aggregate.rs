@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::input::{answer_options, listed};
 use super::output::{count, remark, say, say_json, table};
+use super::with_model::{self, ModelMethod};
 use crate::report::Figure;
 use crate::score::Score;
 
@@ -34,9 +35,12 @@ enum RepeatsArgument {
 pub(super) struct Arguments {
     /// The answers, one row each, with the columns item, annotator and label; `-` for standard input
     answers: PathBuf,
-    /// How to fuse them; `auto` chooses and says why
+    /// How to fuse them; `auto` chooses and says why. With --probs also crowdlab, crowdlab-strict and model-dawid-skene
     #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = method)]
-    method: Method,
+    method: String,
+    /// Probabilities by a model that has not seen the items: item and a column p_LABEL per label; may be repeated
+    #[arg(long, value_name = "FILE")]
+    probs: Vec<PathBuf>,
     /// Known labels that may be used to fit and choose: item, label and, if known, inclusion_probability
     #[arg(long, value_name = "FILE")]
     gold: Option<PathBuf>,
@@ -78,8 +82,11 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-fn method(name: &str) -> Result<Method, String> {
-    Method::parse(name).map_err(|error| error.to_string())
+fn method(name: &str) -> Result<String, String> {
+    if ModelMethod::parse(name).is_none() {
+        Method::parse(name).map_err(|error| error.to_string())?;
+    }
+    Ok(name.to_owned())
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
@@ -104,7 +111,30 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         Some(path) => known(path, &answers, "gold")?,
         None => Gold::none(),
     };
-    if let Some(method) = Some(arguments.method).filter(|method| method.needs_gold() && gold.is_empty()) {
+    if let Some(method) = ModelMethod::parse(&arguments.method) {
+        let truth = arguments.truth.as_ref().map(|path| known(path, &answers, "truth")).transpose()?;
+        let request = with_model::Request {
+            method: &arguments.method,
+            probs: &arguments.probs,
+            answers: &answers,
+            votes: &votes,
+            gold: &gold,
+            truth: truth.as_ref(),
+            output: arguments.output.as_deref(),
+            annotators: arguments.annotators.as_deref(),
+            seed: arguments.seed,
+            json: arguments.json,
+        };
+        return with_model::execute(method, &request);
+    }
+    let method = Method::parse(&arguments.method)?;
+    if !arguments.probs.is_empty() {
+        anyhow::bail!(
+            Error::task(format!("`{}` takes no probabilities of a model", method.name()))
+                .hint("use `--method crowdlab` or `--method model-dawid-skene`")
+        );
+    }
+    if let Some(method) = Some(method).filter(|method| method.needs_gold() && gold.is_empty()) {
         anyhow::bail!(
             Error::task(format!("`{}` learns from gold alone, and there is none", method.name()))
                 .hint("give known labels with `--gold FILE`")
@@ -116,7 +146,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         duplicates: if arguments.keep_duplicates { Duplicates::Keep } else { Duplicates::Discount },
         ..consensus::Settings::default()
     };
-    let consensus = consensus::fit(&votes, &gold, arguments.method, &settings)?;
+    let consensus = consensus::fit(&votes, &gold, method, &settings)?;
     let figures = match &arguments.truth {
         Some(path) => score(path, &answers, &gold, &consensus)?,
         None => Vec::new(),

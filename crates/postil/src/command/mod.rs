@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and how it ends.
 
 mod aggregate;
+mod audit;
 mod draw;
 mod export;
 mod init;
@@ -8,10 +9,12 @@ mod input;
 mod output;
 mod plan;
 mod predict;
+mod probabilities;
 mod progress;
 mod report;
 mod run;
 mod train;
+mod with_model;
 
 use std::process::ExitCode;
 
@@ -54,6 +57,8 @@ enum Command {
     Draw(draw::Arguments),
     /// Fuse the answers of several annotators: a table with item, annotator and label
     Aggregate(aggregate::Arguments),
+    /// Find labels that are probably wrong, and answers that are not worth buying
+    Audit(audit::Arguments),
     /// Train a text classifier from a table
     Train(train::Arguments),
     /// Label a table with a trained model, and score it if it has labels
@@ -85,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Export(arguments) => export::execute(&arguments),
         Command::Draw(arguments) => draw::execute(&arguments),
         Command::Aggregate(arguments) => aggregate::execute(&arguments),
+        Command::Audit(arguments) => audit::execute(&arguments),
         Command::Train(arguments) => train::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::ProgramWorker => Ok(()),
