@@ -6,6 +6,7 @@
 mod consensus_cases;
 mod consensus_parity;
 mod consensus_properties;
+mod estimate_parity;
 mod items_answers;
 mod items_formats;
 mod items_inspect;
