@@ -7,6 +7,7 @@
 //! items -> (annotators) -> ledger -> votes -> consensus -> audit
 //! ```
 
+pub mod alt_test;
 pub mod annotation;
 pub mod answer;
 pub mod audit;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![expect(clippy::unwrap_used, reason = "the helpers of tests stop at the first surprise, as tests do")]
 
+mod alt_test_parity;
 mod consensus_cases;
 mod consensus_parity;
 mod consensus_properties;
