@@ -15,6 +15,7 @@ pub mod consensus;
 mod distribution;
 pub mod error;
 pub mod estimate;
+pub mod guarantee;
 pub mod hash;
 pub mod item;
 pub mod items;

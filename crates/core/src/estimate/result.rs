@@ -83,16 +83,11 @@ pub(super) fn sentence(terms: &[Term]) -> String {
     if known.is_empty() {
         return "nothing could be estimated; the reasons stand beside the terms".to_owned();
     }
-    // An intercept beside other terms is of no interest by itself.
-    let mut of_interest: Vec<&Term> = known.iter().copied().filter(|term| term.name != "(intercept)").collect();
-    if of_interest.is_empty() {
-        of_interest.clone_from(&known);
-    }
     let off = |term: &Term| {
         let ((low, high), naive) = (ends(&term.estimate)?, term.naive.value()?);
         (naive < low || naive > high).then_some(())
     };
-    let wrong: Vec<&Term> = of_interest.iter().copied().filter(|term| off(term).is_some()).collect();
+    let wrong: Vec<&Term> = known.iter().copied().filter(|term| off(term).is_some()).collect();
     let flipped = wrong
         .iter()
         .filter(|term| {
@@ -107,7 +102,7 @@ pub(super) fn sentence(terms: &[Term]) -> String {
         format!(
             "taken at face value the surrogate would mislead about {} of {} terms: `{}` would read {:.3} instead of {}",
             wrong.len(),
-            of_interest.len(),
+            known.len(),
             worst.name,
             worst.naive.value().unwrap_or_default(),
             worst.estimate.brief()
@@ -116,7 +111,7 @@ pub(super) fn sentence(terms: &[Term]) -> String {
     if flipped > 0 {
         text.push_str(&format!("; {flipped} would have the wrong sign"));
     }
-    let mut gains: Vec<f64> = of_interest
+    let mut gains: Vec<f64> = known
         .iter()
         .filter_map(|term| {
             let ((low, high), (wide_low, wide_high)) = (ends(&term.estimate)?, ends(&term.gold_only)?);

@@ -174,6 +174,25 @@ fn interval(estimates: &Estimates) -> (Vec<f64>, Vec<f64>) {
     estimates.terms.iter().map(ends).unzip()
 }
 
+/// The largest moment of the logistic equations with a weight of 1 at some coefficients.
+fn unsolved(table: &Table, theta: &[f64]) -> f64 {
+    let column = |name: &str| match table.frame.column(name).unwrap() {
+        Values::Numbers(numbers) => numbers.clone(),
+        Values::Classes { .. } => panic!("{name} holds numbers"),
+    };
+    let (gold, said, x) = (column("Y"), column("Yhat"), column("x1"));
+    let labelled = gold.iter().filter(|gold| !gold.is_nan()).count() as f64;
+    let others = gold.len() as f64 - labelled;
+    let mut moments = [0.0; 2];
+    for ((gold, said), x) in gold.iter().zip(&said).zip(&x) {
+        let mean = 1.0 / (1.0 + (-theta[0] - theta[1] * x).exp());
+        let part = if gold.is_nan() { (said - mean) / others } else { (gold - said) / labelled };
+        moments[0] += part;
+        moments[1] += part * x;
+    }
+    moments[0].abs().max(moments[1].abs())
+}
+
 #[expect(clippy::print_stdout, reason = "the distances are worth reading")]
 fn ppi_equals_the_fixture(name: &str) {
     let Some((table, expected)) = ppi_case(name) else { return };
@@ -203,12 +222,18 @@ fn ppi_equals_the_fixture(name: &str) {
     ] {
         let found = prediction_powered(&table, &formula, &settings(0.9, family.clone()), lambda, None).unwrap();
         let theirs = numbers(&expected[key]["point"]);
-        if name == "jn_product" && key == "logistic_lam_1.0" {
-            // No finite coefficients satisfy these equations; the reference prints where its solver gave up.
-            assert!(found.terms.iter().all(|term| term.estimate.value().is_none()), "{:?}", found.terms);
-            continue;
+        let ours = values(&found, |term| &term.estimate);
+        // These coefficients lie at -27 and 62 with standard errors of 316 and 733, where the reference's solver stops
+        // three ten-thousandths early: ours must be relatively as close, and solve the equations better.
+        let loose = name == "jn_product" && key == "logistic_lam_1.0";
+        let within = if loose { 100.0 * within } else { within };
+        if loose {
+            let (near, far) = (unsolved(&table, &ours), unsolved(&table, &theirs));
+            println!("{name} {key}: equations off by {near:.1e}, the reference's by {far:.1e}");
+            assert!(near < 1e-3 * far);
+            assert!(ours.iter().zip(&theirs).all(|(ours, theirs)| (ours / theirs - 1.0).abs() < 1e-4));
         }
-        let distance = greatest(&values(&found, |term| &term.estimate), &theirs);
+        let distance = greatest(&ours, &theirs);
         println!("{name} {key}: {distance:.2e}, weight {:?}", found.lambda);
         assert!(distance <= within, "{name} {key}: {distance}");
         // The reference tunes its interval's weight once more than its point's.
@@ -218,6 +243,7 @@ fn ppi_equals_the_fixture(name: &str) {
         let theirs = &expected[key]["ci90"];
         let distance = greatest(&low, &numbers(&theirs[0])).max(greatest(&high, &numbers(&theirs[1])));
         println!("{name} {key}: interval {distance:.2e}");
+        let within = if loose { 1e-4 * numbers(&theirs[1])[1] } else { within };
         assert!(distance <= within, "{name} {key} interval: {distance}");
     }
 }
