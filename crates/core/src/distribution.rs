@@ -161,8 +161,7 @@ pub(crate) fn hypergeometric_cdf(hits: u64, population: u64, marked: u64, drawn:
     if hits < least {
         return 0.0;
     }
-    let choose =
-        |n: u64, k: u64| ln_gamma(n as f64 + 1.0) - ln_gamma(k as f64 + 1.0) - ln_gamma((n - k) as f64 + 1.0);
+    let choose = |n: u64, k: u64| ln_gamma(n as f64 + 1.0) - ln_gamma(k as f64 + 1.0) - ln_gamma((n - k) as f64 + 1.0);
     let top = hits;
     let log = choose(marked, top) + choose(population - marked, drawn - top) - choose(population, drawn);
     // Downwards from the largest term; the ratio of neighbours is rational.

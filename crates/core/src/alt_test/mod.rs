@@ -223,7 +223,8 @@ pub fn alternative_test(panel: &Panel, settings: &AltTestSettings) -> Result<Alt
 }
 
 fn check(panel: &Panel, settings: &AltTestSettings) -> Result<()> {
-    if !(settings.rate > 0.0 && settings.rate < 1.0) || !(settings.level > 0.0 && settings.level < 1.0) {
+    let open = |value: f64| value > 0.0 && value < 1.0;
+    if !open(settings.rate) || !open(settings.level) {
         return Err(Error::task("expected a rate and a level between 0 and 1"));
     }
     if !settings.epsilon.is_finite() || settings.epsilon.abs() >= 1.0 {
@@ -232,10 +233,12 @@ fn check(panel: &Panel, settings: &AltTestSettings) -> Result<()> {
     for (number, answers) in panel.humans.iter().chain([&panel.machine]).enumerate() {
         let mut items: Vec<u32> = answers.iter().map(|(item, _)| *item).collect();
         items.sort_unstable();
-        if let Some(pair) = items.windows(2).find(|pair| pair[0] == pair[1]) {
+        if let Some(item) = items.windows(2).find_map(|pair| (pair[0] == pair[1]).then_some(pair[0])) {
             let who = if number < panel.humans.len() { format!("human {number}") } else { "the machine".to_owned() };
-            return Err(Error::input(format!("expected one answer per item, found two of {who} about item {}", pair[0]))
-                .hint("keep the first or the last answer of an annotator about an item"));
+            return Err(Error::input(format!(
+                "expected one answer per item, found two of {who} about item {item}"
+            ))
+            .hint("keep the first or the last answer of an annotator about an item"));
         }
     }
     Ok(())
@@ -352,12 +355,7 @@ fn power(humans: &[HumanTest], tested: &[usize], needed: usize, level: f64) -> O
 }
 
 /// The interval of the advantage probability: items are drawn again with replacement, whole, with all their answers.
-fn interval(
-    comparisons: &[Vec<(u32, f64, f64)>],
-    items: usize,
-    value: f64,
-    settings: &AltTestSettings,
-) -> (f64, f64) {
+fn interval(comparisons: &[Vec<(u32, f64, f64)>], items: usize, value: f64, settings: &AltTestSettings) -> (f64, f64) {
     let mut present = vec![false; items];
     comparisons.iter().flatten().for_each(|(item, _, _)| present[*item as usize] = true);
     let population: Vec<u32> = (0..items as u32).filter(|&item| present[item as usize]).collect();
@@ -431,7 +429,10 @@ mod tests {
 
     #[test]
     fn equal_differences_are_decided_and_marked() {
-        let same = Panel { humans: vec![(0..40).map(|item| (item, 1.0)).collect(); 2], machine: (0..40).map(|item| (item, 1.0)).collect() };
+        let same = Panel {
+            humans: vec![(0..40).map(|item| (item, 1.0)).collect(); 2],
+            machine: (0..40).map(|item| (item, 1.0)).collect(),
+        };
         let result = alternative_test(&same, &AltTestSettings::default()).unwrap();
         assert!(result.humans.iter().all(|human| human.test == HumanTestKind::Constant && human.p_value == Some(0.0)));
         assert_eq!(result.passed, Some(true));

@@ -29,8 +29,7 @@ pub(super) fn cholesky(matrix: &[f64], size: usize) -> Option<(Vec<f64>, Vec<f64
         for before in 0..column {
             pivot -= factor[column * size + before].powi(2);
         }
-        // NaN fails the comparison too.
-        if !(pivot > 1e-14 * matrix[column * size + column].abs()) {
+        if pivot.is_nan() || pivot <= 1e-14 * matrix[column * size + column].abs() {
             return None;
         }
         pivots.push(pivot);
@@ -59,7 +58,8 @@ pub(super) fn inverse(matrix: &[f64], size: usize) -> Option<Vec<f64>> {
         let best = (column..size)
             .max_by(|&a, &b| left[a * size + column].abs().total_cmp(&left[b * size + column].abs()))
             .unwrap_or(column);
-        if !(left[best * size + column].abs() > 1e-13 * scale) {
+        let largest = left[best * size + column].abs();
+        if largest.is_nan() || largest <= 1e-13 * scale {
             return None;
         }
         if best != column {

@@ -43,7 +43,7 @@ impl Matrix {
     }
 
     pub(super) fn rows(&self) -> usize {
-        if self.columns == 0 { 0 } else { self.values.len() / self.columns }
+        self.values.len().checked_div(self.columns).unwrap_or(0)
     }
 }
 
@@ -73,8 +73,12 @@ impl Design {
                 let coded = &variables[variable];
                 // As in R: classes are compared with a reference if the term without them is in the model, and each
                 // gets a column of its own otherwise.
-                let without: Vec<Factor> =
-                    term.iter().enumerate().filter(|(other, _)| *other != position).map(|(_, one)| one.clone()).collect();
+                let without: Vec<Factor> = term
+                    .iter()
+                    .enumerate()
+                    .filter(|(other, _)| *other != position)
+                    .map(|(_, one)| one.clone())
+                    .collect();
                 let compared = if without.is_empty() {
                     formula.intercept || (term.len() == 1 && !first_of_classes(formula, &variables, factor, &place))
                 } else {
@@ -100,8 +104,7 @@ impl Design {
                             } else {
                                 format!("{factor}[{}]", coded.names[dimension])
                             };
-                            let name =
-                                if column.name.is_empty() { part } else { format!("{}:{part}", column.name) };
+                            let name = if column.name.is_empty() { part } else { format!("{}:{part}", column.name) };
                             let mut parts = column.parts.clone();
                             parts.push((variable, dimension));
                             Planned { name, parts }
@@ -144,12 +147,7 @@ impl Design {
 }
 
 /// Without an intercept the first variable of classes gets a column for every class.
-fn first_of_classes(
-    formula: &Formula,
-    variables: &[Coded],
-    factor: &Factor,
-    place: &dyn Fn(&Factor) -> usize,
-) -> bool {
+fn first_of_classes(formula: &Formula, variables: &[Coded], factor: &Factor, place: &dyn Fn(&Factor) -> usize) -> bool {
     let first = formula
         .terms
         .iter()

@@ -166,10 +166,9 @@ pub(super) fn outcome_dimension(prepared: &Prepared, settings: &Settings) -> Res
     let listed = || names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let dimension = match &settings.positive {
         _ if names.len() == 1 && names[0].is_empty() => 0,
-        Some(positive) => names
-            .iter()
-            .position(|name| name == positive)
-            .ok_or_else(|| Error::task(format!("expected one of {} as the class that counts, found `{positive}`", listed())))?,
+        Some(positive) => names.iter().position(|name| name == positive).ok_or_else(|| {
+            Error::task(format!("expected one of {} as the class that counts, found `{positive}`", listed()))
+        })?,
         None if names.len() == 2 => 1,
         None if names.len() == 1 => 0,
         None => {
@@ -179,10 +178,13 @@ pub(super) fn outcome_dimension(prepared: &Prepared, settings: &Settings) -> Res
     };
     if settings.family == Family::Logistic {
         let last = prepared.last();
-        let outside = last.gold[dimension].iter().chain(&last.face[dimension]).find(|value| !(0.0..=1.0).contains(*value));
+        let outside =
+            last.gold[dimension].iter().chain(&last.face[dimension]).find(|value| !(0.0..=1.0).contains(*value));
         if let Some(value) = outside {
-            return Err(Error::input(format!("expected an outcome between 0 and 1 for a logistic regression, found {value}"))
-                .hint("a linear regression takes any numbers"));
+            return Err(Error::input(format!(
+                "expected an outcome between 0 and 1 for a logistic regression, found {value}"
+            ))
+            .hint("a linear regression takes any numbers"));
         }
     }
     Ok(dimension)
@@ -235,8 +237,14 @@ fn fit_outcome(prepared: &Prepared, formula: &Formula, settings: &Settings, dime
         };
         let y = &predictions[predictions.len() - 1][0];
         let second = Second { place: &prepared.place, x: gold, y: &gold_y, weight: &prepared.weight };
-        let problem =
-            Problem { x: scaled_x, y, weight: None, second: Some(second), clusters: prepared.clusters.as_deref(), link };
+        let problem = Problem {
+            x: scaled_x,
+            y,
+            weight: None,
+            second: Some(second),
+            clusters: prepared.clusters.as_deref(),
+            link,
+        };
         match problem.solve() {
             Ok(solution) => {
                 let back = scaling.back(keep);
@@ -264,11 +272,8 @@ fn fit_outcome(prepared: &Prepared, formula: &Formula, settings: &Settings, dime
         notes.push(format!("{failed} of {splits} splits had no solution and do not count"));
     }
     let combined = if fits.len() * 2 > splits || (too_little && !fits.is_empty()) { Some(median(&fits)) } else { None };
-    let basis = format!(
-        "{} rows, {} of them with gold drawn with known probability",
-        prepared.rows,
-        prepared.labelled.len()
-    );
+    let basis =
+        format!("{} rows, {} of them with gold drawn with known probability", prepared.rows, prepared.labelled.len());
     let failure = failure.unwrap_or_default();
     let freedom = freedom(prepared, combined.as_ref().map_or(columns, |fit| fit.theta.len()));
     let critical = student_quantile(0.5 + settings.level / 2.0, freedom);
@@ -457,7 +462,6 @@ fn predictions(
 }
 
 /// The naive fit and the fit on gold alone.
-#[expect(clippy::type_complexity, reason = "two results that are read at once")]
 pub(super) fn beside(
     prepared: &Prepared,
     dimension: usize,
@@ -475,14 +479,8 @@ pub(super) fn beside(
     );
     let clusters: Option<Vec<u32>> =
         prepared.clusters.as_ref().map(|all| renumbered(prepared.labelled.iter().map(|&row| all[row as usize])));
-    let gold = plain(
-        gold_x,
-        &last.gold[dimension],
-        Some(&prepared.weight),
-        clusters.as_deref(),
-        link,
-        prepared.intercept,
-    );
+    let gold =
+        plain(gold_x, &last.gold[dimension], Some(&prepared.weight), clusters.as_deref(), link, prepared.intercept);
     (naive, gold)
 }
 
@@ -553,9 +551,7 @@ pub(super) fn square(fit: &Fit, columns: usize) -> Vec<Vec<Option<f64>>> {
     let size = fit.theta.len();
     (0..columns)
         .map(|row| {
-            (0..columns)
-                .map(|column| Some(fit.covariance[fit.place(row)? * size + fit.place(column)?]))
-                .collect()
+            (0..columns).map(|column| Some(fit.covariance[fit.place(row)? * size + fit.place(column)?])).collect()
         })
         .collect()
 }

@@ -74,7 +74,9 @@ impl Formula {
             reader.space();
             if reader.rest.starts_with(|first: char| first.is_ascii_digit()) {
                 match reader.rest.as_bytes()[0] {
-                    digit @ (b'0' | b'1') if !reader.rest[1..].starts_with(|next: char| next.is_alphanumeric() || next == '.') => {
+                    digit @ (b'0' | b'1')
+                        if !reader.rest[1..].starts_with(|next: char| next.is_alphanumeric() || next == '.') =>
+                    {
                         formula.intercept = (digit == b'1') != minus;
                         reader.rest = &reader.rest[1..];
                     }
@@ -147,7 +149,9 @@ impl Reader<'_> {
         let at = self.text[..self.text.len() - self.rest.len()].chars().count() + 1;
         let found = self.rest.chars().next().map_or("the end".to_owned(), |found| format!("`{found}`"));
         Error::task(format!("expected {expected}, found {found} at character {at} of the formula `{}`", self.text))
-            .hint("a formula reads like `y ~ age + group`; `a:b`, `a*b`, `-1`, `log(x)` and `group[ref=level]` are known")
+            .hint(
+                "a formula reads like `y ~ age + group`; `a:b`, `a*b`, `-1`, `log(x)` and `group[ref=level]` are known",
+            )
     }
 
     fn take(&mut self, symbol: char) -> bool {

@@ -92,10 +92,9 @@ impl Values {
     pub fn select(&self, rows: &[u32]) -> Self {
         match self {
             Self::Numbers(numbers) => Self::Numbers(rows.iter().map(|&row| numbers[row as usize]).collect()),
-            Self::Classes { levels, codes } => Self::Classes {
-                levels: levels.clone(),
-                codes: rows.iter().map(|&row| codes[row as usize]).collect(),
-            },
+            Self::Classes { levels, codes } => {
+                Self::Classes { levels: levels.clone(), codes: rows.iter().map(|&row| codes[row as usize]).collect() }
+            }
         }
     }
 

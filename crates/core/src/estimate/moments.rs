@@ -174,7 +174,9 @@ impl Problem<'_> {
             }
             // With few clusters the plain sum is too small on average.
             let correction = groups as f64 / (groups as f64 - 1.0).max(1.0);
-            all.iter_mut().for_each(|value| *value *= correction);
+            for value in &mut all {
+                *value *= correction;
+            }
         }
         (all, gold)
     }
@@ -222,11 +224,8 @@ impl Problem<'_> {
         let bread = inverse(&sums.jacobian, size)
             .ok_or("the columns depend on each other among these rows, so no single answer fits")?;
         let (all, gold) = self.spread(&theta);
-        let solution = Solution {
-            covariance: sandwich(&bread, &all, size),
-            gold_part: sandwich(&bread, &gold, size),
-            theta,
-        };
+        let solution =
+            Solution { covariance: sandwich(&bread, &all, size), gold_part: sandwich(&bread, &gold, size), theta };
         if solution.theta.iter().chain(&solution.covariance).all(|value| value.is_finite()) {
             Ok(solution)
         } else {
@@ -343,7 +342,9 @@ impl Scaling {
             for row in matrix.values.chunks_exact(size) {
                 add(&mut centre, row);
             }
-            centre.iter_mut().for_each(|value| *value /= rows as f64);
+            for value in &mut centre {
+                *value /= rows as f64;
+            }
         }
         if let Some(place) = intercept {
             centre[place] = 0.0;
@@ -359,7 +360,7 @@ impl Scaling {
         for (place, scale) in scale.iter_mut().enumerate() {
             *scale = (*scale / rows as f64).sqrt();
             // What is left of a constant after centring is rounding.
-            if !(*scale > 1e-11 * magnitude[place]) {
+            if scale.is_nan() || *scale <= 1e-11 * magnitude[place] {
                 *scale = 0.0;
             }
         }

@@ -98,7 +98,11 @@ pub fn prediction_powered(
     };
     let terms: Vec<Term> = (0..columns)
         .map(|place| Term {
-            name: if mean { format!("mean of {}", formula.outcome) } else { prepared.design.planned[place].name.clone() },
+            name: if mean {
+                format!("mean of {}", formula.outcome)
+            } else {
+                prepared.design.planned[place].name.clone()
+            },
             estimate: column(&fit, place, &basis),
             error: fit.as_ref().ok().and_then(|fit| fit.value(place)).map(|(_, error)| error),
             naive: column(&naive, place, &format!("{} surrogate labels taken at face value", prepared.rows)),
@@ -269,8 +273,7 @@ impl Sides {
             Lambda::Fixed(lambda) => lambda,
             Lambda::Tuned { .. } => {
                 let (gold, said) = (mean(self.gold.iter().copied()), mean(self.surrogate.iter().copied()));
-                let covariance =
-                    mean(self.gold.iter().zip(&self.surrogate).map(|(y, h)| (y - gold) * (h - said)));
+                let covariance = mean(self.gold.iter().zip(&self.surrogate).map(|(y, h)| (y - gold) * (h - said)));
                 let mut pooled = self.surrogate.clone();
                 pooled.extend_from_slice(&self.unlabelled);
                 let spread = variance(&pooled) * (n + big) / (n + big - 1.0);
@@ -285,7 +288,13 @@ impl Sides {
     }
 
     /// Coefficients with their covariance, or why there are none, and the weight.
-    fn regression(&self, x: &Matrix, link: Link, lambda: Lambda, intercept: Option<usize>) -> (Result<Fit, String>, f64) {
+    fn regression(
+        &self,
+        x: &Matrix,
+        link: Link,
+        lambda: Lambda,
+        intercept: Option<usize>,
+    ) -> (Result<Fit, String>, f64) {
         let (scaling, keep) = Scaling::of(x, intercept);
         let scaled = scaling.apply(x, &keep);
         let back = scaling.back(&keep);
@@ -407,7 +416,9 @@ impl Sides {
                 add_curve(x, slope);
             }
         }
-        curve.iter_mut().for_each(|value| *value /= counted);
+        for value in &mut curve {
+            *value /= counted;
+        }
         stats.bread = inverse(&curve, size).ok_or_else(|| DEPENDENT.to_owned())?;
         Ok(stats)
     }
@@ -426,7 +437,8 @@ impl Sides {
             values
         };
         let far = sorted(&self.unlabelled);
-        let below = |values: &[f64], at: f64| values.partition_point(|value| *value <= at) as f64 / values.len().max(1) as f64;
+        let below =
+            |values: &[f64], at: f64| values.partition_point(|value| *value <= at) as f64 / values.len().max(1) as f64;
         let mut candidates = sorted(&self.gold);
         candidates.extend(sorted(&self.surrogate));
         candidates.extend_from_slice(&far);
@@ -533,8 +545,8 @@ impl Stats {
     fn tuned(&self, back: &[f64]) -> f64 {
         let (n, big, size) = (self.near.count, self.far.count, self.size);
         let divisor = (n - 1.0).max(1.0) / n;
-        let cross = self
-            .filled(|i, j| divisor * (self.near.covariance(i, size + j) + self.near.covariance(size + i, j)));
+        let cross =
+            self.filled(|i, j| divisor * (self.near.covariance(i, size + j) + self.near.covariance(size + i, j)));
         let pooled = self.filled(|i, j| self.pooled.covariance(i, j));
         let trace = |inner: &[f64]| {
             let outer = sandwich(back, &sandwich(&self.bread, inner, size), size);

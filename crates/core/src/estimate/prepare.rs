@@ -80,8 +80,7 @@ impl Prepared {
         // Gold and surrogate in one coding; the frame carries the surrogate under the gold's name.
         let mut coded_gold = Vec::new();
         for pair in &pairs {
-            let (gold, surrogate) =
-                agree(pair, frame.column(&pair.gold)?, frame.column(&pair.surrogate)?, &mut notes)?;
+            let (gold, surrogate) = agree(pair, frame.column(&pair.gold)?, frame.column(&pair.surrogate)?, &mut notes)?;
             frame.replace(&pair.gold, surrogate);
             coded_gold.push(gold);
         }
@@ -114,9 +113,8 @@ impl Prepared {
             place[row as usize] = number as u32;
         }
         let design = Design::new(&formula, &frame)?;
-        let at_gold = |values: &Values, names: &[String]| -> Vec<Vec<f64>> {
-            dimensions(&values.select(&labelled), names)
-        };
+        let at_gold =
+            |values: &Values, names: &[String]| -> Vec<Vec<f64>> { dimensions(&values.select(&labelled), names) };
         let mut predicted = Vec::new();
         for (pair, gold) in pairs.iter().zip(&coded_gold).filter(|(pair, _)| pair.gold != formula.outcome) {
             let Some(variable) = design.variables.iter().position(|variable| variable.column == pair.gold) else {

@@ -1,5 +1,7 @@
 //! What an estimate looks like: terms with intervals, beside what naive and gold-only fits would have said.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 
 use crate::measured::Measured;
@@ -109,7 +111,8 @@ pub(super) fn sentence(terms: &[Term]) -> String {
         )
     };
     if flipped > 0 {
-        text.push_str(&format!("; {flipped} would have the wrong sign"));
+        // Writing into a string cannot fail.
+        let _ = write!(text, "; {flipped} would have the wrong sign");
     }
     let mut gains: Vec<f64> = known
         .iter()
@@ -122,10 +125,11 @@ pub(super) fn sentence(terms: &[Term]) -> String {
     if let Some(&middle) = gains.get(gains.len() / 2) {
         let percent = 100.0 * (1.0 - middle);
         if percent >= 1.0 {
-            text.push_str(&format!(
-                "; intervals are {percent:.0} % narrower than from the gold alone, as if there were {:.1} times as much of it",
-                1.0 / (middle * middle)
-            ));
+            let times = 1.0 / (middle * middle);
+            let _ = write!(
+                text,
+                "; intervals are {percent:.0} % narrower than from the gold alone, as if there were {times:.1} times as much of it"
+            );
         } else {
             text.push_str("; the surrogate adds next to nothing to the gold");
         }

@@ -42,7 +42,8 @@ pub fn calibration(probabilities: &[f32], classes: usize, truth: &[u16], seed: u
         .iter()
         .zip(truth)
         .map(|(row, class)| {
-            let best = (0..classes).reduce(|best, class| if row[class] > row[best] { class } else { best }).unwrap_or(0);
+            let best =
+                (0..classes).reduce(|best, class| if row[class] > row[best] { class } else { best }).unwrap_or(0);
             (f64::from(row[best]), f64::from(u8::from(best == usize::from(*class))))
         })
         .collect();

@@ -96,7 +96,8 @@ impl SetRule {
         let groups = if per_class { classes } else { 1 };
         for group in 0..groups {
             let mut found: Vec<(f64, f64)> = Vec::new();
-            for (item, &class) in truth.iter().enumerate().filter(|(_, class)| !per_class || usize::from(**class) == group)
+            for (item, &class) in
+                truth.iter().enumerate().filter(|(_, class)| !per_class || usize::from(**class) == group)
             {
                 score_all(&probabilities[item * classes..][..classes], score, &mut scores);
                 found.push((scores[usize::from(class)], weights.map_or(1.0, |weights| weights[item])));
@@ -112,7 +113,11 @@ impl SetRule {
         let mut scores = vec![0.0; probabilities.len()];
         score_all(probabilities, self.score, &mut scores);
         let limit = |class: usize| if self.limits.len() == 1 { self.limits[0] } else { self.limits[class] };
-        (0..probabilities.len()).filter(|&class| scores[class] <= limit(class)).map(|class| class as u16).collect()
+        // Sums of single-precision probabilities differ in their last digits; the doubt goes to the larger set.
+        (0..probabilities.len())
+            .filter(|&class| scores[class] <= limit(class) + 1e-6)
+            .map(|class| class as u16)
+            .collect()
     }
 }
 

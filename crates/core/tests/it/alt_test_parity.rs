@@ -79,7 +79,8 @@ fn all_stored_runs_are_equal() {
                 rejected.push(place as u64);
             }
         }
-        let mut theirs: Vec<u64> = run["rejected"].as_array().unwrap().iter().map(|one| one.as_u64().unwrap()).collect();
+        let mut theirs: Vec<u64> =
+            run["rejected"].as_array().unwrap().iter().map(|one| one.as_u64().unwrap()).collect();
         theirs.sort_unstable();
         assert_eq!(rejected, theirs, "{run}");
         assert!((found.winning_rate.unwrap() - run["winning_rate"].as_f64().unwrap()).abs() < 1e-12, "{run}");

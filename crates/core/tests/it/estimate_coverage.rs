@@ -4,7 +4,7 @@ use postil_core::estimate::{Family, Formula, Frame, Pair, Sampling, Settings, Ta
 use postil_core::{Measured, Random};
 use rayon::prelude::*;
 
-const REPLICATES: u64 = 2000;
+const REPLICATES: u64 = 1000;
 const ROWS: usize = 1000;
 
 fn sigmoid(z: f64) -> f64 {
@@ -79,9 +79,8 @@ fn covers(formula: &str, family: Family) {
         })
         .collect();
     for term in 0..truth.len() {
-        let share = |which: usize| {
-            hits.iter().filter(|replicate| replicate[term][which]).count() as f64 / REPLICATES as f64
-        };
+        let share =
+            |which: usize| hits.iter().filter(|replicate| replicate[term][which]).count() as f64 / REPLICATES as f64;
         let (valid, naive, gold) = (share(0), share(1), share(2));
         println!("{formula} term {term}: {valid:.4}, naive {naive:.4}, gold only {gold:.4}");
         assert!((valid - 0.95).abs() <= 0.01, "{formula} term {term}: {valid}");

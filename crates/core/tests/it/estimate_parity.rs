@@ -115,8 +115,7 @@ fn dsl_equals_the_fixture(name: &str, within: f64) {
         assert!(greatest(&gold_only, &numbers(&expected["labelled_only"]["coef"])) <= 1e-5, "{gold_only:?}");
     }
     // The fixture's power is for ten splits; it starts near ours and falls in the same proportion.
-    let theirs: Vec<Vec<f64>> =
-        expected["power"]["predicted_se"].as_array().unwrap().iter().map(numbers).collect();
+    let theirs: Vec<Vec<f64>> = expected["power"]["predicted_se"].as_array().unwrap().iter().map(numbers).collect();
     let double = found.power.iter().find(|power| power.times == 2.0).unwrap();
     for (place, error) in errors.iter().enumerate() {
         let ours = double.errors[place].unwrap() / error;

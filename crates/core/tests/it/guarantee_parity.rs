@@ -23,9 +23,11 @@ fn calibration_and_label_sets_equal_the_fixture() {
     let (_, truth) = cells(&text(&data.join("crowd/hs_brexit/truth.csv")));
     let truth: BTreeMap<String, u16> = truth.into_iter().map(|row| (row[0].clone(), row[1].parse().unwrap())).collect();
     let places: Vec<usize> = (0..2)
-        .map(|class| header.iter().position(|name| *name == format!("p_{class}") || *name == class.to_string()).unwrap())
+        .map(|class| {
+            header.iter().position(|name| *name == format!("p_{class}") || *name == class.to_string()).unwrap()
+        })
         .collect();
-    let item = header.iter().position(|name| name == "item" || name == "item_id").unwrap_or(0);
+    let item = header.iter().position(|name| name == "task").unwrap();
     let mut probabilities: Vec<f32> = Vec::new();
     let mut classes = Vec::new();
     for row in &rows {
@@ -41,14 +43,14 @@ fn calibration_and_label_sets_equal_the_fixture() {
         let theirs = figures[name].as_f64().unwrap();
         assert!((found - theirs).abs() <= within, "{name}: {found} against {theirs}");
     };
-    let heat = temperature(fit, 2, fit_truth).unwrap();
-    close(heat, "temperature", 1e-5);
-    let before = calibration(rest, 2, rest_truth, 0).unwrap();
+    let heat = temperature(&probabilities, 2, &classes).unwrap();
+    close(heat, "temperature", 1e-6);
+    let before = calibration(&probabilities, 2, &classes, 0).unwrap();
     close(before.log_loss, "nll_before", 1e-6);
     close(before.brier, "brier_before", 1e-6);
     close(before.error.value().unwrap(), "ece15_before", 1e-6);
     let heat = figures["temperature"].as_f64().unwrap();
-    let after: Vec<f32> = rest
+    let after: Vec<f32> = probabilities
         .chunks_exact(2)
         .flat_map(|row| {
             let raised: Vec<f64> = row.iter().map(|p| f64::from(*p).powf(1.0 / heat)).collect();
@@ -56,7 +58,7 @@ fn calibration_and_label_sets_equal_the_fixture() {
             raised.into_iter().map(move |p| (p / sum) as f32)
         })
         .collect();
-    let after = calibration(&after, 2, rest_truth, 0).unwrap();
+    let after = calibration(&after, 2, &classes, 0).unwrap();
     close(after.log_loss, "nll_after", 1e-6);
     close(after.brier, "brier_after", 1e-6);
     close(after.error.value().unwrap(), "ece15_after", 1e-6);
@@ -86,10 +88,8 @@ fn promises_on_stored_answers_of_a_model_are_kept() {
     let (_, answers) = cells(&text(&folder.join("annotations.csv")));
     let (_, truth) = cells(&text(&folder.join("truth.csv")));
     let truth: BTreeMap<String, String> = truth.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
-    let known: Vec<(f64, bool)> = answers
-        .iter()
-        .filter_map(|row| Some((row[3].parse().ok()?, *truth.get(&row[0])? != row[2])))
-        .collect();
+    let known: Vec<(f64, bool)> =
+        answers.iter().filter_map(|row| Some((row[3].parse().ok()?, *truth.get(&row[0])? != row[2]))).collect();
     assert!(known.len() > 3000);
     let confidences: Vec<f64> = known.iter().map(|one| one.0).collect();
     let (mut broken, mut made) = (0, 0);

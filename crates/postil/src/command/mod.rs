@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod draw;
+mod estimate;
 mod export;
 mod init;
 mod input;
@@ -54,6 +55,8 @@ enum Command {
     Draw(draw::Arguments),
     /// Fuse the answers of several annotators: a table with item, annotator and label
     Aggregate(aggregate::Arguments),
+    /// Population figures, promises and tests that stay valid whatever the machine gets wrong
+    Estimate(estimate::Arguments),
     /// Train a text classifier from a table
     Train(train::Arguments),
     /// Label a table with a trained model, and score it if it has labels
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Export(arguments) => export::execute(&arguments),
         Command::Draw(arguments) => draw::execute(&arguments),
         Command::Aggregate(arguments) => aggregate::execute(&arguments),
+        Command::Estimate(arguments) => estimate::execute(&arguments),
         Command::Train(arguments) => train::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::ProgramWorker => Ok(()),

@@ -5,6 +5,7 @@
 mod aggregate;
 mod bad_input;
 mod crash;
+mod estimate;
 mod first_steps;
 mod report;
 mod support;
