@@ -7,12 +7,16 @@
 //! items -> (annotators) -> ledger -> votes -> consensus -> audit
 //! ```
 
+pub mod alt_test;
 pub mod annotation;
 pub mod answer;
 pub mod audit;
 pub mod consensus;
 pub mod crowdlab;
+mod distribution;
 pub mod error;
+pub mod estimate;
+pub mod guarantee;
 pub mod hash;
 pub mod item;
 pub mod items;

@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![expect(clippy::unwrap_used, reason = "the helpers of tests stop at the first surprise, as tests do")]
 
+mod alt_test_parity;
 mod consensus_cases;
 mod consensus_parity;
 mod consensus_properties;
 mod crowdlab_parity;
+mod estimate_coverage;
+mod estimate_parity;
+mod guarantee_parity;
 mod items_answers;
 mod items_formats;
 mod items_inspect;

@@ -3,6 +3,7 @@
 mod aggregate;
 mod audit;
 mod draw;
+mod estimate;
 mod export;
 mod init;
 mod input;
@@ -59,6 +60,8 @@ enum Command {
     Aggregate(aggregate::Arguments),
     /// Find labels that are probably wrong, and answers that are not worth buying
     Audit(audit::Arguments),
+    /// Population figures, promises and tests that stay valid whatever the machine gets wrong
+    Estimate(estimate::Arguments),
     /// Train a text classifier from a table
     Train(train::Arguments),
     /// Label a table with a trained model, and score it if it has labels
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Draw(arguments) => draw::execute(&arguments),
         Command::Aggregate(arguments) => aggregate::execute(&arguments),
         Command::Audit(arguments) => audit::execute(&arguments),
+        Command::Estimate(arguments) => estimate::execute(&arguments),
         Command::Train(arguments) => train::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::ProgramWorker => Ok(()),

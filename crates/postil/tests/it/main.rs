@@ -6,6 +6,7 @@ mod aggregate;
 mod audit;
 mod bad_input;
 mod crash;
+mod estimate;
 mod first_steps;
 mod report;
 mod support;
