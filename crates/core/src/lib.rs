@@ -7,6 +7,7 @@
 //! items -> (annotators) -> ledger -> votes -> consensus -> audit
 //! ```
 
+pub mod agreement;
 pub mod annotation;
 pub mod answer;
 pub mod audit;
@@ -18,6 +19,7 @@ pub mod items;
 pub mod ledger;
 pub mod measured;
 mod number;
+pub mod pairs;
 pub mod random;
 pub mod select;
 pub mod table;

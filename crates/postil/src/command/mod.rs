@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and how it ends.
 
 mod aggregate;
+mod agree;
 mod draw;
 mod export;
 mod init;
@@ -54,6 +55,8 @@ enum Command {
     Draw(draw::Arguments),
     /// Fuse the answers of several annotators: a table with item, annotator and label
     Aggregate(aggregate::Arguments),
+    /// Measure how far annotators agree: a table with item, annotator and label
+    Agree(agree::Arguments),
     /// Train a text classifier from a table
     Train(train::Arguments),
     /// Label a table with a trained model, and score it if it has labels
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Export(arguments) => export::execute(&arguments),
         Command::Draw(arguments) => draw::execute(&arguments),
         Command::Aggregate(arguments) => aggregate::execute(&arguments),
+        Command::Agree(arguments) => agree::execute(&arguments),
         Command::Train(arguments) => train::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::ProgramWorker => Ok(()),

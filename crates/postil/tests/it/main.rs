@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod aggregate;
+mod agree;
 mod bad_input;
 mod crash;
 mod first_steps;
