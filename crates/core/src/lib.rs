@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod measured;
 mod number;
 pub mod pairs;
+pub mod perspective;
 pub mod random;
 pub mod select;
 pub mod table;

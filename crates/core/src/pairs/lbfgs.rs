@@ -38,10 +38,13 @@ pub(super) fn minimise(
         }
         let mut length = if memory.is_empty() { 1.0 / norm(&gradient).max(1.0) } else { 1.0 };
         let mut moved = None;
-        for _ in 0..60 {
+        for _ in 0..40 {
             let next: Vec<f64> = x.iter().zip(&direction).map(|(at, step)| at + length * step).collect();
             let next_value = function(&next, &mut next_gradient);
-            if next_value <= value + 1e-4 * length * slope {
+            // Near the end the fall is lost in rounding, and the slope tells more than the value (Hager and Zhang 2005).
+            let falls = next_value <= value + 1e-4 * length * slope;
+            let level = next_value <= value + 1e-13 * value.abs();
+            if falls || level && dot(&direction, &next_gradient).abs() <= 0.9 * slope.abs() {
                 moved = Some((next, next_value));
                 break;
             }

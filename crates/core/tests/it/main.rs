@@ -18,3 +18,4 @@ mod ledger_damage;
 mod ledger_kill;
 mod ledger_writing;
 mod pairs;
+mod perspective;

@@ -57,19 +57,53 @@ fn plain(method: Method) -> Settings {
     Settings { method, added: 0.0, position: false }
 }
 
+/// Shares after so many sweeps of the minorise-maximise iteration (Hunter 2004).
+fn by_sweeps(comparisons: &Comparisons, sweeps: usize) -> Vec<f64> {
+    let number = comparisons.contestants();
+    let mut wins = vec![0.0; number];
+    let mut met = vec![0.0; number * number];
+    for row in comparisons.rows() {
+        let (left, right) = (row.left as usize, row.right as usize);
+        wins[if row.outcome == Outcome::Left { left } else { right }] += 1.0;
+        met[left * number + right] += 1.0;
+        met[right * number + left] += 1.0;
+    }
+    let mut shares = vec![1.0; number];
+    for _ in 0..sweeps {
+        let next: Vec<f64> = (0..number)
+            .map(|one| {
+                wins[one]
+                    / (0..number).map(|other| met[one * number + other] / (shares[one] + shares[other])).sum::<f64>()
+            })
+            .collect();
+        let total: f64 = next.iter().sum();
+        shares = next.iter().map(|share| share / total).collect();
+    }
+    shares
+}
+
+/// crowd-kit compares a vector with itself to see whether it settled, so it stops after its second sweep. The fixture is
+/// what two sweeps give; the maximum of the likelihood lies elsewhere.
 #[test]
-fn bradley_terry_equals_the_fixture() {
+fn the_fixture_of_bradley_terry_is_its_second_sweep_and_ours_is_the_maximum() {
     let Some(data) = data() else { return };
     let set = llmfao(&data);
+    let decided = set.comparisons.decided();
     let expected = fixture(&data, "llmfao.BradleyTerry.csv");
-    let found = rank(&set.comparisons.decided(), &plain(Method::BradleyTerry)).unwrap();
     assert_eq!(set.contestants.len(), expected.len());
+    let greatest = |shares: &[f64], others: &dyn Fn(usize) -> f64| {
+        shares.iter().enumerate().map(|(place, share)| (share - others(place)).abs()).fold(0.0, f64::max)
+    };
+    let second = greatest(&by_sweeps(&decided, 2), &|place| expected[&set.contestants[place]]);
+    assert!(second < 1e-9, "{second}");
+
+    let found = rank(&decided, &plain(Method::BradleyTerry)).unwrap();
     assert!(found.converged && found.gradient < 1e-6);
-    let mut greatest = 0.0f64;
-    for (name, standing) in set.contestants.iter().zip(&found.standings) {
-        greatest = greatest.max((standing.share - expected[name]).abs());
-    }
-    assert!(greatest < 1e-4, "{greatest}");
+    let shares: Vec<f64> = found.standings.iter().map(|standing| standing.share).collect();
+    let settled = by_sweeps(&decided, 400);
+    let far = greatest(&shares, &|place| settled[place]);
+    assert!(far < 1e-9, "{far}");
+    assert!(greatest(&shares, &|place| expected[&set.contestants[place]]) > 0.01);
 }
 
 #[test]
@@ -81,41 +115,35 @@ fn the_reference_of_the_noisy_model_is_no_maximum_and_ours_is() {
         let scores = fixture(&data, "llmfao.NoisyBradleyTerry.csv");
         set.contestants.iter().map(|name| (scores[name] / (1.0 - scores[name])).ln()).collect()
     };
-    let ours = rank(&decided, &Settings { method: Method::NoisyBradleyTerry, ..Settings::default() }).unwrap();
-    assert!(ours.converged && ours.gradient < 1e-5, "{}", ours.gradient);
+    let settings = Settings { added: 0.0, ..Settings { method: Method::NoisyBradleyTerry, ..Settings::default() } };
+    let ours = rank(&decided, &settings).unwrap();
+    assert!(ours.converged && ours.gradient < 1e-4, "{}", ours.gradient);
 
-    // Their strengths with the annotators that fit them best: still far from any maximum.
-    let model = NoisyModel::likelihood(&decided);
+    // Either strengths with the annotators that fit them best: at a maximum nothing is left to climb.
+    let model = NoisyModel::new(&decided, 0.0);
     let (contestants, annotators) = (decided.contestants(), decided.annotators());
-    let profile = |strengths: &[f64]| {
+    let mut made = vec![0.0; annotators];
+    decided.rows().iter().for_each(|row| made[row.annotator as usize] += 1.0);
+    let climb = |strengths: &[f64]| {
         let mut x = strengths.to_vec();
         x.extend(vec![0.0; annotators]);
         x.extend(vec![1.5; annotators]);
         let mut gradient = vec![0.0; x.len()];
-        let mut value = model.evaluate(&x, &mut gradient);
-        // Annotators do not depend on each other here, so plain ascent with a step each is enough.
-        for _ in 0..3000 {
-            let next: Vec<f64> = x
-                .iter()
-                .zip(&gradient)
-                .enumerate()
-                .map(
-                    |(place, (at, slope))| {
-                        if place < contestants { *at } else { (at + 0.2 * slope).clamp(-12.0, 12.0) }
-                    },
-                )
-                .collect();
-            x = next;
-            value = model.evaluate(&x, &mut gradient);
+        for _ in 0..300 {
+            model.evaluate(&x, &mut gradient);
+            // Annotators do not depend on each other, and none bends more than its comparisons.
+            for place in contestants..x.len() {
+                x[place] += 2.0 / (made[(place - contestants) % annotators] + 5.0) * gradient[place];
+            }
         }
-        let slope = gradient[..contestants].iter().map(|part| part * part).sum::<f64>().sqrt();
-        (value, slope)
+        let value = model.evaluate(&x, &mut gradient);
+        (value, gradient[..contestants].iter().map(|part| part * part).sum::<f64>().sqrt())
     };
-    let (value, slope) = profile(&theirs);
+    let (value, slope) = climb(&theirs);
     let strengths: Vec<f64> = ours.standings.iter().map(|standing| standing.strength.value().unwrap()).collect();
-    let (our_value, our_slope) = profile(&strengths);
-    assert!(slope > 10.0 * our_slope && slope > 10.0, "theirs {slope}, ours {our_slope}");
-    assert!(our_value > value + 50.0, "log-likelihood: theirs {value}, ours {our_value}");
+    let (our_value, our_slope) = climb(&strengths);
+    assert!(our_slope < 0.5 && slope > 20.0, "slopes: theirs {slope}, ours {our_slope}");
+    assert!(our_value > value + 20.0, "objective: theirs {value}, ours {our_value}");
 }
 
 #[test]
@@ -196,7 +224,7 @@ fn intervals_hold_the_true_strengths_and_the_left_advantage_is_found() {
 fn the_noisy_model_finds_who_guesses() {
     let strengths = [2.0, 1.2, 0.6, 0.0, -0.6, -1.2, -2.0];
     let guess = [0.0, 0.05, 0.0, 0.9];
-    let comparisons = simulated(3, &strengths, &guess, 4000, 0.0);
+    let comparisons = simulated(3, &strengths, &guess, 2500, 0.0);
     let noisy = rank(&comparisons, &Settings { method: Method::NoisyBradleyTerry, ..Settings::default() }).unwrap();
     let reliability: Vec<f64> = noisy.annotators.iter().map(|one| one.reliability.value().unwrap()).collect();
     assert!(reliability[3] < 0.3 && reliability[..3].iter().all(|share| *share > 0.8), "{reliability:?}");

@@ -15,12 +15,13 @@ use serde_json::json;
 
 use super::input::{answer_options, listed};
 use super::output::{count, remark, say, say_json, table};
+use super::{pairs, soft};
 use crate::report::Figure;
 use crate::score::Score;
 
 /// What counts when an annotator answered an item more than once.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum RepeatsArgument {
+pub(super) enum RepeatsArgument {
     /// Every answer
     All,
     /// The first
@@ -29,14 +30,27 @@ enum RepeatsArgument {
     Last,
 }
 
+impl RepeatsArgument {
+    pub(super) const fn policy(self) -> Repeats {
+        match self {
+            Self::All => Repeats::All,
+            Self::First => Repeats::First,
+            Self::Last => Repeats::Last,
+        }
+    }
+}
+
 /// What can be typed after `postil aggregate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The answers, one row each, with the columns item, annotator and label; `-` for standard input
     answers: PathBuf,
     /// How to fuse them; `auto` chooses and says why
-    #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = method)]
-    method: Method,
+    #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = pairs::chosen)]
+    method: pairs::Chosen,
+    /// The contestants of each item, to rank them by comparisons: item, left and right; the answers are left, right, tie
+    #[arg(long, value_name = "FILE")]
+    pairs: Option<PathBuf>,
     /// Known labels that may be used to fit and choose: item, label and, if known, inclusion_probability
     #[arg(long, value_name = "FILE")]
     gold: Option<PathBuf>,
@@ -67,16 +81,53 @@ pub(super) struct Arguments {
     /// Where to write what was learnt about the annotators
     #[arg(long, value_name = "FILE")]
     annotators: Option<PathBuf>,
+    /// Where to write the shares of the votes themselves, with their entropy: disagreement is kept
+    #[arg(long, value_name = "FILE")]
+    soft: Option<PathBuf>,
+    /// Known label distributions to compare the shares and the posteriors with: item and a column `p_LABEL` per label
+    #[arg(long, value_name = "FILE")]
+    soft_truth: Option<PathBuf>,
     /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
 
-fn method(name: &str) -> Result<Method, String> {
-    Method::parse(name).map_err(|error| error.to_string())
+/// The method for answers, or `None` once a ranking of comparisons was made instead.
+fn method_or_ranking(arguments: &Arguments) -> anyhow::Result<Option<Method>> {
+    let method = match (arguments.method, &arguments.pairs) {
+        (pairs::Chosen::Consensus(method), None) => return Ok(Some(method)),
+        (pairs::Chosen::Consensus(Method::Automatic), Some(_)) => postil_core::pairs::Method::default(),
+        (pairs::Chosen::Consensus(method), Some(_)) => anyhow::bail!(
+            Error::task(format!("expected a method for comparisons with `--pairs`, found `{}`", method.name()))
+                .hint("use bradley-terry, davidson or noisy-bradley-terry")
+        ),
+        (pairs::Chosen::Pairs(method), _) => method,
+    };
+    let given = [
+        ("--gold", arguments.gold.is_some()),
+        ("--truth", arguments.truth.is_some()),
+        ("--soft", arguments.soft.is_some()),
+        ("--soft-truth", arguments.soft_truth.is_some()),
+        ("--labels", arguments.labels.is_some()),
+    ];
+    if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+        anyhow::bail!(Error::task(format!("expected no `{option}` with comparisons, which have no labels to fuse")));
+    }
+    pairs::execute(&pairs::Wanted {
+        comparisons: &arguments.answers,
+        pairs: arguments.pairs.as_deref(),
+        columns: [arguments.item.as_deref(), arguments.annotator.as_deref(), arguments.label.as_deref()],
+        method,
+        repeats: arguments.repeats.policy(),
+        output: arguments.output.as_deref(),
+        annotators: arguments.annotators.as_deref(),
+        json: arguments.json,
+    })?;
+    Ok(None)
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
+    let Some(method) = method_or_ranking(arguments)? else { return Ok(()) };
     let labels = arguments.labels.as_deref().map(listed).transpose()?;
     let answers = read(arguments, labels)?;
     for (number, what) in [
@@ -98,14 +149,14 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         Some(path) => known(path, &answers, "gold")?,
         None => Gold::none(),
     };
-    if let Some(method) = Some(arguments.method).filter(|method| method.needs_gold() && gold.is_empty()) {
+    if method.needs_gold() && gold.is_empty() {
         anyhow::bail!(
             Error::task(format!("`{}` learns from gold alone, and there is none", method.name()))
                 .hint("give known labels with `--gold FILE`")
         );
     }
     let settings = consensus::Settings { seed: arguments.seed, ..consensus::Settings::default() };
-    let consensus = consensus::fit(&votes, &gold, arguments.method, &settings)?;
+    let consensus = consensus::fit(&votes, &gold, method, &settings)?;
     let figures = match &arguments.truth {
         Some(path) => score(path, &answers, &gold, &consensus)?,
         None => Vec::new(),
@@ -119,7 +170,12 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(output) = &arguments.annotators {
         write_annotators(output, &answers, &consensus)?;
     }
-    show(arguments, &answers, &votes, &gold, &consensus, &figures)
+    if let Some(path) = &arguments.soft {
+        soft::write_shares(path, &answers, &votes)?;
+    }
+    let given = arguments.labels.is_some();
+    let distances = arguments.soft_truth.as_deref().map(|path| soft::score(path, &answers, &votes, &consensus, given));
+    show(arguments, &answers, &votes, &gold, &consensus, &figures, distances.transpose()?.as_ref())
 }
 
 fn read(arguments: &Arguments, labels: Option<Vec<String>>) -> anyhow::Result<AnswerTable> {
@@ -147,11 +203,7 @@ fn votes(answers: &AnswerTable, arguments: &Arguments) -> anyhow::Result<Votes> 
     let keys = answers.items.iter().map(|item| Digest::of(item.as_bytes()).to_u64() ^ arguments.seed).collect();
     let mut builder = VotesBuilder::new(answers.labels.len())
         .with_capacity(answers.label.len())
-        .repeats(match arguments.repeats {
-            RepeatsArgument::All => Repeats::All,
-            RepeatsArgument::First => Repeats::First,
-            RepeatsArgument::Last => Repeats::Last,
-        })
+        .repeats(arguments.repeats.policy())
         .keys(keys);
     for ((&item, &annotator), &label) in answers.item.iter().zip(&answers.annotator).zip(&answers.label) {
         builder.push(item, annotator, label)?;
@@ -285,6 +337,7 @@ fn show(
     gold: &Gold,
     consensus: &Consensus,
     figures: &[Figure],
+    distances: Option<&soft::SoftScores>,
 ) -> anyhow::Result<()> {
     let warnings: Vec<String> = consensus.warnings.iter().map(|warning| in_words(warning, answers)).collect();
     if arguments.json {
@@ -328,6 +381,7 @@ fn show(
             "unanimous_overturned": consensus.overturned.len(),
             "unanimous_overturned_items": consensus.overturned.iter().take(100).map(|&item| answers.items.get(item)).collect::<Vec<_>>(),
             "truth": truth,
+            "soft_truth": distances,
             "warnings": warnings,
             "annotator_reliability": annotators,
         }));
@@ -362,6 +416,9 @@ fn show(
     ))?;
     for figure in figures {
         line(&format!("  {:<18} {}", figure.name, figure.value))?;
+    }
+    if let Some(distances) = distances {
+        line(&format!("\n{}", distances.shown()))?;
     }
     if let Some(choice) = &consensus.choice {
         let rows: Vec<Vec<String>> = choice

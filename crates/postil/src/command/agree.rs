@@ -8,12 +8,14 @@ use arrow_schema::{DataType, Field, Schema};
 use postil_core::agreement::{self, Agreement, Scale};
 use postil_core::items::{AnswerTable, read_answers};
 use postil_core::table::TableWriter;
-use postil_core::votes::{Repeats, Votes, VotesBuilder};
+use postil_core::votes::{Votes, VotesBuilder};
 use postil_core::{Digest, Error, Measured};
 use serde_json::json;
 
+use super::aggregate::RepeatsArgument;
 use super::input::{answer_options, listed};
 use super::output::{count, remark, say, say_json, table};
+use super::simulate;
 
 /// What the labels are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -28,22 +30,11 @@ enum Level {
     Ratio,
 }
 
-/// What counts when an annotator answered an item more than once.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum RepeatsArgument {
-    /// Every answer, as if of different people
-    All,
-    /// The first
-    First,
-    /// The last
-    Last,
-}
-
 /// What can be typed after `postil agree`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The answers, one row each, with the columns item, annotator and label; `-` for standard input
-    pub(super) answers: PathBuf,
+    answers: PathBuf,
     /// The column of the item [default: item, item_id or id]
     #[arg(long, value_name = "COLUMN")]
     item: Option<String>,
@@ -70,13 +61,15 @@ pub(super) struct Arguments {
     pairs_shown: usize,
     /// The seed of everything that is drawn
     #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(super) seed: u64,
+    seed: u64,
     /// Where to write the figures of every pair of annotators
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Print one JSON object and nothing else
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
+    #[command(flatten)]
+    simulation: simulate::Arguments,
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
@@ -86,6 +79,10 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let mut answers = read(arguments)?;
     let scale = scale(arguments, &mut answers)?;
     let votes = votes(&answers, arguments)?;
+    if arguments.simulation.simulate {
+        let ordered = scale != Scale::Nominal;
+        return simulate::execute(&arguments.simulation, &answers, &votes, (ordered, arguments.seed, arguments.json));
+    }
     let settings = agreement::Settings {
         scale,
         replicates: arguments.replicates,
@@ -175,15 +172,11 @@ fn scale(arguments: &Arguments, answers: &mut AnswerTable) -> anyhow::Result<Sca
     })
 }
 
-pub(super) fn votes(answers: &AnswerTable, arguments: &Arguments) -> anyhow::Result<Votes> {
+fn votes(answers: &AnswerTable, arguments: &Arguments) -> anyhow::Result<Votes> {
     let keys = answers.items.iter().map(|item| Digest::of(item.as_bytes()).to_u64() ^ arguments.seed).collect();
     let mut builder = VotesBuilder::new(answers.labels.len())
         .with_capacity(answers.label.len())
-        .repeats(match arguments.repeats {
-            RepeatsArgument::All => Repeats::All,
-            RepeatsArgument::First => Repeats::First,
-            RepeatsArgument::Last => Repeats::Last,
-        })
+        .repeats(arguments.repeats.policy())
         .keys(keys);
     for ((&item, &annotator), &label) in answers.item.iter().zip(&answers.annotator).zip(&answers.label) {
         builder.push(item, annotator, label)?;

@@ -7,11 +7,14 @@ mod export;
 mod init;
 mod input;
 mod output;
+mod pairs;
 mod plan;
 mod predict;
 mod progress;
 mod report;
 mod run;
+mod simulate;
+mod soft;
 mod train;
 
 use std::process::ExitCode;
