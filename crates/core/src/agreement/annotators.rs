@@ -36,6 +36,9 @@ struct Tally {
     squares: (f64, f64),
 }
 
+/// Takes one answer: the annotator, its class, the classes of the item, how often each was said, and the answers in all.
+type Visitor<'a> = dyn FnMut(usize, usize, &[usize], &[f64], f64) + 'a;
+
 /// Every annotator with an answer, in order.
 ///
 /// Intervals are normal, with the variance between items by the delta method.
@@ -49,7 +52,7 @@ pub(super) fn against_others(votes: &Votes) -> Vec<AnnotatorAgreement> {
     let mut counts = vec![0.0f64; classes];
     let mut used: Vec<usize> = Vec::new();
 
-    let mut visit = |act: &mut dyn FnMut(usize, usize, &[usize], &[f64], f64)| {
+    let mut visit = |act: &mut Visitor<'_>| {
         for decision in 0..votes.decisions() {
             for vote in votes.of(decision) {
                 let class = usize::from(vote.class);
@@ -62,7 +65,9 @@ pub(super) fn against_others(votes: &Votes) -> Vec<AnnotatorAgreement> {
             for vote in votes.of(decision) {
                 act(vote.annotator as usize, vote.class.into(), &used, &counts, size);
             }
-            used.drain(..).for_each(|class| counts[class] = 0.0);
+            for class in used.drain(..) {
+                counts[class] = 0.0;
+            }
         }
     };
     visit(&mut |annotator, class, used, counts, size| {

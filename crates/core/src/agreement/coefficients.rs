@@ -52,7 +52,7 @@ impl<'a> Counted<'a> {
         self.replicates.number
     }
 
-    pub(super) fn figures(&self, two: Result<Two, String>) -> (Coefficients, Vec<ClassAgreement>) {
+    pub(super) fn figures(&self, two: &Result<Two, String>) -> (Coefficients, Vec<ClassAgreement>) {
         let alpha = |level: &str| format!("{}; without {level} nothing tells agreement from chance", self.one_class());
         let (least, most) = self.patterns.sizes();
         let coefficients = Coefficients {
@@ -68,10 +68,10 @@ impl<'a> Counted<'a> {
             }),
             randolph_kappa: self.measured(RANDOLPH, || self.one_class()),
             ac1: self.measured(AC1, || self.one_class()),
-            scott_pi: of_two(&two, |two| &two.scott_pi),
-            cohen_kappa: of_two(&two, |two| &two.cohen_kappa),
-            cohen_linear: of_two(&two, |two| &two.cohen_linear),
-            cohen_quadratic: of_two(&two, |two| &two.cohen_quadratic),
+            scott_pi: of_two(two, |two| &two.scott_pi),
+            cohen_kappa: of_two(two, |two| &two.cohen_kappa),
+            cohen_linear: of_two(two, |two| &two.cohen_linear),
+            cohen_quadratic: of_two(two, |two| &two.cohen_quadratic),
         };
         let answers = self.patterns.answers();
         let classes = answers
@@ -121,10 +121,7 @@ impl<'a> Counted<'a> {
             return Measured::unknown("one item alone tells nothing about items like it");
         }
         let undefined = self.replicates.undefined(figure);
-        let mut basis = format!("{} resamples of {items:.0} items", self.replicates.number);
-        if undefined > 0 {
-            basis.push_str(&format!(", {undefined} of them undefined"));
-        }
+        let basis = self.replicates.basis(&format!("{items:.0} items"), figure);
         let Some((low, high)) = self.replicates.interval(figure) else {
             return Measured::unknown(format!(
                 "the items give {value:.3}, and in {undefined} of {} resamples of them it is undefined: too few items decide it",

@@ -188,7 +188,7 @@ pub fn measure(votes: &Votes, settings: &Settings) -> Result<Agreement> {
     let per_annotator = annotators::against_others(votes);
     let counted = coefficients::Counted::new(&patterns, settings);
     let two = pairs::only_two(votes, &per_annotator, settings);
-    let (coefficients, classes) = counted.figures(two);
+    let (coefficients, classes) = counted.figures(&two);
     let answers_per_item = patterns.sizes();
     let mut found = Agreement {
         level: settings.scale.name(),

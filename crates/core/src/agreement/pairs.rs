@@ -61,7 +61,9 @@ pub(super) fn pairs(votes: &Votes, settings: &Settings) -> (Vec<PairAgreement>, 
                 met.sort_unstable();
                 let row: Vec<_> =
                     met.iter().map(|&second| (u32::MAX - counts[second], first as u32, second as u32)).collect();
-                met.into_iter().for_each(|second| counts[second] = 0);
+                for second in met {
+                    counts[second] = 0;
+                }
                 row
             },
         )
@@ -182,10 +184,7 @@ pub(super) fn only_two(votes: &Votes, annotators: &[AnnotatorAgreement], setting
             Err(reason) => return Measured::unknown(reason),
         };
         let (shared, undefined) = (table.shared(), replicates.undefined(figure));
-        let mut basis = format!("{} resamples of {shared} shared items", replicates.number);
-        if undefined > 0 {
-            basis.push_str(&format!(", {undefined} of them undefined"));
-        }
+        let basis = replicates.basis(&format!("{shared} shared items"), figure);
         match replicates.interval(figure) {
             Some((low, high)) if high - low > 1e-12 => Measured::known(value, (low.min(value), high.max(value)), basis),
             Some(_) => {

@@ -48,6 +48,14 @@ impl Replicates {
         self.number - self.values.get(figure).map_or(0, Vec::len)
     }
 
+    /// What the interval of a figure rests on.
+    pub(super) fn basis(&self, items: &str, figure: usize) -> String {
+        match self.undefined(figure) {
+            0 => format!("{} resamples of {items}", self.number),
+            undefined => format!("{} resamples of {items}, {undefined} of them undefined", self.number),
+        }
+    }
+
     /// The middle 95 % of a figure, `None` if it was undefined in more than half of the replicates.
     pub(super) fn interval(&self, figure: usize) -> Option<(f64, f64)> {
         let values = self.values.get(figure)?;

@@ -100,7 +100,7 @@ impl PairTable {
         let (classes, mut first, mut second) = self.margins();
         if chance == Chance::Pooled {
             for (one, other) in first.iter_mut().zip(&mut second) {
-                let mean = (*one + *other) / 2.0;
+                let mean = f64::midpoint(*one, *other);
                 (*one, *other) = (mean, mean);
             }
         }

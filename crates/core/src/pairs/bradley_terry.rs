@@ -72,7 +72,7 @@ pub(super) fn fit(comparisons: &Comparisons, settings: &Settings) -> Result<Fitt
     }
     let length = gradient.iter().map(|part| part * part).sum::<f64>().sqrt();
     let cholesky = curvature.cholesky().ok_or_else(singular)?;
-    Ok(finish(&shape, &groups, x, &cholesky, length, converged || length < 1e-6))
+    Ok(finish(&shape, &groups, &x, &cholesky, length, converged || length < 1e-6))
 }
 
 fn singular() -> Error {
@@ -101,7 +101,7 @@ impl Shape {
     }
 
     /// The log-likelihood of one comparison, its first and second derivatives by the difference, by `ln nu` and mixed.
-    fn one(&self, wins: [f64; 3], difference: f64, nu: Option<f64>) -> (f64, [f64; 2], [f64; 3]) {
+    fn one(wins: [f64; 3], difference: f64, nu: Option<f64>) -> (f64, [f64; 2], [f64; 3]) {
         let [left, right, tie] = wins;
         let total = left + right + tie;
         let Some(nu) = nu else {
@@ -131,7 +131,7 @@ impl Shape {
         let mut curvature = Symmetric::zeros(self.size);
         let nu = self.ties.map(|place| x[place]);
         for group in groups {
-            let (one, first, second) = self.one(group.wins, self.difference(group, x), nu);
+            let (one, first, second) = Self::one(group.wins, self.difference(group, x), nu);
             value += one;
             let signs = [Some((group.left, 1.0)), Some((group.right, -1.0)), self.advantage.map(|place| (place, 1.0))];
             for &(row, sign) in signs.iter().flatten() {
@@ -159,8 +159,8 @@ impl Shape {
             // Contestants in nobody's comparison keep strength zero, and the mean of all is held at zero.
             let mean = x[..self.contestants].iter().sum::<f64>() / self.contestants as f64;
             value -= 0.5 * self.contestants as f64 * mean * mean;
-            for row in 0..self.contestants {
-                gradient[row] -= mean;
+            for (row, slope) in gradient[..self.contestants].iter_mut().enumerate() {
+                *slope -= mean;
                 for column in 0..self.contestants {
                     curvature.add(row, column, 1.0 / self.contestants as f64);
                 }
@@ -170,7 +170,7 @@ impl Shape {
             }
         }
         for place in [self.advantage, self.ties].into_iter().flatten() {
-            // One comparison's worth of doubt keeps the advantage finite when one side always wins.
+            // A hundredth keeps them finite when one side always wins or every comparison is a tie, and moves little else.
             let slack = 0.01;
             value -= 0.5 * slack * x[place] * x[place];
             gradient[place] -= slack * x[place];
@@ -180,11 +180,11 @@ impl Shape {
     }
 }
 
-fn finish(shape: &Shape, groups: &[Group], x: Vec<f64>, cholesky: &Cholesky, gradient: f64, converged: bool) -> Fitted {
+fn finish(shape: &Shape, groups: &[Group], x: &[f64], cholesky: &Cholesky, gradient: f64, converged: bool) -> Fitted {
     let (number, size) = (shape.contestants, shape.size);
     let inverse = cholesky.inverse();
     let nu = shape.ties.map(|place| x[place]);
-    let log_likelihood = groups.iter().map(|group| shape.one(group.wins, shape.difference(group, &x), nu).0).sum();
+    let log_likelihood = groups.iter().map(|group| Shape::one(group.wins, shape.difference(group, x), nu).0).sum();
     let mean = x[..number].iter().sum::<f64>() / number as f64;
     let rows: Vec<f64> =
         (0..number).map(|row| inverse[row * size..][..number].iter().sum::<f64>() / number as f64).collect();

@@ -84,7 +84,9 @@ fn descend(gradient: &[f64], memory: &[(Vec<f64>, Vec<f64>, f64)]) -> Vec<f64> {
     }
     if let Some((_, change, scale)) = memory.last() {
         let size = 1.0 / (scale * dot(change, change));
-        direction.iter_mut().for_each(|part| *part *= size);
+        for part in &mut direction {
+            *part *= size;
+        }
     }
     for ((step, change, scale), weight) in memory.iter().zip(weights.into_iter().rev()) {
         let back = scale * dot(change, &direction);
@@ -102,7 +104,9 @@ fn norm(vector: &[f64]) -> f64 {
 }
 
 fn add(to: &mut [f64], what: &[f64], times: f64) {
-    to.iter_mut().zip(what).for_each(|(to, what)| *to += times * what);
+    for (to, what) in to.iter_mut().zip(what) {
+        *to += times * what;
+    }
 }
 
 #[cfg(test)]

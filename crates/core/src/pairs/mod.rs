@@ -277,7 +277,7 @@ pub fn rank(comparisons: &Comparisons, settings: &Settings) -> Result<Ranking> {
         Method::BradleyTerry | Method::Davidson => bradley_terry::fit(comparisons, settings)?,
         Method::NoisyBradleyTerry => noisy::fit(comparisons, settings),
     };
-    Ok(position::ranking(comparisons, settings, connection, fitted))
+    Ok(position::ranking(comparisons, settings, connection, &fitted))
 }
 
 /// Contestants whose curvature is kept as a dense table.

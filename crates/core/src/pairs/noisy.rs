@@ -139,7 +139,9 @@ pub(super) fn fit(comparisons: &Comparisons, settings: &Settings) -> Fitted {
     start[contestants + annotators..].fill(1.5);
     let turned = |x: &[f64], gradient: &mut [f64]| {
         let value = model.evaluate(x, gradient);
-        gradient.iter_mut().for_each(|part| *part = -*part);
+        for part in gradient.iter_mut() {
+            *part = -*part;
+        }
         -value
     };
     let found = minimise(start, turned, 2000, 1e-6);

@@ -13,10 +13,10 @@ pub(super) fn ranking(
     comparisons: &Comparisons,
     settings: &Settings,
     connection: Connection,
-    fitted: Fitted,
+    fitted: &Fitted,
 ) -> Ranking {
     let rows = comparisons.rows();
-    let standings = standings(comparisons, &connection, &fitted);
+    let standings = standings(comparisons, &connection, fitted);
     let mut order: Vec<u32> = (0..comparisons.contestants() as u32).collect();
     let key = |contestant: u32| {
         let place = contestant as usize;
@@ -29,9 +29,9 @@ pub(super) fn ranking(
         method: settings.method.name(),
         order,
         standings,
-        annotators: annotators(comparisons, &fitted),
+        annotators: annotators(comparisons, fitted),
         left_wins: left_wins(rows),
-        left_among_equals: among_equals(comparisons, settings, &fitted),
+        left_among_equals: among_equals(comparisons, settings, fitted),
         tie_among_equals: match fitted.ties {
             Some((log, variance)) => {
                 let chance = |log: f64| log.exp() / (2.0 + log.exp());
@@ -168,7 +168,9 @@ fn among_equals(comparisons: &Comparisons, settings: &Settings, fitted: &Fitted)
     // The mean over comparisons; annotators are learnt nearly apart from each other.
     let (mut mean, mut spread) = (0.0, 0.0);
     let mut made = vec![0.0; comparisons.annotators()];
-    comparisons.rows().iter().for_each(|row| made[row.annotator as usize] += 1.0 / number as f64);
+    for row in comparisons.rows() {
+        made[row.annotator as usize] += 1.0 / number as f64;
+    }
     for (weight, [(trust, trust_variance), (side, side_variance)]) in made.iter().zip(&fitted.annotators) {
         if *weight == 0.0 {
             continue;

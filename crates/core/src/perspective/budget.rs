@@ -204,7 +204,9 @@ impl<'a> World<'a> {
                 (0..self.votes.decisions()).filter(|&item| self.votes.support(item) >= step).collect();
             let chosen = random.sample(able.len(), number);
             wanted.fill(false);
-            chosen.into_iter().for_each(|place| wanted[able[place]] = true);
+            for place in chosen {
+                wanted[able[place]] = true;
+            }
         }
         let mut places = 0..;
         let kept = self

@@ -72,7 +72,9 @@ impl Distributions {
         let mut shares: Vec<f64> = posterior.iter().copied().map(f64::from).collect();
         for row in shares.chunks_exact_mut(classes.max(1)) {
             let total: f64 = row.iter().sum();
-            row.iter_mut().for_each(|share| *share /= total.max(f64::MIN_POSITIVE));
+            for share in row.iter_mut() {
+                *share /= total.max(f64::MIN_POSITIVE);
+            }
         }
         Self { classes, shares, support: vec![1.0; items] }
     }

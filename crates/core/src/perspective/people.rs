@@ -27,7 +27,9 @@ pub fn would_say(consensus: &Consensus, annotator: usize, item: usize) -> Option
         }
     }
     let total: f64 = shares.iter().sum();
-    shares.iter_mut().for_each(|share| *share /= total.max(f64::MIN_POSITIVE));
+    for share in &mut shares {
+        *share /= total.max(f64::MIN_POSITIVE);
+    }
     Some(shares)
 }
 

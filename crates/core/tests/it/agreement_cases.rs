@@ -206,7 +206,7 @@ fn alpha_equals_its_definition() {
         let count = |class: u16| shared.iter().filter(|&&one| one == class).count() as f64;
         let slow = slow_alpha(&answers, |a, b| {
             let (low, high) = (a.min(b), a.max(b));
-            ((low..=high).map(count).sum::<f64>() - (count(low) + count(high)) / 2.0).powi(2)
+            ((low..=high).map(count).sum::<f64>() - f64::midpoint(count(low), count(high))).powi(2)
         });
         assert!((alpha(Scale::Ordinal) - slow).abs() < 1e-10);
     }

@@ -41,7 +41,7 @@ fn shares_keep_disagreement_and_smoothing_shrinks_it() {
     );
     assert!((plain.entropy(0).unwrap() - 2f64.ln()).abs() < 1e-12 && plain.entropy(2).is_none());
     let smooth = Distributions::of_votes(&votes, 1.0);
-    assert!((smooth.of(1).unwrap()[0] - (1.0 + 2.0 / 3.0) / 2.0).abs() < 1e-12);
+    assert!((smooth.of(1).unwrap()[0] - f64::midpoint(1.0, 2.0 / 3.0)).abs() < 1e-12);
     assert!((smooth.of(2).unwrap()[0] - 2.0 / 3.0).abs() < 1e-12);
     let found = compare(&plain, &smooth, true).unwrap();
     assert_eq!((found.items, found.left_out), (2, 1));
