@@ -69,7 +69,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    simulation: simulate::Arguments,
+    simulation: simulate::Simulated,
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
@@ -210,10 +210,11 @@ fn write_pairs(path: &Path, answers: &AnswerTable, found: &Agreement) -> anyhow:
     for (name, figures) in &figures {
         for part in 0..3 {
             fields.push(Field::new(format!("{name}{}", ["", "_low", "_high"][part]), DataType::Float64, true));
-            columns.push(Arc::new(Float64Array::from_iter(figures.iter().map(|figure| match figure {
+            let known = |figure: &Option<&Measured>| match figure {
                 Some(Measured::Known { value, low, high, .. }) => Some([*value, *low, *high][part]),
                 _ => None,
-            }))));
+            };
+            columns.push(Arc::new(figures.iter().map(known).collect::<Float64Array>()));
         }
     }
     let schema = Arc::new(Schema::new(fields));

@@ -264,13 +264,14 @@ fn part(figure: &Measured, which: usize) -> Option<f64> {
 /// Three columns of a figure: value, low, high.
 fn figure<'a>(
     name: &str,
-    figures: impl Iterator<Item = &'a Measured> + Clone,
+    figures: impl Iterator<Item = &'a Measured>,
     fields: &mut Vec<Field>,
     columns: &mut Vec<ArrayRef>,
 ) {
+    let figures: Vec<&Measured> = figures.collect();
     for (which, ending) in ["", "_low", "_high"].into_iter().enumerate() {
         fields.push(Field::new(format!("{name}{ending}"), DataType::Float64, true));
-        columns.push(Arc::new(Float64Array::from_iter(figures.clone().map(|figure| part(figure, which)))));
+        columns.push(Arc::new(figures.iter().map(|figure| part(figure, which)).collect::<Float64Array>()));
     }
 }
 

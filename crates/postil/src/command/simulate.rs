@@ -13,7 +13,7 @@ use super::output::{count, remark, say, say_json, table};
 
 /// What can be typed after `--simulate`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct Simulated {
     /// Show what fewer answers per item would have done, instead of the agreement
     #[arg(long)]
     pub(super) simulate: bool,
@@ -32,7 +32,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(
-    arguments: &Arguments,
+    arguments: &Simulated,
     answers: &AnswerTable,
     votes: &Votes,
     (ordered, seed, as_json): (bool, u64, bool),

@@ -31,10 +31,10 @@ pub(super) fn write_shares(path: &Path, answers: &AnswerTable, votes: &Votes) ->
         let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from_iter_values(&items[rows.clone()]))];
         for class in 0..answers.labels.len() {
             let share = |item: usize| shares.of(item).map(|shares| shares[class]);
-            columns.push(Arc::new(Float64Array::from_iter(rows.clone().map(share))));
+            columns.push(Arc::new(rows.clone().map(share).collect::<Float64Array>()));
         }
         columns.push(Arc::new(Float64Array::from_iter_values(rows.clone().map(|item| shares.support(item)))));
-        columns.push(Arc::new(Float64Array::from_iter(rows.clone().map(|item| shares.entropy(item)))));
+        columns.push(Arc::new(rows.clone().map(|item| shares.entropy(item)).collect::<Float64Array>()));
         writer.write(&RecordBatch::try_new(schema.clone(), columns)?)?;
     }
     Ok(writer.finish()?)

@@ -57,7 +57,8 @@ fn shares_of_votes_are_written_and_measured() {
     let folder = Folder::new();
     folder.write("answers.csv", "item,annotator,label\n1,a,0\n1,b,1\n2,a,0\n2,b,0\n3,a,1\n3,b,\n4,a,\n");
     folder.write("soft.csv", "item,p0,p1\n1,0.5,0.5\n2,0.9,0.1\n3,,\n7,1,0\n");
-    let arguments = ["aggregate", "answers.csv", "--method", "majority", "--soft", "shares.csv", "--soft-truth", "soft.csv"];
+    let arguments =
+        ["aggregate", "answers.csv", "--method", "majority", "--soft", "shares.csv", "--soft-truth", "soft.csv"];
     let found = folder.json(&[arguments.as_slice(), &["--json"]].concat());
     let shares = folder.read("shares.csv");
     let lines: Vec<&str> = shares.lines().collect();
@@ -94,7 +95,7 @@ fn the_shares_of_real_answers_are_those_of_the_shared_task() {
         "--json",
     ]);
     let (shares, posterior) = (&found["soft_truth"]["shares"], &found["soft_truth"]["posterior"]);
-    // The target was rounded to four digits or so.
-    assert!(value(&shares["manhattan"]) < 1e-3, "{shares}");
+    // The target is rounded to two digits.
+    assert!(value(&shares["manhattan"]) < 5e-3, "{shares}");
     assert!(value(&posterior["manhattan"]) > 0.1, "a consensus is not the spread of opinions: {posterior}");
 }
