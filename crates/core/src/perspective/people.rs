@@ -105,13 +105,16 @@ pub fn people_errors(
         })
         .collect();
     let errors: Vec<f64> = each.iter().filter_map(|one| one.error.value()).collect();
-    let mut ranked: Vec<(f64, u32)> = each
+    let mut ranked: Vec<(f64, f64, u32)> = each
         .iter()
         .filter(|one| one.answers >= ENOUGH)
-        .filter_map(|one| one.error.value().map(|error| (error, one.annotator)))
+        .filter_map(|one| match &one.error {
+            Measured::Known { value, low, high, .. } => Some((*value, high - low, one.annotator)),
+            Measured::Unknown { .. } => None,
+        })
         .collect();
-    ranked.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(&right.1)));
-    let worst: Vec<f64> = ranked.iter().take(ranked.len().div_ceil(10)).map(|one| one.0).collect();
+    ranked.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.2.cmp(&right.2)));
+    let worst = &ranked[..ranked.len().div_ceil(10)];
     let overall = match ratio(items.iter().copied()) {
         None => Measured::unknown("no answer was predicted"),
         Some((value, error)) => {
@@ -125,9 +128,14 @@ pub fn people_errors(
         worst_tenth: if worst.is_empty() {
             Measured::unknown(format!("no annotator has {ENOUGH} predicted answers"))
         } else {
-            mean(&worst, (0.0, 1.0), format!("{} annotators predicted worst", worst.len()))
+            // These annotators are what they are; only their answers might have been others.
+            let number = worst.len() as f64;
+            let value = worst.iter().map(|one| one.0).sum::<f64>() / number;
+            let error = worst.iter().map(|one| (one.1 / 3.92).powi(2)).sum::<f64>().sqrt() / number;
+            let basis = format!("the answers of {} annotators predicted worst", worst.len());
+            within(value, error, number, (0.0, 1.0), basis)
         },
-        worst: ranked.first().map(|one| one.1),
+        worst: ranked.first().map(|one| one.2),
         each,
     }
 }

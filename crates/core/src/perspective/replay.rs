@@ -42,8 +42,8 @@ pub struct Replay {
     pub draws: usize,
     /// By strategy, then by answers per item.
     pub rows: Vec<ReplayRow>,
-    /// The strategy to use: the one with the largest mean gain, where that gain is sure and nobody's worst is surely
-    /// worse; else random.
+    /// The strategy to use: the one with the largest mean gain, where that gain is sure and after no number of answers the
+    /// shares, or those for whom they are worst, are surely worse off; else random.
     pub recommended: Strategy,
 }
 
@@ -94,19 +94,16 @@ pub fn replay(votes: &Votes, draws: usize, seed: u64) -> Result<Replay> {
                 gain_for_worst: if known(1) { gain(1) } else { unknown() },
             });
         }
-        let over_rounds = |which: usize| {
-            gain(
-                own,
-                &runs[..draws],
-                |run| run.iter().map(|one| one[which]).sum::<f64>() / rounds as f64,
-                String::new(),
-            )
-        };
-        if let (Measured::Known { value, low, .. }, worst) = (over_rounds(0), over_rounds(1)) {
-            let hurts = matches!(&worst, Measured::Known { high, .. } if *high < 0.0);
-            if low > 0.0 && value > best && !hurts {
-                (recommended, best) = (strategy, value);
-            }
+        let over_rounds =
+            gain(own, &runs[..draws], |run| run.iter().map(|one| one[0]).sum::<f64>() / rounds as f64, String::new());
+        let worse = |gain: &Measured| matches!(gain, Measured::Known { high, .. } if *high < 0.0);
+        let hurts = rows[place * rounds..].iter().any(|row| worse(&row.gain) || worse(&row.gain_for_worst));
+        if let Measured::Known { value, low, .. } = over_rounds
+            && low > 0.0
+            && value > best
+            && !hurts
+        {
+            (recommended, best) = (strategy, value);
         }
     }
     let answers: usize = items.iter().map(|&item| votes.support(item)).sum();

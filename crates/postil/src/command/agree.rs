@@ -210,11 +210,11 @@ fn write_pairs(path: &Path, answers: &AnswerTable, found: &Agreement) -> anyhow:
     for (name, figures) in &figures {
         for part in 0..3 {
             fields.push(Field::new(format!("{name}{}", ["", "_low", "_high"][part]), DataType::Float64, true));
-            let known = |figure: &Option<&Measured>| match figure {
+            let known = |figure: Option<&Measured>| match figure {
                 Some(Measured::Known { value, low, high, .. }) => Some([*value, *low, *high][part]),
                 _ => None,
             };
-            columns.push(Arc::new(figures.iter().map(known).collect::<Float64Array>()));
+            columns.push(Arc::new(figures.iter().copied().map(known).collect::<Float64Array>()));
         }
     }
     let schema = Arc::new(Schema::new(fields));

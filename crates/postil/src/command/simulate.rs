@@ -132,11 +132,11 @@ fn show_budgets(found: &Simulation) -> anyhow::Result<()> {
     if truth {
         say(&format!("truth is known for {} of the items", count(found.truths as u64)))?;
     }
-    if let Some(enough) =
-        found.rows.iter().find(|row| matches!(&row.kept_by_majority, Measured::Known { low, .. } if *low >= 0.95))
-    {
+    let keeps = |row: &BudgetRow| matches!(&row.kept_by_majority, Measured::Known { low, .. } if *low >= 0.95);
+    let short = found.rows.iter().rposition(|row| !keeps(row)).map_or(0, |place| place + 1);
+    if let Some(enough) = found.rows.get(short) {
         say(&format!(
-            "{} answers per item keep the vote of all answers for at least 95 % of the items.",
+            "{} answers per item or more keep the vote of all answers for at least 95 % of the items.",
             enough.answers_per_item
         ))?;
     }
@@ -151,7 +151,7 @@ fn show_budgets(found: &Simulation) -> anyhow::Result<()> {
     let against = if truth { "the truth" } else { "the labels of all answers" };
     say(&match found.best_fixed {
         Some(each) => format!(
-            "{each} per item are worth most to a model that learns from the labels, if wrong ones fall at random ({against})."
+            "With {each} per item the labels teach a model most, if wrong ones fall at random (measured against {against})."
         ),
         None => format!("No division is surely worth more than the next best ({against})."),
     })
@@ -215,7 +215,8 @@ fn show_replay(found: &Replay) -> anyhow::Result<()> {
     let header = ["strategy", "answers", "divergence (bits)", "for the worst tenth", "gain on random", "gain for them"];
     say(&table(&header, &rows))?;
     say(&if found.recommended == Strategy::Random {
-        "No strategy surely beats drawing annotators at random on these answers; draw them at random.".to_owned()
+        "No strategy surely beats drawing annotators at random without leaving someone worse off; draw them at random."
+            .to_owned()
     } else {
         format!("`{}` beats drawing annotators at random on these answers.", found.recommended)
     })

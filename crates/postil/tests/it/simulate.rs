@@ -3,23 +3,24 @@
 use crate::support::{Folder, shared, value};
 
 fn answers() -> String {
-    let mut text = "item,annotator,label\n".to_owned();
+    let mut lines = vec!["item,annotator,label".to_owned()];
     for item in 0..40 {
-        for annotator in 0..4 {
-            // Annotator 3 turns every third answer round.
+        for (annotator, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
+            // The last one turns every third answer round.
             let label = if (item % 2 == 0) == (annotator == 3 && item % 3 == 0) { "no" } else { "yes" };
-            text.push_str(&format!("{item},{},{label}\n", ["a", "b", "c", "d"][annotator]));
+            lines.push(format!("{item},{name},{label}"));
         }
     }
-    text
+    lines.join("\n")
 }
 
 #[test]
 fn fewer_answers_are_compared_with_all_and_with_the_truth() {
     let folder = Folder::new();
     folder.write("answers.csv", answers());
-    let truth: String = (0..40).map(|item| format!("{item},{}\n", if item % 2 == 0 { "yes" } else { "no" })).collect();
-    folder.write("truth.csv", format!("item,label\n{truth}99,yes\n"));
+    let truth: Vec<String> =
+        (0..40).map(|item| format!("{item},{}", if item % 2 == 0 { "yes" } else { "no" })).collect();
+    folder.write("truth.csv", format!("item,label\n{}\n99,yes\n", truth.join("\n")));
     let base = ["agree", "answers.csv", "--simulate", "--draws", "5", "--annotator-choice"];
     let found = folder.json(&[base.as_slice(), &["--truth", "truth.csv", "--json"]].concat());
     let rows = found["simulation"]["rows"].as_array().unwrap();
