@@ -7,6 +7,7 @@
 //! items -> (annotators) -> ledger -> votes -> consensus -> audit
 //! ```
 
+pub mod agreement;
 pub mod alt_test;
 pub mod annotation;
 pub mod answer;
@@ -24,6 +25,8 @@ pub mod label_errors;
 pub mod ledger;
 pub mod measured;
 mod number;
+pub mod pairs;
+pub mod perspective;
 pub mod random;
 pub mod redundancy;
 pub mod select;

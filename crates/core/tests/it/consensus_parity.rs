@@ -10,7 +10,7 @@ use postil_core::consensus::{
 use postil_core::votes::{Gold, Votes, VotesBuilder};
 
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn data() -> Option<PathBuf> {
+pub(crate) fn data() -> Option<PathBuf> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
     let folder = PathBuf::from(std::env::var("POSTIL_DATA").unwrap_or_else(|_| default.to_owned()));
     if folder.join("parity").is_dir() {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![expect(clippy::unwrap_used, reason = "the helpers of tests stop at the first surprise, as tests do")]
 
+mod agreement_cases;
+mod agreement_parity;
 mod alt_test_parity;
 mod consensus_cases;
 mod consensus_parity;
@@ -21,3 +23,5 @@ mod ledger_content;
 mod ledger_damage;
 mod ledger_kill;
 mod ledger_writing;
+mod pairs;
+mod perspective;

@@ -14,14 +14,15 @@ use postil_core::{Digest, Error, Measured};
 use serde_json::json;
 
 use super::input::{answer_options, listed};
+use super::method::Chosen;
 use super::output::{count, remark, say, say_json, table};
-use super::with_model::{self, ModelMethod};
+use super::{pairs, soft, with_model};
 use crate::report::Figure;
 use crate::score::Score;
 
 /// What counts when an annotator answered an item more than once.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum RepeatsArgument {
+pub(super) enum RepeatsArgument {
     /// Every answer
     All,
     /// The first
@@ -30,17 +31,31 @@ enum RepeatsArgument {
     Last,
 }
 
+impl RepeatsArgument {
+    pub(super) const fn policy(self) -> Repeats {
+        match self {
+            Self::All => Repeats::All,
+            Self::First => Repeats::First,
+            Self::Last => Repeats::Last,
+        }
+    }
+}
+
 /// What can be typed after `postil aggregate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The answers, one row each, with the columns item, annotator and label; `-` for standard input
     answers: PathBuf,
-    /// How to fuse them; `auto` chooses and says why. With --probs also crowdlab, crowdlab-strict and model-dawid-skene
-    #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = method)]
-    method: String,
+    /// How to fuse them; `auto` chooses and says why. With --probs also crowdlab, crowdlab-strict and model-dawid-skene;
+    /// for comparisons bradley-terry, davidson and noisy-bradley-terry
+    #[arg(long, value_name = "METHOD", default_value = "auto", value_parser = Chosen::parse)]
+    method: Chosen,
     /// Probabilities by a model that has not seen the items: item and a column p_LABEL per label; may be repeated
     #[arg(long, value_name = "FILE")]
     probs: Vec<PathBuf>,
+    /// The contestants of each item, to rank them by comparisons: item, left and right; the answers are left, right, tie
+    #[arg(long, value_name = "FILE")]
+    pairs: Option<PathBuf>,
     /// Known labels that may be used to fit and choose: item, label and, if known, inclusion_probability
     #[arg(long, value_name = "FILE")]
     gold: Option<PathBuf>,
@@ -77,19 +92,56 @@ pub(super) struct Arguments {
     /// Where to write what was learnt about the annotators
     #[arg(long, value_name = "FILE")]
     annotators: Option<PathBuf>,
+    /// Where to write the shares of the votes themselves, with their entropy: disagreement is kept
+    #[arg(long, value_name = "FILE")]
+    soft: Option<PathBuf>,
+    /// Known label distributions to compare the shares and the posteriors with: item and a column `p_LABEL` per label
+    #[arg(long, value_name = "FILE")]
+    soft_truth: Option<PathBuf>,
     /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
 
-fn method(name: &str) -> Result<String, String> {
-    if ModelMethod::parse(name).is_none() {
-        Method::parse(name).map_err(|error| error.to_string())?;
+/// Ranks contestants, if comparisons were given.
+fn ranked(arguments: &Arguments) -> anyhow::Result<bool> {
+    let method = match (arguments.method, &arguments.pairs) {
+        (Chosen::Pairs(method), _) => method,
+        (Chosen::Consensus(Method::Automatic), Some(_)) => postil_core::pairs::Method::default(),
+        (Chosen::Consensus(_) | Chosen::Model(_), Some(_)) => anyhow::bail!(
+            Error::task("expected a method for comparisons with `--pairs`, found one for answers")
+                .hint("use bradley-terry, davidson or noisy-bradley-terry")
+        ),
+        (Chosen::Consensus(_) | Chosen::Model(_), None) => return Ok(false),
+    };
+    let given = [
+        ("--gold", arguments.gold.is_some()),
+        ("--truth", arguments.truth.is_some()),
+        ("--soft", arguments.soft.is_some()),
+        ("--soft-truth", arguments.soft_truth.is_some()),
+        ("--labels", arguments.labels.is_some()),
+        ("--probs", !arguments.probs.is_empty()),
+    ];
+    if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+        anyhow::bail!(Error::task(format!("expected no `{option}` with comparisons, which have no labels to fuse")));
     }
-    Ok(name.to_owned())
+    pairs::execute(&pairs::Wanted {
+        comparisons: &arguments.answers,
+        pairs: arguments.pairs.as_deref(),
+        columns: [arguments.item.as_deref(), arguments.annotator.as_deref(), arguments.label.as_deref()],
+        method,
+        repeats: arguments.repeats.policy(),
+        output: arguments.output.as_deref(),
+        annotators: arguments.annotators.as_deref(),
+        json: arguments.json,
+    })?;
+    Ok(true)
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
+    if ranked(arguments)? {
+        return Ok(());
+    }
     let labels = arguments.labels.as_deref().map(listed).transpose()?;
     let answers = read(arguments, labels)?;
     for (number, what) in [
@@ -111,30 +163,33 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         Some(path) => known(path, &answers, "gold")?,
         None => Gold::none(),
     };
-    if let Some(method) = ModelMethod::parse(&arguments.method) {
-        let truth = arguments.truth.as_ref().map(|path| known(path, &answers, "truth")).transpose()?;
-        let request = with_model::Request {
-            method: &arguments.method,
-            probs: &arguments.probs,
-            answers: &answers,
-            votes: &votes,
-            gold: &gold,
-            truth: truth.as_ref(),
-            output: arguments.output.as_deref(),
-            annotators: arguments.annotators.as_deref(),
-            seed: arguments.seed,
-            json: arguments.json,
-        };
-        return with_model::execute(method, &request);
-    }
-    let method = Method::parse(&arguments.method)?;
+    let method = match arguments.method {
+        Chosen::Consensus(method) => method,
+        Chosen::Pairs(_) => unreachable!("comparisons were ranked above"),
+        Chosen::Model(method) => {
+            let truth = arguments.truth.as_ref().map(|path| known(path, &answers, "truth")).transpose()?;
+            let request = with_model::Request {
+                method: method.name(),
+                probs: &arguments.probs,
+                answers: &answers,
+                votes: &votes,
+                gold: &gold,
+                truth: truth.as_ref(),
+                output: arguments.output.as_deref(),
+                annotators: arguments.annotators.as_deref(),
+                seed: arguments.seed,
+                json: arguments.json,
+            };
+            return with_model::execute(method, &request);
+        }
+    };
     if !arguments.probs.is_empty() {
         anyhow::bail!(
             Error::task(format!("`{}` takes no probabilities of a model", method.name()))
                 .hint("use `--method crowdlab` or `--method model-dawid-skene`")
         );
     }
-    if let Some(method) = Some(method).filter(|method| method.needs_gold() && gold.is_empty()) {
+    if method.needs_gold() && gold.is_empty() {
         anyhow::bail!(
             Error::task(format!("`{}` learns from gold alone, and there is none", method.name()))
                 .hint("give known labels with `--gold FILE`")
@@ -160,7 +215,12 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(output) = &arguments.annotators {
         write_annotators(output, &answers, &consensus)?;
     }
-    show(arguments, &answers, &votes, &gold, &consensus, &figures)
+    if let Some(path) = &arguments.soft {
+        soft::write_shares(path, &answers, &votes)?;
+    }
+    let given = arguments.labels.is_some();
+    let distances = arguments.soft_truth.as_deref().map(|path| soft::score(path, &answers, &votes, &consensus, given));
+    show(arguments, &answers, &votes, &gold, &consensus, &figures, distances.transpose()?.as_ref())
 }
 
 fn read(arguments: &Arguments, labels: Option<Vec<String>>) -> anyhow::Result<AnswerTable> {
@@ -188,11 +248,7 @@ fn votes(answers: &AnswerTable, arguments: &Arguments) -> anyhow::Result<Votes> 
     let keys = answers.items.iter().map(|item| Digest::of(item.as_bytes()).to_u64() ^ arguments.seed).collect();
     let mut builder = VotesBuilder::new(answers.labels.len())
         .with_capacity(answers.label.len())
-        .repeats(match arguments.repeats {
-            RepeatsArgument::All => Repeats::All,
-            RepeatsArgument::First => Repeats::First,
-            RepeatsArgument::Last => Repeats::Last,
-        })
+        .repeats(arguments.repeats.policy())
         .keys(keys);
     for ((&item, &annotator), &label) in answers.item.iter().zip(&answers.annotator).zip(&answers.label) {
         builder.push(item, annotator, label)?;
@@ -326,6 +382,7 @@ fn show(
     gold: &Gold,
     consensus: &Consensus,
     figures: &[Figure],
+    distances: Option<&soft::SoftScores>,
 ) -> anyhow::Result<()> {
     let warnings: Vec<String> = consensus.warnings.iter().map(|warning| in_words(warning, answers)).collect();
     if arguments.json {
@@ -369,6 +426,7 @@ fn show(
             "unanimous_overturned": consensus.overturned.len(),
             "unanimous_overturned_items": consensus.overturned.iter().take(100).map(|&item| answers.items.get(item)).collect::<Vec<_>>(),
             "truth": truth,
+            "soft_truth": distances,
             "warnings": warnings,
             "annotator_reliability": annotators,
         }));
@@ -403,6 +461,9 @@ fn show(
     ))?;
     for figure in figures {
         line(&format!("  {:<18} {}", figure.name, figure.value))?;
+    }
+    if let Some(distances) = distances {
+        line(&format!("\n{}", distances.shown()))?;
     }
     if let Some(choice) = &consensus.choice {
         let rows: Vec<Vec<String>> = choice

@@ -1,19 +1,24 @@
 //! The command line: what can be typed, and how it ends.
 
 mod aggregate;
+mod agree;
 mod audit;
 mod draw;
 mod estimate;
 mod export;
 mod init;
 mod input;
+mod method;
 mod output;
+mod pairs;
 mod plan;
 mod predict;
 mod probabilities;
 mod progress;
 mod report;
 mod run;
+mod simulate;
+mod soft;
 mod train;
 mod with_model;
 
@@ -62,6 +67,8 @@ enum Command {
     Audit(audit::Arguments),
     /// Population figures, promises and tests that stay valid whatever the machine gets wrong
     Estimate(estimate::Arguments),
+    /// Measure how far annotators agree: a table with item, annotator and label
+    Agree(agree::Arguments),
     /// Train a text classifier from a table
     Train(train::Arguments),
     /// Label a table with a trained model, and score it if it has labels
@@ -95,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Aggregate(arguments) => aggregate::execute(&arguments),
         Command::Audit(arguments) => audit::execute(&arguments),
         Command::Estimate(arguments) => estimate::execute(&arguments),
+        Command::Agree(arguments) => agree::execute(&arguments),
         Command::Train(arguments) => train::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::ProgramWorker => Ok(()),

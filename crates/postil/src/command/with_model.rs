@@ -27,14 +27,22 @@ pub(super) enum ModelMethod {
 }
 
 impl ModelMethod {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] =
+        [Self::Crowdlab(Variant::Repaired), Self::Crowdlab(Variant::Strict), Self::DawidSkene];
+
+    /// The name on the command line.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Crowdlab(Variant::Repaired) => "crowdlab",
+            Self::Crowdlab(Variant::Strict) => "crowdlab-strict",
+            Self::DawidSkene => "model-dawid-skene",
+        }
+    }
+
     /// The method of a name, if it is one of these.
     pub(super) fn parse(name: &str) -> Option<Self> {
-        match name {
-            "crowdlab" => Some(Self::Crowdlab(Variant::Repaired)),
-            "crowdlab-strict" => Some(Self::Crowdlab(Variant::Strict)),
-            "model-dawid-skene" => Some(Self::DawidSkene),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|method| method.name() == name)
     }
 }
 

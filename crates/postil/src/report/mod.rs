@@ -11,8 +11,8 @@ mod trust;
 
 pub use html::render;
 pub use trust::{
-    AgreementSummary, ConfusedRow, DepthRow, ErrorSummary, PairRow, Part, PromiseSummary, RiskRow, ShareRow, ShareSummary,
-    SuspectRow, Trust,
+    AgreementSummary, ConfusedRow, DepthRow, ErrorSummary, PairRow, Part, PromiseSummary, RiskRow, ShareRow,
+    ShareSummary, SuspectRow, Trust,
 };
 
 /// Everything a run can show.

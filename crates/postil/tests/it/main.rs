@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod aggregate;
+mod agree;
 mod audit;
 mod bad_input;
 mod crash;
 mod estimate;
 mod first_steps;
+mod pairs;
 mod report;
+mod simulate;
 mod support;
 mod tickets;
 mod train_predict;

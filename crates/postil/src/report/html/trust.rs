@@ -198,7 +198,12 @@ fn wrong(figure: &Measured) -> Markup {
 fn found(errors: &ErrorSummary) -> Markup {
     let line = |part: fn(&Measured) -> Option<f64>| {
         std::iter::once((0.0, 0.0))
-            .chain(errors.depths.iter().filter_map(|row| Some((row.depth as f64, part(&row.precision)? * row.depth as f64))))
+            .chain(
+                errors
+                    .depths
+                    .iter()
+                    .filter_map(|row| Some((row.depth as f64, part(&row.precision)? * row.depth as f64))),
+            )
             .collect::<Vec<_>>()
     };
     let end = errors.depths.iter().map(|row| row.depth as f64).fold(1.0, f64::max);
