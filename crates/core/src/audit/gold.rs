@@ -15,6 +15,9 @@ pub enum GoldPart {
 /// The share of gold that fits.
 const FIT_SHARE: f64 = 0.4;
 
+/// The share of gold that measures.
+pub const MEASURE_SHARE: f64 = 1.0 - FIT_SHARE;
+
 /// The part that a gold item belongs to, by a hash of its id and the project's seed.
 ///
 /// The same item is always on the same side, whatever else is added to the gold, so a label that once measured can

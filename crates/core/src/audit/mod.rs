@@ -13,7 +13,7 @@ mod interval;
 mod sets;
 mod tally;
 
-pub use gold::{GoldPart, gold_part, items_for_half_width};
+pub use gold::{GoldPart, MEASURE_SHARE, gold_part, items_for_half_width};
 pub use interval::{effective_count, f1_interval, normal_interval, wilson};
 pub use sets::SetTally;
 pub use tally::{Bin, Tally};

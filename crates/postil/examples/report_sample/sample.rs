@@ -1,5 +1,8 @@
 //! Invented reports that agree with themselves: counts sum up, and figures follow from the counts.
 
+#[path = "trust.rs"]
+mod trust;
+
 use postil::report::{
     AnnotatorRow, Candidate, ClassRow, Confusion, ConsensusSummary, CostSummary, DoubtfulItem, Figure, GoldSummary,
     Headline, ItemsSummary, ReliabilityBin, Report, Stage, StudentSummary, Target, TaskSummary,
@@ -256,7 +259,7 @@ pub(crate) fn usual() -> Report {
     annotators[4].malformed = 5;
     annotators[4].refused = 2;
     Report {
-        format: 1,
+        format: 2,
         postil: "0.1.0".into(),
         project: "tickets".into(),
         task: TaskSummary { kind: "classify".into(), labels: labels.clone() },
@@ -300,6 +303,7 @@ pub(crate) fn usual() -> Report {
         classes: classes(&labels, &counts, |class| given[class], basis),
         confusion: Some(Confusion { labels, counts }),
         reliability: Some(reliability(&[(0.2, 4, 1), (0.4, 13, 7), (0.6, 21, 16), (0.8, 52, 51)], 0.2, basis)),
+        trust: trust::known(&strings(LABELS), basis),
         annotators,
         student: Some(StudentSummary { file: "out/model.postil".into(), bytes: 1_318_400, settings: "words and pairs of words, characters 2 to 5, weights in 8 bits, regularisation 0.003 (chosen by 5-fold cross-validation)".into(), trained_on: 638 }),
         cost: CostSummary { money: 0.412, person_minutes: 85.0, annotations: 2544, sentence: "The labels cost 0.41 and 85 minutes of people's time, gold included.".into() },
@@ -322,6 +326,7 @@ pub(crate) fn unknown() -> Report {
     let reason = "there is no gold; 100 blind gold labels would give an interval of about ±0.10";
     let mut report = usual();
     let unknown = || Measured::unknown(reason);
+    report.trust = trust::unknown(reason);
     report.headline.value = unknown();
     report.headline.sentence = "640 items have labels, but nothing shows how many of them are right.".into();
     if let Some(target) = &mut report.target {

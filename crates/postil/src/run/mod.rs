@@ -19,6 +19,7 @@ mod learn;
 mod measure;
 mod output;
 mod summary;
+mod trust;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@ use super::fuse::Fused;
 use super::gold::{Design, Gold, GoldFile};
 use super::learn::Learned;
 use super::measure::{LEAST, Measurements};
+use super::trust::trust;
 use super::{Watch, shown};
 use crate::project::{Metric, Project};
 use crate::report::{
@@ -22,7 +23,7 @@ use crate::report::{
 use crate::score::Score;
 
 /// The version of the report's structure.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The interval a further gold draw is planned for.
 const WANTED_HALF_WIDTH: f64 = 0.05;
 
@@ -72,7 +73,8 @@ impl Findings<'_> {
         self.annotated.items.len()
     }
 
-    fn unknown(&self) -> String {
+    /// Why figures that need measuring gold are unknown.
+    pub(super) fn unknown(&self) -> String {
         let measuring = self.measured.labels.count();
         if self.gold_file.labels.is_empty() {
             return "there are no gold labels".to_owned();
@@ -167,6 +169,7 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&Vec<u8>>, watch: &d
                 )
             },
         },
+        trust: trust(findings),
         doubtful: doubtful(findings, watch)?,
         warnings: warnings(findings),
         next: next(findings, &annotators, &headline),
