@@ -213,6 +213,7 @@ impl Votes {
                 strata.push(all[decision]);
             }
         }
+        let weights = weights.filter(|weights| weights.iter().any(|&weight| weight != 1.0));
         Self { offsets, codes, weights, keys: Some(keys), strata, repeated: 0, dropped: 0, ..*self }
     }
 

@@ -69,7 +69,8 @@ pub(crate) fn known(labels: &[String], basis: &str) -> Trust {
             power: vec![(90, 0.05), (180, 0.036), (360, 0.026), (720, 0.019)],
         }),
         errors: Part::Known(ErrorSummary {
-            estimated: Measured::known(71.0, (52.0, 96.0), "the confident joint of 640 labels"),
+            wrong: Measured::known(102.0, (62.0, 166.0), basis),
+            disputed: Measured::known(71.0, (52.0, 96.0), "the confident joint of 640 labels"),
             confused: vec![ConfusedRow { given: labels[0].clone(), meant: labels[1].clone(), count: 14, share: 0.08 }],
             depths: [(10, 0.8), (20, 0.72), (50, 0.61)]
                 .map(|(depth, value)| DepthRow { depth, precision: figure("", value, 0.12, "the model's own doubt").value })

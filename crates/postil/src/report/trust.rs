@@ -127,8 +127,10 @@ pub struct ShareRow {
 /// The labels that are probably wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ErrorSummary {
-    /// The estimated number of wrong labels.
-    pub estimated: Measured,
+    /// The number of wrong labels, by the measuring gold.
+    pub wrong: Measured,
+    /// The number that the model alone would name: it has learnt from labels like these and shares some of their errors.
+    pub disputed: Measured,
     /// Labels that are given for each other, most frequent first.
     pub confused: Vec<ConfusedRow>,
     /// What reading the list from the top would find.
@@ -155,7 +157,7 @@ pub struct ConfusedRow {
 pub struct DepthRow {
     /// Labels read.
     pub depth: u64,
-    /// The share of them that is wrong.
+    /// The share of them that is wrong: by the gold among them where that is enough, else by the model's own doubt.
     pub precision: Measured,
 }
 

@@ -92,8 +92,13 @@ impl Findings<'_> {
         figures.into_iter().map(|figure| Figure { value: self.known(figure.value), ..figure }).collect()
     }
 
+    /// The share of the items whose labels are right: accuracy, or exact sets in a multi-label task.
+    pub(super) fn headline_share(&self) -> Measured {
+        self.figures(&self.measured.labels).swap_remove(0).value
+    }
+
     fn gold_wanted(&self) -> u64 {
-        let share = self.figures(&self.measured.labels)[0].value.value().unwrap_or(0.8);
+        let share = self.headline_share().value().unwrap_or(0.8);
         items_for_half_width(share, WANTED_HALF_WIDTH)
     }
 }

@@ -4,7 +4,7 @@ use postil_core::agreement::{self, Scale};
 use postil_core::audit::{GoldPart, MEASURE_SHARE};
 use postil_core::estimate::{self, Estimates, Frame, Pair, Sampling, Table, Values};
 use postil_core::guarantee::{GoldCheck, PromiseSettings, promise};
-use postil_core::label_errors::{self, Probabilities, depths_for, find, find_sets, precision_at};
+use postil_core::label_errors::{self, Checked, Issue, Probabilities, depths_for, find, find_sets, precision_at};
 use postil_core::{Class, Measured, Result, TaskKind};
 
 use super::measure::LEAST;
@@ -51,8 +51,9 @@ fn name_of(findings: &Findings<'_>, class: Class) -> String {
 
 fn agreement(findings: &Findings<'_>) -> Result<AgreementSummary> {
     let scale = if findings.project.task.kind == TaskKind::Ordinal { Scale::Ordinal } else { Scale::Nominal };
+    // An answer that names several classes agrees with none of them in full; it is left out.
     let settings = agreement::Settings { scale, seed: findings.project.seed, ..agreement::Settings::default() };
-    let found = agreement::measure(&findings.ballots.votes, &settings)?;
+    let found = agreement::measure(&findings.ballots.votes.retain(|_, vote| vote.weight == 1.0), &settings)?;
     let class = |class: Class| name_of(findings, class);
     let annotator = |annotator: u32| findings.annotated.identities[annotator as usize].name.to_string();
     let all = &found.coefficients;
@@ -220,7 +221,8 @@ fn errors(findings: &Findings<'_>) -> std::result::Result<ErrorSummary, String> 
             }
         });
         return Ok(ErrorSummary {
-            estimated: together(&found.estimated),
+            wrong: wrong(findings),
+            disputed: together(&found.estimated),
             confused: Vec::new(),
             depths: Vec::new(),
             suspects: suspects.collect(),
@@ -231,7 +233,8 @@ fn errors(findings: &Findings<'_>) -> std::result::Result<ErrorSummary, String> 
     let found = find(&labels.given, probabilities, &settings).map_err(|error| error.to_string())?;
     let name = |class: Class| task.labels.name(class).to_string();
     Ok(ErrorSummary {
-        estimated: found.estimated,
+        wrong: wrong(findings),
+        disputed: found.estimated,
         confused: found
             .pairs
             .iter()
@@ -243,10 +246,7 @@ fn errors(findings: &Findings<'_>) -> std::result::Result<ErrorSummary, String> 
                 share: pair.share,
             })
             .collect(),
-        depths: precision_at(&found.issues, &[], &depths_for(found.issues.len()))
-            .into_iter()
-            .map(|depth| DepthRow { depth: depth.depth as u64, precision: depth.estimated })
-            .collect(),
+        depths: depths(findings, &found.issues),
         suspects: found
             .issues
             .iter()
@@ -259,6 +259,45 @@ fn errors(findings: &Findings<'_>) -> std::result::Result<ErrorSummary, String> 
             })
             .collect(),
     })
+}
+
+/// The number of items with a wrong label, by the measuring gold.
+fn wrong(findings: &Findings<'_>) -> Measured {
+    let items = findings.items() as f64;
+    match findings.headline_share() {
+        Measured::Known { value, low, high, level, basis } => Measured::Known {
+            value: items * (1.0 - value),
+            low: items * (1.0 - high),
+            high: items * (1.0 - low),
+            level,
+            basis,
+        },
+        unknown @ Measured::Unknown { .. } => unknown,
+    }
+}
+
+/// Gold on the list from which its precision is taken from gold rather than from the model's own doubt.
+const ENOUGH_CHECKED: usize = 10;
+
+/// What reading the list from the top would find. Measuring gold is a random sample of the items, so also of each
+/// stretch of the list.
+fn depths(findings: &Findings<'_>, issues: &[Issue]) -> Vec<DepthRow> {
+    let mut listed: Vec<u32> = issues.iter().map(|issue| issue.item).collect();
+    listed.sort_unstable();
+    let checked: Vec<Checked> = findings
+        .gold
+        .part(GoldPart::Measure)
+        .filter(|gold| listed.binary_search(&gold.position).is_ok())
+        .map(|gold| Checked {
+            item: gold.position,
+            wrong: findings.labels.given[gold.position as usize] != gold.classes[0],
+        })
+        .collect();
+    let checked = if checked.len() >= ENOUGH_CHECKED { checked.as_slice() } else { &[] };
+    precision_at(issues, checked, &depths_for(issues.len()))
+        .into_iter()
+        .map(|depth| DepthRow { depth: depth.depth as u64, precision: depth.checked.unwrap_or(depth.estimated) })
+        .collect()
 }
 
 /// The numbers of several labels together; their intervals are added end to end, which is wide but safe.

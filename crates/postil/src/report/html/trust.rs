@@ -170,11 +170,22 @@ fn power(shares: &ShareSummary) -> Markup {
 /// The labels that are probably wrong.
 pub(super) fn errors(trust: &Trust, palette: &Palette<'_>) -> Markup {
     part(&trust.errors, "Labels that are probably wrong cannot be named.", |errors| {
-        let notes = Notes::of(std::iter::once(&errors.estimated).chain(errors.depths.iter().map(|row| &row.precision)));
+        let notes = Notes::of(
+            [&errors.wrong, &errors.disputed].into_iter().chain(errors.depths.iter().map(|row| &row.precision)),
+        );
         html! {
             p { "Where the model, on items it has not learned from, is sure of another label, the label that was written may be "
                 "wrong. Read the list from the top." }
-            dl class="facts-list" { div { dt { "Estimated wrong labels" } dd { (wrong(&errors.estimated)) } } }
+            dl class="facts-list" {
+                div { dt { "Wrong labels, by the gold" } dd { (wrong(&errors.wrong)) } }
+                div { dt { "Disputed by the model" } dd { (wrong(&errors.disputed)) } }
+            }
+            @if let (Some(all), Some(named)) = (errors.wrong.value(), errors.disputed.value()) {
+                @if named < 0.5 * all {
+                    p { "The model has learnt from labels like these and shares most of their errors: a list like this one finds "
+                        "slips, not what annotators and model both get wrong." }
+                }
+            }
             @if !errors.depths.is_empty() { div class="beside" { (found(errors)) (depths(errors, &notes)) } }
             @if !errors.confused.is_empty() { (confused(errors, palette)) }
             @if !errors.suspects.is_empty() { (suspects(errors, palette)) }
