@@ -4,6 +4,7 @@
 mod consensus;
 mod errors;
 mod files;
+mod inside;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,53 +1,15 @@
 //! Benches of CROWDLAB and of label errors on generated data, inside this process; and of cleanlab on the same data
 //! where the environment variable POSTIL_PEERS names a Python that has it.
 
-use std::path::Path;
-use std::process::Command;
-
-use anyhow::{Context, Result, ensure};
-use nix::sys::resource::{UsageWho, getrusage};
+use anyhow::Result;
 use postil_core::Random;
 use postil_core::crowdlab::{ModelSettings, Variant, fit, fit_with_model};
 use postil_core::label_errors::{Probabilities, Settings, find};
 use postil_core::votes::{Gold, VotesBuilder};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::inside::{best, peak_mb, peer};
 use super::round;
-
-fn cpu_seconds() -> Result<f64> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
-    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
-}
-
-fn peak_mb() -> Result<f64> {
-    Ok((getrusage(UsageWho::RUSAGE_SELF)?.max_rss() as f64 / 1024.0).round())
-}
-
-/// The least CPU time of three runs, and the result of the last.
-fn best<T>(work: impl Fn() -> Result<T>) -> Result<(f64, T)> {
-    let mut least = f64::INFINITY;
-    let mut last = None;
-    for _ in 0..3 {
-        let before = cpu_seconds()?;
-        last = Some(work()?);
-        least = least.min(cpu_seconds()? - before);
-    }
-    Ok((least, last.context("three runs")?))
-}
-
-/// What a peer printed, one JSON object; a sentence where there is none.
-fn peer(script: &str, folder: &Path) -> Result<Value> {
-    let Some(python) = std::env::var_os("POSTIL_PEERS") else {
-        println!("cleanlab was not run: POSTIL_PEERS names no Python that has it");
-        return Ok(Value::Null);
-    };
-    let output =
-        Command::new(python).args(["-c", script]).arg(folder).output().context("the peer cannot be started")?;
-    ensure!(output.status.success(), "the peer failed: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout)?;
-    Ok(serde_json::from_str(text.trim().lines().last().unwrap_or_default())?)
-}
 
 const ITEMS: usize = 10_753;
 const ANNOTATORS: usize = 819;
@@ -101,7 +63,7 @@ pub(super) fn crowdlab() -> Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("answers"), answers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>())?;
     std::fs::write(folder.path().join("model"), model.iter().flat_map(|p| p.to_le_bytes()).collect::<Vec<u8>>())?;
-    let peer = peer(CROWDLAB, folder.path())?;
+    let peer = peer("cleanlab", CROWDLAB, folder.path())?;
     println!(
         "{}",
         json!({
@@ -174,9 +136,9 @@ pub(super) fn label_issues() -> Result<()> {
     let peer = if std::env::var_os("POSTIL_PEERS").is_some() {
         std::fs::write(folder.path().join("labels"), labels.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>())?;
         std::fs::write(folder.path().join("rows"), rows.iter().flat_map(|p| p.to_le_bytes()).collect::<Vec<u8>>())?;
-        peer(LABEL_ISSUES, folder.path())?
+        peer("cleanlab", LABEL_ISSUES, folder.path())?
     } else {
-        peer("", folder.path())?
+        peer("cleanlab", "", folder.path())?
     };
     println!(
         "{}",
