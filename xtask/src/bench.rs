@@ -2,6 +2,7 @@
 //! (rows per CPU second) and `peak_mb`. They measure; nothing fails on a clock.
 
 mod consensus;
+mod estimate;
 mod files;
 
 use std::path::{Path, PathBuf};
@@ -13,12 +14,12 @@ use serde_json::{Value, json};
 
 /// All benches.
 pub(crate) const NAMES: &[&str] =
-    &["majority", "dawid-skene", "ingest", "ledger", "text-train", "text-predict", "ten-thousand"];
+    &["majority", "dawid-skene", "dsl", "ingest", "ledger", "text-train", "text-predict", "ten-thousand"];
 
 /// Runs one bench.
 pub(crate) fn run(name: &str, rest: &[&str]) -> Result<()> {
     match name {
-        "majority" | "dawid-skene" => {
+        "majority" | "dawid-skene" | "dsl" => {
             // This program was built without optimisation: the work is done by its fast twin.
             build(&["--package", "xtask"])?;
             exec(&release("xtask"), &["measure-inside", name])
@@ -37,6 +38,7 @@ pub(crate) fn inside(name: &str) -> Result<()> {
     match name {
         "majority" => consensus::majority(),
         "dawid-skene" => consensus::dawid_skene(),
+        "dsl" => estimate::dsl(),
         _ => bail!("nothing to measure inside for {name}"),
     }
 }

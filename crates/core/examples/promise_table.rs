@@ -30,7 +30,8 @@ fn load(folder: &Path, own: bool) -> Known {
     let options = AnswerOptions::default();
     let answers = read_answers(file(folder, "annotations.csv"), &options).unwrap();
     let truth = read_truth(file(folder, "truth.csv"), &options).unwrap();
-    let truth_of = |item: &str| truth.items.find(item).map(|place| &truth.labels[usize::from(truth.label[place as usize])]);
+    let truth_of =
+        |item: &str| truth.items.find(item).map(|place| &truth.labels[usize::from(truth.label[place as usize])]);
     if own {
         let confidence = answers.confidence.as_ref().unwrap();
         return (0..answers.label.len())

@@ -235,10 +235,8 @@ fn check(panel: &Panel, settings: &AltTestSettings) -> Result<()> {
         items.sort_unstable();
         if let Some(item) = items.windows(2).find_map(|pair| (pair[0] == pair[1]).then_some(pair[0])) {
             let who = if number < panel.humans.len() { format!("human {number}") } else { "the machine".to_owned() };
-            return Err(Error::input(format!(
-                "expected one answer per item, found two of {who} about item {item}"
-            ))
-            .hint("keep the first or the last answer of an annotator about an item"));
+            return Err(Error::input(format!("expected one answer per item, found two of {who} about item {item}"))
+                .hint("keep the first or the last answer of an annotator about an item"));
         }
     }
     Ok(())

@@ -144,7 +144,10 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let repeated = answers.repeated + people.as_ref().map_or(0, |people| people.repeated);
     if repeated > 0 {
-        remark(&format!("note: {} answers repeat an annotator's answer about an item; the first counts", count(repeated)));
+        remark(&format!(
+            "note: {} answers repeat an annotator's answer about an item; the first counts",
+            count(repeated)
+        ));
     }
     let blank = answers.blank + people.as_ref().map_or(0, |people| people.blank);
     if blank > 0 {
@@ -254,7 +257,10 @@ fn show(arguments: &Arguments, humans: &[&str], results: &[(&str, AltTest)]) -> 
         .collect();
     say(&format!(
         "\n{}",
-        table(&["machine", "verdict", "winning rate", "at least as good as a human", "items a human for a pass"], &rows)
+        table(
+            &["machine", "verdict", "winning rate", "at least as good as a human", "items a human for a pass"],
+            &rows
+        )
     ))?;
     let rows: Vec<Vec<String>> = humans
         .iter()

@@ -34,16 +34,21 @@ impl Labels {
     pub(super) fn read(path: &Path, with_probabilities: bool) -> anyhow::Result<Self> {
         let known = TableReader::open(path, &TableOptions::default())?.columns().to_vec();
         let find = |what: &str, names: &[&str]| {
-            names.iter().find(|name| known.iter().any(|column| column == **name)).map(|name| (*name).to_owned()).ok_or_else(
-                || {
+            names
+                .iter()
+                .find(|name| known.iter().any(|column| column == **name))
+                .map(|name| (*name).to_owned())
+                .ok_or_else(|| {
                     let found = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
                     anyhow::anyhow!(
-                        Error::input(format!("expected the {what} in a column `{}`, found {found}", names.join("` or `")))
-                            .in_file(path)
-                            .hint("`postil aggregate answers.csv -o labels.csv` writes such a table")
+                        Error::input(format!(
+                            "expected the {what} in a column `{}`, found {found}",
+                            names.join("` or `")
+                        ))
+                        .in_file(path)
+                        .hint("`postil aggregate answers.csv -o labels.csv` writes such a table")
                     )
-                },
-            )
+                })
         };
         let item = find("item", &["item", "id", "item_id"])?;
         let label = find("label", &["label", "prediction"])?;
@@ -66,7 +71,8 @@ impl Labels {
         let number = |row: usize, name: &str, cell: &str| -> anyhow::Result<f64> {
             cell.trim().parse::<f64>().ok().filter(|value| value.is_finite()).ok_or_else(|| {
                 anyhow::anyhow!(
-                    Error::input(format!("expected a number in row {} of `{name}`, found `{cell}`", row + 1)).in_file(path)
+                    Error::input(format!("expected a number in row {} of `{name}`, found `{cell}`", row + 1))
+                        .in_file(path)
                 )
             })
         };

@@ -93,7 +93,10 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             Question::Compare { difference: a.difference, discordance: a.discordance },
         ),
         (
-            format!("whether a machine may replace {} humans (epsilon {}, gap {}), items each", a.humans, a.epsilon, a.gap),
+            format!(
+                "whether a machine may replace {} humans (epsilon {}, gap {}), items each",
+                a.humans, a.epsilon, a.gap
+            ),
             Question::Replace { humans: a.humans, epsilon: a.epsilon, gap: a.gap, deviation: 0.6 },
         ),
         (

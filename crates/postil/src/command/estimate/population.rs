@@ -136,13 +136,16 @@ impl Arguments {
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let Some(input) = &arguments.input else {
-        anyhow::bail!(Error::task("expected a table or a project, found none").hint("`postil estimate --help` shows how"));
+        anyhow::bail!(
+            Error::task("expected a table or a project, found none").hint("`postil estimate --help` shows how")
+        );
     };
     let (table, outcome, bad_rows) = if input.is_dir() || input.file_name().is_some_and(|name| name == "postil.toml") {
         if !arguments.surrogate.is_empty() || !arguments.gold.is_empty() || arguments.probability.is_some() {
             anyhow::bail!(
-                Error::task("expected no --surrogate, --gold or --probability with a project, found some")
-                    .hint("a project knows its labels, its gold and its draw by itself; formulas call the label `label`")
+                Error::task("expected no --surrogate, --gold or --probability with a project, found some").hint(
+                    "a project knows its labels, its gold and its draw by itself; formulas call the label `label`"
+                )
             );
         }
         super::project::table(input, arguments)?
@@ -295,7 +298,8 @@ fn groups(
         Some(names) => names.iter().cloned().map(Some).collect(),
     };
     for positive in positives {
-        let what = positive.as_ref().map_or_else(|| format!("mean of `{outcome}`"), |name| format!("share of `{name}`"));
+        let what =
+            positive.as_ref().map_or_else(|| format!("mean of `{outcome}`"), |name| format!("share of `{name}`"));
         let settings = Settings { positive, ..settings.clone() };
         let mut means = regress(table, &each, &settings)?;
         means.what = format!("{what} by `{by}`");

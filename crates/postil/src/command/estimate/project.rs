@@ -95,8 +95,7 @@ fn add_covariates(project: &Project, labels: &Columns, wanted: &[String], frame:
         items.cells(id).enumerate().collect::<Vec<_>>().into_iter().rev().map(|(row, id)| (id, row)).collect();
     for name in wanted {
         let cells: Vec<&str> = items.cells(name).collect();
-        let joined: Vec<&str> =
-            labels.cells("id").map(|id| position.get(id).map_or("", |&row| cells[row])).collect();
+        let joined: Vec<&str> = labels.cells("id").map(|id| position.get(id).map_or("", |&row| cells[row])).collect();
         frame.push(name.clone(), Values::parse(joined.iter().copied()))?;
     }
     Ok(items.bad)

@@ -147,9 +147,10 @@ fn write(path: &std::path::Path, labels: &Labels, sets: &LabelSets) -> anyhow::R
         Field::new("set", DataType::Utf8, false),
         Field::new("size", DataType::UInt32, false),
     ]));
-    let words = sets.sets.iter().map(|set| {
-        set.iter().map(|&class| labels.classes[usize::from(class)].as_str()).collect::<Vec<_>>().join("|")
-    });
+    let words = sets
+        .sets
+        .iter()
+        .map(|set| set.iter().map(|&class| labels.classes[usize::from(class)].as_str()).collect::<Vec<_>>().join("|"));
     let batch = RecordBatch::try_new(
         schema.clone(),
         vec![

@@ -103,7 +103,8 @@ pub(super) fn write(path: &Path, all: &[Estimates]) -> anyhow::Result<()> {
         }
     }
     let schema = Arc::new(Schema::new(fields));
-    let rows: Vec<(&Estimates, &Term)> = all.iter().flat_map(|one| one.terms.iter().map(move |term| (one, term))).collect();
+    let rows: Vec<(&Estimates, &Term)> =
+        all.iter().flat_map(|one| one.terms.iter().map(move |term| (one, term))).collect();
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(rows.iter().map(|(one, _)| &one.what))),
         Arc::new(StringArray::from_iter_values(rows.iter().map(|(_, term)| &term.name))),

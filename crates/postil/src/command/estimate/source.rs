@@ -29,9 +29,7 @@ impl Columns {
         let mut table = TableReader::open(path, &options)?;
         if let Some(missing) = wanted.iter().find(|name| !table.columns().contains(name)) {
             let found = table.columns().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            anyhow::bail!(
-                Error::input(format!("expected a column `{missing}`, found {found}")).in_file(table.name())
-            );
+            anyhow::bail!(Error::input(format!("expected a column `{missing}`, found {found}")).in_file(table.name()));
         }
         let mut columns: Vec<Vec<StringArray>> = vec![Vec::new(); wanted.len()];
         let (mut rows, mut bad) = (0, 0);
