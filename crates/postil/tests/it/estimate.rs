@@ -12,7 +12,7 @@ fn table() -> String {
     for row in 0..600u32 {
         let group = if row.is_multiple_of(2) { "a" } else { "b" };
         let x = f64::from(row * 7919 % 600) / 600.0;
-        let truth = (row * 104_729 % 1000) as f64 / 1000.0 < 0.2 + 0.4 * x;
+        let truth = f64::from(row * 104_729 % 1000) / 1000.0 < 0.2 + 0.4 * x;
         let wrong = group == "b" && (row * 31 % 10) < 4;
         let machine = if truth || wrong { "yes" } else { "no" };
         let gold = row.is_multiple_of(3);
