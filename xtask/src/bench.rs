@@ -3,6 +3,7 @@
 
 mod consensus;
 mod errors;
+mod estimate;
 mod files;
 mod inside;
 
@@ -13,48 +14,61 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::{Value, json};
 
+/// A bench by name.
+enum Bench {
+    /// Work inside this program.
+    Inside(fn() -> Result<()>),
+    /// An example of the engine.
+    Example(&'static str),
+    /// The binary on files.
+    Files(fn() -> Result<()>),
+}
+
 /// All benches.
-pub(crate) const NAMES: &[&str] = &[
-    "majority",
-    "dawid-skene",
-    "glad",
-    "mace",
-    "crowdlab",
-    "label-issues",
-    "ingest",
-    "ledger",
-    "text-train",
-    "text-predict",
-    "ten-thousand",
+const BENCHES: &[(&str, Bench)] = &[
+    ("majority", Bench::Inside(consensus::majority)),
+    ("dawid-skene", Bench::Inside(consensus::dawid_skene)),
+    ("glad", Bench::Inside(consensus::glad)),
+    ("mace", Bench::Inside(consensus::mace)),
+    ("crowdlab", Bench::Inside(errors::crowdlab)),
+    ("label-issues", Bench::Inside(errors::label_issues)),
+    ("dsl", Bench::Inside(estimate::dsl)),
+    ("agreement", Bench::Example("agreement_speed")),
+    ("ingest", Bench::Example("ingest_bench")),
+    ("ledger", Bench::Example("ledger_bench")),
+    ("text-train", Bench::Files(files::text_train)),
+    ("text-predict", Bench::Files(files::text_predict)),
+    ("ten-thousand", Bench::Files(files::ten_thousand)),
 ];
+
+/// Their names, side by side.
+pub(crate) fn names() -> String {
+    BENCHES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+fn find(name: &str) -> Result<&'static Bench> {
+    let found = BENCHES.iter().find(|(known, _)| *known == name);
+    found.map(|(_, bench)| bench).with_context(|| format!("expected one of {}, found {name}", names()))
+}
 
 /// Runs one bench.
 pub(crate) fn run(name: &str, rest: &[&str]) -> Result<()> {
-    match name {
-        "majority" | "dawid-skene" | "glad" | "mace" | "crowdlab" | "label-issues" => {
+    match find(name)? {
+        Bench::Inside(_) => {
             // This program was built without optimisation: the work is done by its fast twin.
             build(&["--package", "xtask"])?;
             exec(&release("xtask"), &["measure-inside", name])
         }
-        "ingest" => example("ingest_bench", rest),
-        "ledger" => example("ledger_bench", rest),
-        "text-train" => files::text_train(),
-        "text-predict" => files::text_predict(),
-        "ten-thousand" => files::ten_thousand(),
-        _ => bail!("expected one of {}, found {name}", NAMES.join(", ")),
+        Bench::Example(example) => self::example(example, rest),
+        Bench::Files(work) => work(),
     }
 }
 
 /// The part of a bench that runs inside this process.
 pub(crate) fn inside(name: &str) -> Result<()> {
-    match name {
-        "majority" => consensus::majority(),
-        "dawid-skene" => consensus::dawid_skene(),
-        "glad" => consensus::glad(),
-        "mace" => consensus::mace(),
-        "crowdlab" => errors::crowdlab(),
-        "label-issues" => errors::label_issues(),
-        _ => bail!("nothing to measure inside for {name}"),
+    match find(name)? {
+        Bench::Inside(work) => work(),
+        Bench::Example(_) | Bench::Files(_) => bail!("nothing to measure inside for {name}"),
     }
 }
 

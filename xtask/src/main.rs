@@ -19,7 +19,7 @@ fn main() -> ExitCode {
             eprintln!(
                 "cargo xtask test         all checks; installs what they need\n\
                  cargo xtask bench NAME   one of: {}",
-                bench::NAMES.join(", ")
+                bench::names()
             );
             return ExitCode::from(2);
         }

@@ -102,3 +102,33 @@ fn the_intervals_of_a_linear_regression_cover() {
 fn the_intervals_of_a_logistic_regression_cover() {
     covers("y ~ x", Family::Logistic);
 }
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let (table, formula) = (sample(3), Formula::parse("y ~ x").unwrap());
+    let settings = Settings { family: Family::Logistic, ..Settings::default() };
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| regress(&table, &formula, &settings).unwrap())
+    };
+    assert_eq!(serde_json::to_string(&on(1)).unwrap(), serde_json::to_string(&on(4)).unwrap());
+}
+
+#[test]
+fn clusters_widen_the_interval() {
+    // Every row eight times: the same information, and eight times too much for who does not know it.
+    let once = sample(11);
+    let rows: Vec<u32> = (0..ROWS as u32).flat_map(|row| [row; 8]).collect();
+    let mut frame = once.frame.select(&rows);
+    frame.push("who", Values::Numbers(rows.iter().map(|row| f64::from(*row)).collect())).unwrap();
+    let Sampling::Known(chance) = &once.sampling else { panic!() };
+    let chance = rows.iter().map(|&row| chance[row as usize]).collect();
+    let mut many = Table { frame, sampling: Sampling::Known(chance), ..once.clone() };
+    let formula = Formula::parse("y ~ x").unwrap();
+    let settings = Settings { prediction: postil_core::estimate::Prediction::Surrogate, ..Settings::default() };
+    let error = |table: &Table| regress(table, &formula, &settings).unwrap().terms[1].error.unwrap();
+    let (honest, fooled) = (error(&once), error(&many));
+    many.cluster = Some("who".into());
+    assert!((fooled * 8f64.sqrt() / honest - 1.0).abs() < 1e-9);
+    assert!((error(&many) / honest - 1.0).abs() < 1e-3);
+}

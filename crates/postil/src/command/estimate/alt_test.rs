@@ -1,6 +1,7 @@
 //! `postil estimate alt-test`
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use postil_core::alt_test::{AltTest, AltTestSettings, HumanTestKind, Panel, Scoring, alternative_test};
@@ -70,11 +71,11 @@ impl Answers {
         let mut given: Vec<BTreeMap<u32, u16>> = vec![BTreeMap::new(); table.annotators.len()];
         let mut repeated = 0;
         for ((&item, &annotator), &label) in table.item.iter().zip(&table.annotator).zip(&table.label) {
-            let answers = &mut given[annotator as usize];
-            if answers.contains_key(&item) {
-                repeated += 1;
-            } else {
-                answers.insert(item, label);
+            match given[annotator as usize].entry(item) {
+                Entry::Occupied(_) => repeated += 1,
+                Entry::Vacant(place) => {
+                    place.insert(label);
+                }
             }
         }
         let words = |(item, label): (&u32, &u16)| {

@@ -13,7 +13,7 @@ use super::source::Columns;
 /// A table of labels, as `postil aggregate -o`, `postil run` and `postil predict` write it.
 pub(super) struct Labels {
     pub(super) items: Vec<String>,
-    pub(super) labels: Vec<String>,
+    pub(super) given: Vec<String>,
     pub(super) confidence: Vec<f64>,
     /// The labels that have a probability each.
     pub(super) classes: Vec<String>,
@@ -85,7 +85,7 @@ impl Labels {
         }
         Ok(Self {
             items: columns.cells(&item).map(str::to_owned).collect(),
-            labels: columns.cells(&label).map(str::to_owned).collect(),
+            given: columns.cells(&label).map(str::to_owned).collect(),
             confidence: columns
                 .cells(&confidence)
                 .enumerate()

@@ -240,7 +240,7 @@ fn estimates(arguments: &Arguments, table: &Table, outcome: &str) -> anyhow::Res
     if dsl {
         let mut all = vec![shares(table, outcome, &settings)?];
         if let Some(by) = &arguments.by {
-            all.extend(groups(table, outcome, by, &classes, &settings)?);
+            all.extend(groups(table, outcome, by, classes.as_deref(), &settings)?);
         }
         return Ok(all);
     }
@@ -284,7 +284,7 @@ fn groups(
     table: &Table,
     outcome: &str,
     by: &str,
-    classes: &Option<Vec<String>>,
+    classes: Option<&[String]>,
     settings: &Settings,
 ) -> anyhow::Result<Vec<Estimates>> {
     let quoted = |name: &str| format!("`{name}`");

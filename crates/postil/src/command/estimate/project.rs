@@ -53,16 +53,9 @@ pub(super) fn table(path: &Path, arguments: &Arguments) -> anyhow::Result<(Table
     let mut probability = Vec::with_capacity(labels.rows);
     let mut truth = Vec::with_capacity(labels.rows);
     for id in labels.cells("id") {
-        match known.get(id) {
-            Some((label, pi)) => {
-                truth.push(*label);
-                probability.push(pi.map_or(f64::NAN, |pi| pi * MEASURING));
-            }
-            None => {
-                truth.push("");
-                probability.push(f64::NAN);
-            }
-        }
+        let one = known.get(id);
+        truth.push(one.map_or("", |(label, _)| *label));
+        probability.push(one.and_then(|(_, pi)| *pi).map_or(f64::NAN, |pi| pi * MEASURING));
     }
     let mut frame = Frame::default();
     frame.push("machine_label", Values::classes(labels.cells(LABEL)))?;

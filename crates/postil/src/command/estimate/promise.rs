@@ -45,7 +45,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         .into_iter()
         .map(|judged| GoldCheck {
             item: judged.item,
-            wrong: judged.label != labels.labels[judged.item as usize],
+            wrong: judged.label != labels.given[judged.item as usize],
             probability: judged.probability,
         })
         .collect();
@@ -109,7 +109,7 @@ fn write(path: &std::path::Path, labels: &Labels, found: &Promise) -> anyhow::Re
         schema.clone(),
         vec![
             Arc::new(StringArray::from_iter_values(&labels.items)),
-            Arc::new(StringArray::from_iter_values(&labels.labels)),
+            Arc::new(StringArray::from_iter_values(&labels.given)),
             Arc::new(Float64Array::from_iter_values(labels.confidence.iter().copied())),
             Arc::new(labels.confidence.iter().map(|confidence| Some(accepted(confidence))).collect::<BooleanArray>()),
         ],

@@ -13,7 +13,7 @@ use super::super::output::{count, remark};
 /// Some columns of a file, as text.
 pub(super) struct Columns {
     pub(super) names: Vec<String>,
-    columns: Vec<Vec<StringArray>>,
+    cells: Vec<Vec<StringArray>>,
     pub(super) rows: usize,
     /// Rows that could not be read.
     pub(super) bad: u64,
@@ -51,13 +51,13 @@ impl Columns {
         if rows == 0 {
             anyhow::bail!(Error::input("expected rows, found none").in_file(path));
         }
-        Ok(Self { names: wanted, columns, rows, bad })
+        Ok(Self { names: wanted, cells: columns, rows, bad })
     }
 
     /// The cells of a column that was read.
     pub(super) fn cells(&self, name: &str) -> impl Iterator<Item = &str> + Clone {
         let place = self.names.iter().position(|known| known == name).unwrap_or_default();
-        self.columns[place].iter().flat_map(|part| part.iter().map(|cell| cell.unwrap_or("")))
+        self.cells[place].iter().flat_map(|part| part.iter().map(|cell| cell.unwrap_or("")))
     }
 
     /// All columns but some as numbers or classes.
