@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 /// All benches.
 pub(crate) const NAMES: &[&str] =
-    &["majority", "dawid-skene", "ingest", "ledger", "text-train", "text-predict", "ten-thousand"];
+    &["agreement", "majority", "dawid-skene", "ingest", "ledger", "text-train", "text-predict", "ten-thousand"];
 
 /// Runs one bench.
 pub(crate) fn run(name: &str, rest: &[&str]) -> Result<()> {
@@ -23,6 +23,7 @@ pub(crate) fn run(name: &str, rest: &[&str]) -> Result<()> {
             build(&["--package", "xtask"])?;
             exec(&release("xtask"), &["measure-inside", name])
         }
+        "agreement" => example("agreement_speed", rest),
         "ingest" => example("ingest_bench", rest),
         "ledger" => example("ledger_bench", rest),
         "text-train" => files::text_train(),
