@@ -87,7 +87,8 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         scale,
         replicates: arguments.replicates,
         seed: arguments.seed,
-        ..agreement::Settings::default()
+        // A thousand annotators make half a million pairs; a file can hold more of them than a terminal or an object.
+        most_pairs: if arguments.output.is_some() { 100_000 } else { arguments.pairs_shown.max(1000) },
     };
     let found = agreement::measure(&votes, &settings)?;
     if let Some(output) = &arguments.output {

@@ -5,7 +5,7 @@ use std::path::Path;
 use postil_core::items::{AnswerTable, read_truth};
 use postil_core::perspective::{self, Budget, BudgetRow, HeldOut, Predictor, Replay, Simulation, Strategy};
 use postil_core::votes::{Gold, GoldEntry, Votes};
-use postil_core::{Error, Measured};
+use postil_core::{Error, Measured, Random};
 use serde_json::json;
 
 use super::input::answer_options;
@@ -40,6 +40,8 @@ pub(super) fn execute(
     let truth = arguments.truth.as_deref().map_or_else(|| Ok(Gold::none()), |path| known(path, answers))?;
     let budget = Budget { draws: arguments.draws, total: arguments.budget, seed, ..Budget::default() };
     let simulation = perspective::simulate(votes, &truth, &budget)?;
+    let part = (votes.len() > MOST_ANSWERS).then(|| part(votes, seed));
+    let votes = part.as_ref().unwrap_or(votes);
     let held_out = perspective::held_out(votes, ordered, seed)?;
     let replay = arguments.annotator_choice.then(|| perspective::replay(votes, arguments.draws, seed)).transpose()?;
     if as_json {
@@ -48,6 +50,22 @@ pub(super) fn execute(
     show_budgets(&simulation)?;
     show_people(&held_out, answers)?;
     replay.as_ref().map_or(Ok(()), show_replay)
+}
+
+/// Answers beyond which people are predicted and replayed on a part of the items.
+const MOST_ANSWERS: usize = 500_000;
+
+/// Items drawn at random, with about as many answers as are wanted.
+fn part(votes: &Votes, seed: u64) -> Votes {
+    let wanted = (votes.decisions() as f64 * MOST_ANSWERS as f64 / votes.len() as f64) as usize;
+    let mut random = Random::for_purpose(seed, "items for the prediction of people");
+    let items: Vec<u32> = random.sample(votes.decisions(), wanted).into_iter().map(|item| item as u32).collect();
+    remark(&format!(
+        "note: people are predicted on {} of {} items, drawn at random",
+        count(items.len() as u64),
+        count(votes.decisions() as u64)
+    ));
+    votes.select(&items)
 }
 
 fn known(path: &Path, answers: &AnswerTable) -> anyhow::Result<Gold> {
