@@ -17,3 +17,4 @@ mod ledger_content;
 mod ledger_damage;
 mod ledger_kill;
 mod ledger_writing;
+mod redundancy_cases;
