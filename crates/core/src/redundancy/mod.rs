@@ -43,7 +43,7 @@ pub struct Answers<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// No further answer once the likeliest class has at least this probability.
+    /// No further answer once the likeliest class has at least this probability, or the majority is decided.
     Posterior,
     /// No answer that is less likely than this to disagree with the majority so far.
     LowRisk,

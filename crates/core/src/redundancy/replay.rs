@@ -133,8 +133,8 @@ impl Half<'_> {
             left[item as usize] -= 1;
             let prunes = view.answers > 0
                 && match rule {
-                    Rule::Posterior => view.sure >= threshold,
-                    Rule::Decided => view.lead.0 > view.lead.1 + remaining,
+                    Rule::Posterior => view.sure >= threshold || view.decided(remaining),
+                    Rule::Decided => view.decided(remaining),
                     Rule::Random => random.unit() < threshold,
                     Rule::LowRisk => self.risk(&state, &view, annotator) < threshold,
                     Rule::HighRisk => self.risk(&state, &view, annotator) > threshold,
@@ -316,10 +316,10 @@ pub fn advise(answers: &Answers<'_>, rule: Rule, threshold: f64) -> Result<Vec<A
             let view = state.view(item);
             let risk = learnt.risk.of(&state.features(&view, None), None);
             let enough = match rule {
-                Rule::Posterior => view.sure >= threshold,
+                Rule::Posterior => view.sure >= threshold || view.decided(planned.saturating_sub(view.answers)),
                 Rule::LowRisk => risk < threshold,
                 Rule::HighRisk => risk > threshold,
-                Rule::Decided => view.lead.0 > view.lead.1 + planned.saturating_sub(view.answers),
+                Rule::Decided => view.decided(planned.saturating_sub(view.answers)),
                 Rule::Random => false,
             };
             let buy = view.answers == 0 || !enough;

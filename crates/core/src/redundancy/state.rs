@@ -89,6 +89,13 @@ pub(super) struct View {
     pub(super) confidence: f64,
 }
 
+impl View {
+    /// Whether so many further answers cannot change the majority.
+    pub(super) fn decided(&self, remaining: u32) -> bool {
+        self.lead.0 > self.lead.1 + remaining
+    }
+}
+
 impl<'a> State<'a> {
     pub(super) fn new(known: &'a Known, items: usize, annotators: usize, classes: usize) -> Self {
         let scores = (0..items).flat_map(|_| known.prior.iter().copied()).collect();

@@ -25,3 +25,4 @@ mod ledger_kill;
 mod ledger_writing;
 mod pairs;
 mod perspective;
+mod redundancy_cases;
