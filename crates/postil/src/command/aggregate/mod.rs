@@ -1,21 +1,19 @@
 //! `postil aggregate`
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+mod show;
+mod write;
 
-use arrow_array::{ArrayRef, BooleanArray, Float32Array, RecordBatch, StringArray, UInt32Array};
-use arrow_schema::{DataType, Field, Schema};
+use std::path::{Path, PathBuf};
+
 use postil_core::audit::Tally;
-use postil_core::consensus::{self, Consensus, Duplicates, Method, Warning};
+use postil_core::consensus::{self, Consensus, Duplicates, Method};
 use postil_core::items::{AnswerTable, read_answers, read_truth};
-use postil_core::table::TableWriter;
 use postil_core::votes::{Gold, GoldEntry, Repeats, Votes, VotesBuilder};
-use postil_core::{Digest, Error, Measured};
-use serde_json::json;
+use postil_core::{Digest, Error};
 
 use super::input::{answer_options, listed};
 use super::method::Chosen;
-use super::output::{count, remark, say, say_json, table};
+use super::output::{count, remark};
 use super::{pairs, soft, with_model};
 use crate::report::Figure;
 use crate::score::Score;
@@ -210,17 +208,17 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         if arguments.json && output.as_os_str() == "-" {
             anyhow::bail!(Error::task("expected one use of standard output, found `--json` and `-o -`"));
         }
-        write_labels(output, &answers, &votes, &consensus)?;
+        write::labels(output, &answers, &votes, &consensus)?;
     }
     if let Some(output) = &arguments.annotators {
-        write_annotators(output, &answers, &consensus)?;
+        write::annotators(output, &answers, &consensus)?;
     }
     if let Some(path) = &arguments.soft {
         soft::write_shares(path, &answers, &votes)?;
     }
     let given = arguments.labels.is_some();
     let distances = arguments.soft_truth.as_deref().map(|path| soft::score(path, &answers, &votes, &consensus, given));
-    show(arguments, &answers, &votes, &gold, &consensus, &figures, distances.transpose()?.as_ref())
+    show::show(arguments, &answers, &votes, &gold, &consensus, &figures, distances.transpose()?.as_ref())
 }
 
 fn read(arguments: &Arguments, labels: Option<Vec<String>>) -> anyhow::Result<AnswerTable> {
@@ -297,250 +295,4 @@ fn score(path: &Path, answers: &AnswerTable, gold: &Gold, consensus: &Consensus)
     }
     let basis = format!("{} items of {} that were not used as gold", count(tally.count()), path.display());
     Ok(Score::Single(tally, false).figures(&basis))
-}
-
-fn write_labels(path: &Path, answers: &AnswerTable, votes: &Votes, consensus: &Consensus) -> anyhow::Result<()> {
-    let classes = answers.labels.len();
-    let mut fields = vec![
-        Field::new("item", DataType::Utf8, false),
-        Field::new("label", DataType::Utf8, false),
-        Field::new("confidence", DataType::Float32, false),
-        Field::new("votes", DataType::UInt32, false),
-        Field::new("tie", DataType::Boolean, false),
-    ];
-    fields.extend(answers.labels.iter().map(|label| Field::new(format!("p_{label}"), DataType::Float32, false)));
-    let schema = Arc::new(Schema::new(fields));
-    let mut writer = TableWriter::create(path, schema.clone(), None)?;
-    let items: Vec<&str> = answers.items.iter().collect();
-    for start in (0..items.len()).step_by(65_536) {
-        let rows = start..(start + 65_536).min(items.len());
-        let label = |decision: usize| usize::from(consensus.labels[decision]);
-        let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(StringArray::from_iter_values(&items[rows.clone()])),
-            Arc::new(StringArray::from_iter_values(rows.clone().map(|decision| &answers.labels[label(decision)]))),
-            Arc::new(Float32Array::from_iter_values(
-                rows.clone().map(|decision| consensus.posterior[decision * classes + label(decision)]),
-            )),
-            Arc::new(UInt32Array::from_iter_values(rows.clone().map(|decision| votes.support(decision) as u32))),
-            Arc::new(
-                rows.clone()
-                    .map(|decision| Some(consensus.tied.binary_search(&(decision as u32)).is_ok()))
-                    .collect::<BooleanArray>(),
-            ),
-        ];
-        for class in 0..classes {
-            let values = rows.clone().map(|decision| consensus.posterior[decision * classes + class]);
-            columns.push(Arc::new(Float32Array::from_iter_values(values)));
-        }
-        writer.write(&RecordBatch::try_new(schema.clone(), columns)?)?;
-    }
-    Ok(writer.finish()?)
-}
-
-fn write_annotators(path: &Path, answers: &AnswerTable, consensus: &Consensus) -> anyhow::Result<()> {
-    let measured = |figure: &Measured, part: fn(&Measured) -> Option<f64>| part(figure).map(|value| value as f32);
-    let low = |figure: &Measured| if let Measured::Known { low, .. } = figure { Some(*low) } else { None };
-    let high = |figure: &Measured| if let Measured::Known { high, .. } = figure { Some(*high) } else { None };
-    let column = |part: fn(&Measured) -> Option<f64>| -> ArrayRef {
-        Arc::new(consensus.annotators.iter().map(|one| measured(&one.accuracy, part)).collect::<Float32Array>())
-    };
-    let schema = Arc::new(Schema::new(vec![
-        Field::new("annotator", DataType::Utf8, false),
-        Field::new("answers", DataType::Float32, false),
-        Field::new("coverage", DataType::Float32, false),
-        Field::new("accuracy", DataType::Float32, true),
-        Field::new("accuracy_low", DataType::Float32, true),
-        Field::new("accuracy_high", DataType::Float32, true),
-        Field::new("favourite", DataType::Utf8, false),
-        Field::new("favourite_share", DataType::Float32, false),
-        Field::new("near_constant", DataType::Boolean, false),
-    ]));
-    let all = &consensus.annotators;
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(answers.annotators.iter())),
-        Arc::new(Float32Array::from_iter_values(all.iter().map(|one| one.answers as f32))),
-        Arc::new(Float32Array::from_iter_values(all.iter().map(|one| one.coverage as f32))),
-        column(Measured::value),
-        column(low),
-        column(high),
-        Arc::new(StringArray::from_iter_values(all.iter().map(|one| &answers.labels[usize::from(one.favourite.0)]))),
-        Arc::new(Float32Array::from_iter_values(all.iter().map(|one| one.favourite.1 as f32))),
-        Arc::new(all.iter().map(|one| Some(one.near_constant)).collect::<BooleanArray>()),
-    ];
-    let mut writer = TableWriter::create(path, schema.clone(), None)?;
-    writer.write(&RecordBatch::try_new(schema, columns)?)?;
-    Ok(writer.finish()?)
-}
-
-/// Annotators listed on a terminal.
-const SHOWN: usize = 20;
-
-fn show(
-    arguments: &Arguments,
-    answers: &AnswerTable,
-    votes: &Votes,
-    gold: &Gold,
-    consensus: &Consensus,
-    figures: &[Figure],
-    distances: Option<&soft::SoftScores>,
-) -> anyhow::Result<()> {
-    let warnings: Vec<String> = consensus.warnings.iter().map(|warning| in_words(warning, answers)).collect();
-    if arguments.json {
-        let name = |figure: &Figure| figure.name.replace([' ', '-'], "_");
-        let truth: serde_json::Map<String, serde_json::Value> = figures
-            .iter()
-            .map(|figure| Ok((name(figure), serde_json::to_value(&figure.value)?)))
-            .collect::<anyhow::Result<_>>()?;
-        let annotators: Vec<_> = answers
-            .annotators
-            .iter()
-            .zip(&consensus.annotators)
-            .zip(&answers.refusals)
-            .map(|((name, one), refusals)| {
-                json!({
-                    "annotator": name,
-                    "answers": one.answers,
-                    "refusals": refusals,
-                    "accuracy": one.accuracy,
-                    "near_constant": one.near_constant,
-                })
-            })
-            .collect();
-        return say_json(&json!({
-            "answers": answers.label.len(),
-            "items": answers.items.len(),
-            "annotators": answers.annotators.len(),
-            "labels": answers.labels,
-            "bad_rows": answers.report.bad_rows,
-            "blank_answers": answers.report.blank_labels,
-            "repeated_answers": votes.repeated(),
-            "method": consensus.method.name(),
-            "reason": consensus.choice.as_ref().map(|choice| &choice.reason),
-            "candidates": consensus.choice.iter().flat_map(|choice| &choice.candidates).map(|one| json!({
-                "method": one.method.name(), "loss": one.loss, "behind": one.behind, "error": one.error, "share": one.weight,
-            })).collect::<Vec<_>>(),
-            "gold_used": gold.len(),
-            "temperature": consensus.temperature,
-            "ties": consensus.tied.len(),
-            "unanimous": consensus.unanimous,
-            "unanimous_overturned": consensus.overturned.len(),
-            "unanimous_overturned_items": consensus.overturned.iter().take(100).map(|&item| answers.items.get(item)).collect::<Vec<_>>(),
-            "truth": truth,
-            "soft_truth": distances,
-            "warnings": warnings,
-            "annotator_reliability": annotators,
-        }));
-    }
-    // Standard output is for the labels when they go there.
-    let taken = arguments.output.as_ref().is_some_and(|output| output.as_os_str() == "-");
-    let line = |text: &str| {
-        if taken {
-            remark(text);
-            Ok(())
-        } else {
-            say(text)
-        }
-    };
-    for warning in &warnings {
-        remark(&format!("note: {warning}"));
-    }
-    line(&format!(
-        "{} answers of {} annotators about {} items, {} labels",
-        count(answers.label.len() as u64),
-        count(answers.annotators.len() as u64),
-        count(answers.items.len() as u64),
-        answers.labels.len()
-    ))?;
-    let reason = consensus.choice.as_ref().map_or(String::new(), |choice| format!(": {}", choice.reason));
-    line(&format!("method: {}{reason}", consensus.method.name()))?;
-    line(&format!(
-        "{} ties; {} unanimous items, {} of them overturned",
-        count(consensus.tied.len() as u64),
-        count(consensus.unanimous as u64),
-        count(consensus.overturned.len() as u64)
-    ))?;
-    for figure in figures {
-        line(&format!("  {:<18} {}", figure.name, figure.value))?;
-    }
-    if let Some(distances) = distances {
-        line(&format!("\n{}", distances.shown()))?;
-    }
-    if let Some(choice) = &consensus.choice {
-        let rows: Vec<Vec<String>> = choice
-            .candidates
-            .iter()
-            .map(|one| {
-                vec![
-                    one.method.name().to_owned(),
-                    format!("{:.4}", one.loss),
-                    format!("{:.4} ± {:.4}", one.behind, one.error),
-                    format!("{:.0} %", 100.0 * one.weight),
-                ]
-            })
-            .collect();
-        line(&format!("\n{}", table(&["candidate", "loss", "behind the best", "share"], &rows)))?;
-    }
-    let mut order: Vec<usize> = (0..consensus.annotators.len()).collect();
-    order.sort_by(|&left, &right| consensus.annotators[right].answers.total_cmp(&consensus.annotators[left].answers));
-    let rows: Vec<Vec<String>> = order
-        .iter()
-        .take(SHOWN)
-        .map(|&number| {
-            let one = &consensus.annotators[number];
-            let flag = if one.near_constant { " (nearly constant)" } else { "" };
-            vec![
-                format!("{}{flag}", answers.annotators.get(number as u32)),
-                count(one.answers.round() as u64),
-                one.accuracy.brief(),
-            ]
-        })
-        .collect();
-    line(&format!("\n{}", table(&["annotator", "answers", "accuracy by the consensus"], &rows)))?;
-    if order.len() > SHOWN {
-        line(&format!("and {} more; `--annotators FILE` writes all", order.len() - SHOWN))?;
-    }
-    match &arguments.output {
-        Some(output) if !taken => line(&format!("written: {}", output.display())),
-        Some(_) => Ok(()),
-        None => line("`-o FILE` writes the labels with their probabilities"),
-    }
-}
-
-/// A warning with the names of annotators and labels in place of their numbers.
-fn in_words(warning: &Warning, answers: &AnswerTable) -> String {
-    let label = |class: &u16| &answers.labels[usize::from(*class)];
-    match warning {
-        Warning::NearConstant { annotator, class, share } => format!(
-            "annotator `{}` says `{}` in {:.1} % of its answers, whatever the truth",
-            answers.annotators.get(*annotator),
-            label(class),
-            share * 100.0
-        ),
-        Warning::Collapsed { class, votes, posterior } => format!(
-            "`{}` has {:.1} % of the votes and only {:.1} % of the posteriors",
-            label(class),
-            votes * 100.0,
-            posterior * 100.0
-        ),
-        Warning::NearDuplicates { pairs, discounted } => {
-            let named: Vec<String> = pairs
-                .iter()
-                .take(3)
-                .map(|pair| {
-                    let (left, right) = pair.annotators;
-                    format!(
-                        "`{}` and `{}` (the same in {:.1} % of {})",
-                        answers.annotators.get(left),
-                        answers.annotators.get(right),
-                        pair.agreement * 100.0,
-                        count(u64::from(pair.shared))
-                    )
-                })
-                .collect();
-            let more = if pairs.len() > 3 { format!(" and {} more pairs", pairs.len() - 3) } else { String::new() };
-            let outcome = if *discounted { "they share a vote" } else { "each counts in full" };
-            format!("annotators that repeat each other: {}{more}; {outcome}", named.join(", "))
-        }
-        other => other.to_string(),
-    }
 }
