@@ -316,7 +316,8 @@ pub fn advise(answers: &Answers<'_>, rule: Rule, threshold: f64) -> Result<Vec<A
             let view = state.view(item);
             let risk = learnt.risk.of(&state.features(&view, None), None);
             let enough = match rule {
-                Rule::Posterior => view.sure >= threshold || view.decided(planned.saturating_sub(view.answers)),
+                // A finished file does not say how many answers were planned: only what is sure is enough.
+                Rule::Posterior => view.sure >= threshold,
                 Rule::LowRisk => risk < threshold,
                 Rule::HighRisk => risk > threshold,
                 Rule::Decided => view.decided(planned.saturating_sub(view.answers)),

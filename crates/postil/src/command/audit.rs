@@ -12,6 +12,7 @@ use postil_core::Error;
 
 /// What can be typed after `postil audit`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 pub(super) struct Arguments {
     /// The labels, one row per item, with the columns item and label; with --redundancy the answers, one row each, with
     /// item, annotator and label; `-` for standard input

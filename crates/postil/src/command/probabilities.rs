@@ -103,12 +103,11 @@ impl ProbabilityTable {
         let classes = self.labels.len();
         let (mut rows, mut missing) = (Vec::new(), Vec::new());
         for item in wanted {
-            match self.items.find(item) {
-                Some(number) => rows.extend_from_slice(&self.rows[number as usize * classes..][..classes]),
-                None => {
-                    rows.extend(std::iter::repeat_n(1.0 / classes as f64, classes));
-                    missing.push(item.to_owned());
-                }
+            if let Some(number) = self.items.find(item) {
+                rows.extend_from_slice(&self.rows[number as usize * classes..][..classes]);
+            } else {
+                rows.extend(std::iter::repeat_n(1.0 / classes as f64, classes));
+                missing.push(item.to_owned());
             }
         }
         (rows, missing)

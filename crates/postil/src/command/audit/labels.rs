@@ -98,7 +98,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         found.issues = chosen.iter().take(budget).filter_map(|one| of.get(&one.item).copied()).collect();
     }
     let depths = precision_at(&found.issues, &checked, &depths_for(found.issues.len()));
-    let yields = yields(arguments, &material, &candidates, &hierarchy, found.issues.len())?;
+    let yields = yields(arguments, &material, &candidates, hierarchy.as_ref(), found.issues.len())?;
     if let Some(output) = &arguments.output {
         write(output, &material, &found, hierarchy.as_ref())?;
     }
@@ -195,7 +195,7 @@ fn yields(
     arguments: &Arguments,
     material: &Material,
     candidates: &[Candidate],
-    hierarchy: &Option<Hierarchy>,
+    hierarchy: Option<&Hierarchy>,
     listed: usize,
 ) -> anyhow::Result<Vec<Yield>> {
     let Some(path) = &arguments.truth else { return Ok(Vec::new()) };
