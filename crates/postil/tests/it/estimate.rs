@@ -89,7 +89,7 @@ fn regressions_by_every_method_agree_and_do_not_depend_on_threads() {
     one.extend(with(&formula));
     assert_eq!(folder.json(&one), dsl);
     let mut numbers = with(&["--random-sample", "--family", "quantile", "--json"]);
-    numbers[3] = "x";
+    numbers[3] = "group";
     let message = folder.fails(2, &numbers);
     assert!(message.contains("no label in common"), "{message}");
 }
@@ -159,7 +159,7 @@ fn separation_constant_columns_and_one_class_have_defined_results() {
         "--random-sample",
         "--json",
     ]);
-    assert_eq!(value(&terms(&result, 0)[0].1["estimate"]), 1.0);
+    assert!((value(&terms(&result, 0)[0].1["estimate"]) - 1.0).abs() < 1e-4);
     assert!(result["estimates"][0]["notes"][0].as_str().unwrap().contains("cannot be excluded"), "{result}");
 }
 

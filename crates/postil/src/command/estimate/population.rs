@@ -39,6 +39,7 @@ enum FamilyArgument {
 }
 
 #[derive(Debug, clap::Args)]
+#[group(id = "population")]
 pub(super) struct Arguments {
     /// The table (`-` for standard input), or a project folder
     pub(super) input: Option<PathBuf>,
