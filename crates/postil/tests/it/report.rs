@@ -239,7 +239,7 @@ fn figures_come_with_interval_and_basis() {
     let page = render(&sample::usual());
     assert!(page.contains("<span class=\"value\">0.833</span><span class=\"interval\">[0.74, 0.90]</span>"));
     // Once for the headline, once in each section with figures, once in the citation.
-    assert_eq!(page.matches("90 blind gold items drawn at random").count(), 6);
+    assert_eq!(page.matches("90 blind gold items drawn at random").count(), 9);
 }
 
 #[test]

@@ -110,6 +110,7 @@ pub(super) fn shares(trust: &Trust, palette: &Palette<'_>) -> Markup {
             (notes.basis())
             div class="scroll" role="region" tabindex="0" aria-label="The share of each label" {
                 table class="classes" {
+                    caption { "The share of each label among all items. Shares lie on an axis from 0 to 1." }
                     thead { tr {
                         th scope="col" { "Label" }
                         th scope="col" class="marked" { "Estimated share" (charts::axis(1.0)) }
