@@ -10,6 +10,7 @@
 use super::Settings;
 use super::method::{Method, estimate};
 use super::sweep::counts_given;
+use crate::distribution::normal_quantile;
 use crate::votes::{Gold, Votes};
 
 /// Fewer shared decisions than this show nothing.
@@ -20,6 +21,8 @@ const ALWAYS: f64 = 0.995;
 /// The excess from which they are. Over the stored answers, pairs of different models stay below .35 and most pairs
 /// above .5 are prompts of one model.
 const EXCESS: f64 = 0.5;
+/// The chance that any pair at all is named by accident.
+const BY_ACCIDENT: f64 = 0.01;
 /// Decisions and annotators that are looked at.
 const MOST_DECISIONS: usize = 20_000;
 const MOST_ANNOTATORS: usize = 2_000;
@@ -121,6 +124,8 @@ pub fn near_duplicates(votes: &Votes, settings: &Settings) -> Vec<NearDuplicate>
             }
         }
     }
+    let met = meetings.shared.iter().filter(|&&shared| shared >= LEAST_SHARED).count();
+    let surely = normal_quantile(1.0 - BY_ACCIDENT / met as f64);
     let mut found: Vec<NearDuplicate> = suspects
         .iter()
         .zip(&truths)
@@ -134,8 +139,10 @@ pub fn near_duplicates(votes: &Votes, settings: &Settings) -> Vec<NearDuplicate>
                 })
                 .sum::<f64>()
                 / truths.iter().sum::<f64>().max(1e-300);
-            // Where hardly any disagreement is expected, its absence is no sign.
-            if f64::from(meetings.shared[cell]) * (1.0 - expected) < 5.0 {
+            // Where hardly any disagreement is expected, its absence is no sign; nor is luck among many pairs.
+            let shared = f64::from(meetings.shared[cell]);
+            let luck = surely * (expected * (1.0 - expected) / shared).sqrt();
+            if shared * (1.0 - expected) < 5.0 || agreement < expected + luck {
                 return None;
             }
             let excess = (agreement - expected) / (1.0 - expected);

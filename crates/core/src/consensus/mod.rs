@@ -87,13 +87,13 @@ pub struct Settings {
 }
 
 /// What happens to the votes of near-duplicate annotators, such as two prompts of one model; see [`near_duplicates`].
-/// They are listed among the warnings in either case.
+/// [`Method::Majority`] counts heads in either case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Duplicates {
-    /// They share a vote, but for [`Method::Majority`], which counts heads.
+    /// They share a vote, and are listed among the warnings.
     #[default]
     Discount,
-    /// Each counts in full.
+    /// Each counts in full; they are not looked for.
     Keep,
 }
 
@@ -164,16 +164,15 @@ fn fit_from(
             .hint("give gold, or use a method that learns from the votes alone"));
     }
     let mut warnings = Vec::new();
-    let twins = near_duplicates(votes, settings);
+    // Majority counts heads, whoever they belong to.
+    let look = settings.duplicates == Duplicates::Discount && method != Method::Majority;
+    let twins = if look { near_duplicates(votes, settings) } else { Vec::new() };
     let lighter;
     let mut votes = votes;
     if !twins.is_empty() {
-        let counted = settings.duplicates == Duplicates::Keep || method == Method::Majority;
-        if !counted {
-            lighter = discounted(votes, &twins);
-            votes = &lighter;
-        }
-        warnings.push(Warning::NearDuplicates { pairs: twins, discounted: !counted });
+        lighter = discounted(votes, &twins);
+        votes = &lighter;
+        warnings.push(Warning::NearDuplicates { pairs: twins });
     }
     if !gold.is_empty() && gold.len() < ENOUGH_GOLD {
         warnings.push(Warning::LittleGold { found: gold.len(), enough: ENOUGH_GOLD });

@@ -73,12 +73,10 @@ pub enum Warning {
         /// Its share of the annotator's answers.
         share: f64,
     },
-    /// Some annotators repeat each other.
+    /// Some annotators repeat each other; they share a vote.
     NearDuplicates {
         /// The pairs, closest first.
         pairs: Vec<NearDuplicate>,
-        /// Whether their votes were made lighter for it.
-        discounted: bool,
     },
     /// The method went against many clear majorities: three quarters of the votes or more, two votes or more.
     ManyOverturned {
@@ -127,12 +125,12 @@ impl fmt::Display for Warning {
                 "annotator {annotator} says class {class} in {:.1} % of its answers, whatever the truth",
                 share * 100.0
             ),
-            Self::NearDuplicates { pairs, discounted } => {
+            Self::NearDuplicates { pairs } => {
                 write!(out, "{} pairs of annotators repeat each other", pairs.len())?;
                 if let Some(first) = pairs.first() {
                     write!(out, ", such as {} and {}", first.annotators.0, first.annotators.1)?;
                 }
-                write!(out, "; their votes {}", if *discounted { "are shared" } else { "count in full" })
+                write!(out, "; they share a vote")
             }
             Self::ManyOverturned { overturned, of } => {
                 write!(out, "the method goes against {overturned} of {of} clear majorities")

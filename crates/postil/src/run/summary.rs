@@ -434,7 +434,7 @@ fn in_words(findings: &Findings<'_>, warning: &Warning) -> String {
             100.0 * votes,
             100.0 * posterior
         ),
-        Warning::NearDuplicates { pairs, discounted } => {
+        Warning::NearDuplicates { pairs } => {
             let name = |annotator: u32| &findings.annotated.identities[annotator as usize].name;
             let named: Vec<String> = pairs
                 .iter()
@@ -442,8 +442,7 @@ fn in_words(findings: &Findings<'_>, warning: &Warning) -> String {
                 .map(|pair| format!("`{}` and `{}`", name(pair.annotators.0), name(pair.annotators.1)))
                 .collect();
             let more = if pairs.len() > 3 { format!(" and {} more pairs", pairs.len() - 3) } else { String::new() };
-            let outcome = if *discounted { "they share a vote" } else { "each counts in full" };
-            format!("annotators that repeat each other: {}{more}; {outcome}", named.join(", "))
+            format!("annotators that repeat each other: {}{more}; they share a vote", named.join(", "))
         }
         other => other.to_string(),
     }

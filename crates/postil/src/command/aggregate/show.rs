@@ -161,7 +161,7 @@ fn in_words(warning: &Warning, answers: &AnswerTable) -> String {
             votes * 100.0,
             posterior * 100.0
         ),
-        Warning::NearDuplicates { pairs, discounted } => {
+        Warning::NearDuplicates { pairs } => {
             let named: Vec<String> = pairs
                 .iter()
                 .take(3)
@@ -177,8 +177,7 @@ fn in_words(warning: &Warning, answers: &AnswerTable) -> String {
                 })
                 .collect();
             let more = if pairs.len() > 3 { format!(" and {} more pairs", pairs.len() - 3) } else { String::new() };
-            let outcome = if *discounted { "they share a vote" } else { "each counts in full" };
-            format!("annotators that repeat each other: {}{more}; {outcome}", named.join(", "))
+            format!("annotators that repeat each other: {}{more}; they share a vote", named.join(", "))
         }
         other => other.to_string(),
     }
