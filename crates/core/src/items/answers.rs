@@ -67,7 +67,7 @@ pub struct AnswerReport {
     pub bad_rows: u64,
     /// The first bad rows.
     pub first_bad: Vec<RowFault>,
-    /// Labels that differ in white space alone, such as `spam` and `spam `; they are never merged.
+    /// Labels that differ in case or white space alone, such as `spam` and `Spam `; they are never merged.
     pub label_variants: Vec<Vec<String>>,
     /// The side file, if anything was put aside in it.
     pub side_file: Option<PathBuf>,
@@ -373,11 +373,11 @@ impl Rows {
     }
 }
 
-/// Groups of names that differ in white space alone.
+/// Groups of names that differ in case or white space alone.
 fn variants<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Vec<String>> {
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for name in names {
-        let plain = name.split_whitespace().collect::<Vec<_>>().join(" ");
+        let plain = name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         groups.entry(plain).or_default().push(name.to_owned());
     }
     groups.into_values().filter(|group| group.len() > 1).collect()

@@ -113,7 +113,7 @@ fn read(arguments: &Arguments) -> anyhow::Result<AnswerTable> {
     if let Some(fault) = answers.report.first_bad.first() {
         remark(&format!("note: the first is line {}: {}", fault.line, fault.reason));
     }
-    for variants in variants(&answers) {
+    for variants in &answers.report.label_variants {
         remark(&format!("note: these labels differ in case or white space alone and are kept apart: {variants:?}"));
     }
     if answers.labels.is_empty() || answers.label.is_empty() {
@@ -122,15 +122,6 @@ fn read(arguments: &Arguments) -> anyhow::Result<AnswerTable> {
         );
     }
     Ok(answers)
-}
-
-/// Groups of labels that differ in case or white space alone.
-fn variants(answers: &AnswerTable) -> Vec<Vec<&str>> {
-    let plain = |label: &str| label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    let mut named: Vec<(String, &str)> = answers.labels.iter().map(|label| (plain(label), &**label)).collect();
-    named.sort_unstable();
-    let groups = named.chunk_by(|left, right| left.0 == right.0).filter(|group| group.len() > 1);
-    groups.map(|group| group.iter().map(|(_, label)| *label).collect()).collect()
 }
 
 /// The scale of the labels. Without `--labels`, labels that are all numbers are put into the order of the numbers.
@@ -243,7 +234,7 @@ fn as_json(answers: &AnswerTable, found: &Agreement) -> serde_json::Value {
         "blank_answers": answers.report.blank_labels,
         "repeated_answers": found.repeated,
         "put_aside": found.put_aside,
-        "label_variants": variants(answers),
+        "label_variants": answers.report.label_variants,
         "level": found.level,
         "replicates": found.replicates,
         "coefficients": found.coefficients,

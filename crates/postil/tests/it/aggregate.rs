@@ -16,6 +16,45 @@ fn answers_become_labels_with_probabilities() {
     assert!(folder.fails(2, &["aggregate", "answers.csv", "--label", "nothing"]).contains("`nothing`"));
 }
 
+/// Repeats, an annotator nobody meets, refusals only, labels that differ in case, gold about an item without answers.
+#[test]
+fn every_method_stands_answers_as_people_send_them() {
+    let folder = Folder::new();
+    let mut answers = String::from("item,annotator,label\n");
+    for item in 0..40 {
+        for annotator in ["a", "b", "c"] {
+            let label = if (item + annotator.len()) % 3 == 0 { "Spam" } else { "spam" };
+            answers.push_str(&format!("i{item},{annotator},{label}\n"));
+        }
+        answers.push_str(&format!("i{item},a,spam\n"));
+    }
+    answers.push_str("alone,hermit,ham\nsilent,a,\n");
+    folder.write("answers.csv", answers);
+    let gold: String = (0..35).map(|item| format!("i{item},spam\n")).collect();
+    folder.write("gold.csv", format!("item,label\nabsent,spam\n{gold}"));
+    for method in postil_core::consensus::Method::ALL {
+        let run = |gold: &[&str]| {
+            let arguments = ["aggregate", "answers.csv", "--method", method.name(), "--json"];
+            folder.postil(&[&arguments[..], gold].concat()).output().unwrap()
+        };
+        for gold in [&[][..], &["--gold", "gold.csv"][..]] {
+            let output = run(gold);
+            let said = String::from_utf8_lossy(&output.stderr);
+            if gold.is_empty() && method.needs_gold() {
+                assert_eq!(output.status.code(), Some(2), "{}: {said}", method.name());
+                assert!(said.contains("--gold"), "{said}");
+                continue;
+            }
+            assert!(output.status.success(), "{}: {said}", method.name());
+            assert!(said.contains("differ in case or white space alone"), "{said}");
+            assert!(gold.is_empty() || said.contains("1 items of the gold have no answers"), "{said}");
+            let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!((found["items"].as_u64(), found["repeated_answers"].as_u64()), (Some(42), Some(40)));
+            assert!(!String::from_utf8_lossy(&output.stdout).contains("NaN"));
+        }
+    }
+}
+
 #[test]
 fn dawid_skene_beats_majority_on_real_biased_answers() {
     let Some(set) = shared("crowd/bluebird") else { return };

@@ -154,7 +154,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         remark(&format!("note: the first is line {}: {}", fault.line, fault.reason));
     }
     for variants in &answers.report.label_variants {
-        remark(&format!("note: these labels differ in white space alone and are kept apart: {variants:?}"));
+        remark(&format!("note: these labels differ in case or white space alone and are kept apart: {variants:?}"));
     }
     let votes = votes(&answers, arguments)?;
     let gold = match &arguments.gold {

@@ -31,7 +31,7 @@ pub(super) fn given(arguments: &Arguments) -> anyhow::Result<TruthTable> {
         remark(&format!("note: the first is line {}: {}", fault.line, fault.reason));
     }
     for variants in &given.report.label_variants {
-        remark(&format!("note: these labels differ in white space alone and are kept apart: {variants:?}"));
+        remark(&format!("note: these labels differ in case or white space alone and are kept apart: {variants:?}"));
     }
     Ok(given)
 }
