@@ -225,21 +225,18 @@ fn iterate(votes: &Votes, sweep: &Sweep<'_>, emission: &mut dyn Emission, first:
     let none = Gold::none();
     // Where silence speaks, a stratum's silence about other strata would be heard too.
     let stratified = if sweep.silent { None } else { votes.with_strata_as_annotators() };
-    let (fitted, posterior) = match stratified {
-        Some(stratified) => {
-            let lanes = first.lanes;
-            let mut first = first;
-            first.rows.resize(stratified.annotators() * votes.classes() * lanes, 0.0);
-            let mut emission = Stratified { inner: emission, votes };
-            let fitted = em::fit(&stratified, sweep, &mut emission, first, stop);
-            let posterior = Sweep { gold: &none, ..*sweep }.posterior(&stratified, &fitted.table);
-            (fitted, posterior)
-        }
-        None => {
-            let fitted = em::fit(votes, sweep, emission, first, stop);
-            let posterior = Sweep { gold: &none, ..*sweep }.posterior(votes, &fitted.table);
-            (fitted, posterior)
-        }
+    let (fitted, posterior) = if let Some(stratified) = stratified {
+        let lanes = first.lanes;
+        let mut first = first;
+        first.rows.resize(stratified.annotators() * votes.classes() * lanes, 0.0);
+        let mut emission = Stratified { inner: emission, votes };
+        let fitted = em::fit(&stratified, sweep, &mut emission, first, stop);
+        let posterior = Sweep { gold: &none, ..*sweep }.posterior(&stratified, &fitted.table);
+        (fitted, posterior)
+    } else {
+        let fitted = em::fit(votes, sweep, emission, first, stop);
+        let posterior = Sweep { gold: &none, ..*sweep }.posterior(votes, &fitted.table);
+        (fitted, posterior)
     };
     Estimate {
         posterior,

@@ -49,7 +49,9 @@ fn logarithms(weights: &[f64; FEATURES], truth: usize, out: &mut [f64]) {
     }
     let top = out.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let total = top + out.iter().map(|value| (value - top).exp()).sum::<f64>().ln();
-    out.iter_mut().for_each(|value| *value -= total);
+    for value in out {
+        *value -= total;
+    }
 }
 
 fn prior_density(weights: &[f64; FEATURES]) -> f64 {
@@ -108,7 +110,7 @@ fn maximise(weights: &mut [f64; FEATURES], classes: usize, count: &dyn Fn(usize,
                 (*weights, here) = (there, found);
                 break;
             }
-            step.iter_mut().for_each(|step| *step *= 0.5);
+            step = step.map(|step| 0.5 * step);
         }
         if !gained {
             return;
@@ -121,8 +123,9 @@ fn solve(mut matrix: [[f64; FEATURES]; FEATURES], mut right: [f64; FEATURES]) ->
     for pivot in 0..FEATURES {
         for row in pivot + 1..FEATURES {
             let factor = matrix[row][pivot] / matrix[pivot][pivot];
-            for column in pivot..FEATURES {
-                matrix[row][column] -= factor * matrix[pivot][column];
+            let upper = matrix[pivot];
+            for (cell, above) in matrix[row].iter_mut().zip(upper).skip(pivot) {
+                *cell -= factor * above;
             }
             right[row] -= factor * right[pivot];
         }

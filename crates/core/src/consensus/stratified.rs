@@ -66,7 +66,9 @@ mod tests {
             if strata {
                 builder = builder.strata((0..2_000).map(|decision| decision % 2).collect());
             }
-            votes.iter().for_each(|&(decision, annotator, class)| builder.push(decision, annotator, class).unwrap());
+            for &(decision, annotator, class) in &votes {
+                builder.push(decision, annotator, class).unwrap();
+            }
             let votes = builder.build(2_000, 2).unwrap();
             let made = fit(&votes, &Gold::none(), method, &Settings::default()).unwrap();
             assert!(made.posterior.chunks(2).all(|row| (row[0] + row[1] - 1.0).abs() < 1e-5));

@@ -20,18 +20,18 @@ fn answers_become_labels_with_probabilities() {
 #[test]
 fn every_method_stands_answers_as_people_send_them() {
     let folder = Folder::new();
-    let mut answers = String::from("item,annotator,label\n");
+    let mut rows = vec!["item,annotator,label".to_owned()];
     for item in 0..40 {
         for annotator in ["a", "b", "c"] {
-            let label = if (item + annotator.len()) % 3 == 0 { "Spam" } else { "spam" };
-            answers.push_str(&format!("i{item},{annotator},{label}\n"));
+            let label = if (item + usize::from(annotator == "b")) % 3 == 0 { "Spam" } else { "spam" };
+            rows.push(format!("i{item},{annotator},{label}"));
         }
-        answers.push_str(&format!("i{item},a,spam\n"));
+        rows.push(format!("i{item},a,spam"));
     }
-    answers.push_str("alone,hermit,ham\nsilent,a,\n");
-    folder.write("answers.csv", answers);
-    let gold: String = (0..35).map(|item| format!("i{item},spam\n")).collect();
-    folder.write("gold.csv", format!("item,label\nabsent,spam\n{gold}"));
+    rows.extend(["alone,hermit,ham", "silent,a,"].map(str::to_owned));
+    folder.write("answers.csv", rows.join("\n"));
+    let gold: Vec<String> = (0..35).map(|item| format!("i{item},spam")).collect();
+    folder.write("gold.csv", format!("item,label\nabsent,spam\n{}", gold.join("\n")));
     for method in postil_core::consensus::Method::ALL {
         let run = |gold: &[&str]| {
             let arguments = ["aggregate", "answers.csv", "--method", method.name(), "--json"];

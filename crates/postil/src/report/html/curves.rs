@@ -52,18 +52,15 @@ pub(super) fn chart(chart: &Chart<'_>) -> Markup {
     let across = |value: f64| LEFT + (value / chart.across.end).clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT);
     let up = |value: f64| TOP + (1.0 - (value / chart.up.end).clamp(0.0, 1.0)) * (HEIGHT - TOP - BOTTOM);
     let path = |line: &Line<'_>| {
-        let mut path = String::new();
-        for (place, &(x, y)) in line.points.iter().enumerate() {
+        let point = |(place, &(x, y)): (usize, &(f64, f64))| {
             let (x, y) = (unit(across(x)), unit(up(y)));
-            if place == 0 {
-                path = format!("M{x} {y}");
-            } else if line.steps {
-                path.push_str(&format!("H{x}V{y}"));
-            } else {
-                path.push_str(&format!("L{x} {y}"));
+            match (place, line.steps) {
+                (0, _) => format!("M{x} {y}"),
+                (_, true) => format!("H{x}V{y}"),
+                (_, false) => format!("L{x} {y}"),
             }
-        }
-        path
+        };
+        line.points.iter().enumerate().map(point).collect::<String>()
     };
     let (name, text) = (format!("{}-name", chart.id), format!("{}-text", chart.id));
     html! {
