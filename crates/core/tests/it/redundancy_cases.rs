@@ -84,7 +84,6 @@ fn the_best_rule_saves_more_than_chance_at_the_same_labels() {
 }
 
 #[test]
-#[ignore = "takes half a minute without optimisation"]
 fn the_same_on_the_larger_sets() {
     compare(&["dog", "web", "md_agreement"]);
 }
