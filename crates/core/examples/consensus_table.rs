@@ -11,13 +11,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use postil_core::Random;
-use postil_core::consensus::{Method, Settings, Unanimous, fit};
+use postil_core::consensus::{Method, Order, Settings, Unanimous, fit};
 use postil_core::votes::{Gold, Votes, VotesBuilder};
 
 struct Set {
     name: String,
     votes: Votes,
     truth: Vec<(u32, u16)>,
+    /// Labels that are numbers may be a scale.
+    order: Order,
 }
 
 fn read(path: &Path) -> Option<String> {
@@ -91,7 +93,10 @@ fn long(folder: &Path, answers: &str) -> Option<Set> {
         .skip(1)
         .filter_map(|row| Some((*items.get(row[0].as_str())?, *labels.get(row[1].as_str())?)))
         .collect();
-    (truth.len() > 80).then(|| Set { name: folder.file_name().unwrap().to_string_lossy().into_owned(), votes, truth })
+    let numbers = labels.keys().all(|label| label.parse::<f64>().is_ok());
+    let order = if numbers { Order::Possible } else { Order::None };
+    let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+    (truth.len() > 80).then_some(Set { name, votes, truth, order })
 }
 
 /// Sets of rules: text, label, one column per rule.
@@ -120,7 +125,7 @@ fn wide(folder: &Path, parts: &[&str], name: &str) -> Option<Set> {
         builder.push(item, rule, class).unwrap();
     }
     let votes = builder.build(truth.len(), rules).unwrap();
-    Some(Set { name: name.to_owned(), votes, truth })
+    Some(Set { name: name.to_owned(), votes, truth, order: Order::None })
 }
 
 fn sets() -> Vec<Set> {
@@ -233,7 +238,7 @@ fn main() {
                 for draw in 0..runs {
                     let chosen = Random::for_purpose(draw, "gold").sample(set.truth.len(), gold_size);
                     let gold = Gold::of(chosen.iter().map(|&place| set.truth[place])).unwrap();
-                    let settings = Settings { unanimous, seed: draw, ..Settings::default() };
+                    let settings = Settings { unanimous, seed: draw, order: set.order, ..Settings::default() };
                     let consensus = fit(&set.votes, &gold, method, &settings).unwrap();
                     let rest = set.truth.iter().copied().filter(|&(decision, _)| gold.class(decision).is_none());
                     mean.add(Score::of(&consensus.posterior, &consensus.labels, classes, rest), 1.0 / runs as f64);

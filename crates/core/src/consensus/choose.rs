@@ -2,7 +2,7 @@
 
 use super::assess::{Assessment, mean, on_answers, on_gold};
 use super::method::{Method, estimate_from};
-use super::{Settings, temperature};
+use super::{Order, Settings, temperature};
 use crate::votes::{Gold, Votes};
 
 /// Gold items from which methods are chosen by gold rather than by hidden answers.
@@ -65,8 +65,12 @@ pub(crate) fn candidates(votes: &Votes, gold: &Gold, settings: &Settings) -> Vec
     if gold.len() >= ENOUGH_GOLD || one_sided(votes) {
         methods.push(Method::UniformDawidSkene);
     }
-    // Gold shows whether near misses are likelier than far ones; without it somebody has to say so.
-    if votes.classes() > 2 && (settings.ordered || gold.len() >= ENOUGH_GOLD) {
+    let in_order = match settings.order {
+        Order::None => false,
+        Order::Possible => gold.len() >= ENOUGH_GOLD,
+        Order::Given => true,
+    };
+    if in_order && votes.classes() > 2 {
         methods.push(Method::Ordered);
     }
     if gold.len() >= ENOUGH_GOLD {

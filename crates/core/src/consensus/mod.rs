@@ -80,10 +80,22 @@ pub struct Settings {
     pub calibrate: bool,
     /// What happens to unanimous decisions that would be overturned.
     pub unanimous: Unanimous,
-    /// Whether the classes stand in order. Gold can show it too; hidden answers cannot.
-    pub ordered: bool,
+    /// Whether the classes stand in order.
+    pub order: Order,
     /// What happens to annotators that repeat each other.
     pub duplicates: Duplicates,
+}
+
+/// Whether the classes stand in order, so that near misses are likelier than far ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// They do not, or nobody knows.
+    #[default]
+    None,
+    /// They may, as whole numbers do. Gold can show it; hidden answers cannot.
+    Possible,
+    /// They do.
+    Given,
 }
 
 /// What happens to the votes of near-duplicate annotators, such as two prompts of one model; see [`near_duplicates`].
@@ -105,7 +117,7 @@ impl Default for Settings {
             tolerance: 1e-6,
             calibrate: true,
             unanimous: Unanimous::Flag,
-            ordered: false,
+            order: Order::None,
             duplicates: Duplicates::Discount,
         }
     }

@@ -1,7 +1,7 @@
 //! Consensus over the run's votes, fitted on the gold that fits.
 
 use postil_core::audit::GoldPart;
-use postil_core::consensus::{self, Consensus};
+use postil_core::consensus::{self, Consensus, Order};
 use postil_core::votes::{Gold as DecisionGold, GoldEntry, Votes};
 use postil_core::{Result, TaskKind};
 
@@ -29,7 +29,7 @@ pub(super) fn fuse(project: &Project, votes: &Votes, gold: &Gold) -> Result<Fuse
         .collect();
     let settings = consensus::Settings {
         seed: project.seed,
-        ordered: project.task.kind == TaskKind::Ordinal,
+        order: if project.task.kind == TaskKind::Ordinal { Order::Given } else { Order::None },
         ..consensus::Settings::default()
     };
     let consensus = consensus::fit(votes, &DecisionGold::new(entries)?, project.method, &settings)?;

@@ -1,6 +1,6 @@
 //! What the labels of a run can be trusted with.
 
-use postil_core::agreement::{self, Scale};
+use postil_core::agreement::{self, Caution, Scale};
 use postil_core::audit::{GoldPart, MEASURE_SHARE};
 use postil_core::estimate::{self, Estimates, Frame, Pair, Sampling, Table, Values};
 use postil_core::guarantee::{GoldCheck, PromiseSettings, promise};
@@ -80,7 +80,13 @@ fn agreement(findings: &Findings<'_>) -> Result<AgreementSummary> {
                 kappa: pair.kappa.clone(),
             })
             .collect(),
-        cautions: found.cautions.iter().map(|caution| caution.sentence(class, annotator)).collect(),
+        // Programs and lists name few labels by design; the table of annotators shows it.
+        cautions: found
+            .cautions
+            .iter()
+            .filter(|caution| !matches!(caution, Caution::NearlyConstant { .. }))
+            .map(|caution| caution.sentence(class, annotator))
+            .collect(),
         meaning: found.meaning(),
     })
 }
@@ -158,7 +164,7 @@ fn shares(findings: &Findings<'_>) -> std::result::Result<ShareSummary, String> 
         if label == 0 {
             let widest = |errors: &[Option<f64>]| errors.iter().flatten().copied().fold(0.0, f64::max);
             power = estimates.power.iter().map(|one| (one.labelled as u64, 1.96 * widest(&one.errors))).collect();
-            sentence = estimates.sentence;
+            sentence = estimates.sentence.replace("the surrogate", "the written labels");
         }
     }
     Ok(ShareSummary { sentence, rows, power })
@@ -247,10 +253,7 @@ fn errors(findings: &Findings<'_>) -> std::result::Result<ErrorSummary, String> 
             })
             .collect(),
         depths: depths(findings, &found.issues),
-        suspects: found
-            .issues
-            .iter()
-            .take(SUSPECTS)
+        suspects: by_probability(&found.issues)
             .map(|issue| SuspectRow {
                 id: id(issue.item),
                 given: name(issue.given),
@@ -259,6 +262,13 @@ fn errors(findings: &Findings<'_>) -> std::result::Result<ErrorSummary, String> 
             })
             .collect(),
     })
+}
+
+/// The top of the list, the likeliest to be wrong first.
+fn by_probability(issues: &[Issue]) -> impl Iterator<Item = Issue> {
+    let mut top: Vec<Issue> = issues.iter().take(SUSPECTS).copied().collect();
+    top.sort_by(|left, right| right.error_probability.total_cmp(&left.error_probability));
+    top.into_iter()
 }
 
 /// The number of items with a wrong label, by the measuring gold.

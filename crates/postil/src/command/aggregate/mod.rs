@@ -6,7 +6,7 @@ mod write;
 use std::path::{Path, PathBuf};
 
 use postil_core::audit::Tally;
-use postil_core::consensus::{self, Consensus, Duplicates, Method};
+use postil_core::consensus::{self, Consensus, Duplicates, Method, Order};
 use postil_core::items::{AnswerTable, read_answers, read_truth};
 use postil_core::votes::{Gold, GoldEntry, Repeats, Votes, VotesBuilder};
 use postil_core::{Digest, Error};
@@ -195,7 +195,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let settings = consensus::Settings {
         seed: arguments.seed,
-        ordered: arguments.ordered,
+        order: order(arguments, &answers),
         duplicates: if arguments.keep_duplicates { Duplicates::Keep } else { Duplicates::Discount },
         ..consensus::Settings::default()
     };
@@ -282,6 +282,17 @@ fn known(path: &Path, answers: &AnswerTable, what: &str) -> anyhow::Result<Gold>
         ));
     }
     Ok(Gold::new(entries)?)
+}
+
+/// Labels that are all numbers may be a scale; others are one if somebody says so.
+fn order(arguments: &Arguments, answers: &AnswerTable) -> Order {
+    if arguments.ordered {
+        Order::Given
+    } else if answers.labels.iter().all(|label| label.trim().parse::<f64>().is_ok_and(f64::is_finite)) {
+        Order::Possible
+    } else {
+        Order::None
+    }
 }
 
 fn score(path: &Path, answers: &AnswerTable, gold: &Gold, consensus: &Consensus) -> anyhow::Result<Vec<Figure>> {

@@ -7,7 +7,7 @@ use super::charts::short;
 // The drawing's size, and the place of its lower left corner.
 const WIDTH: f64 = 430.0;
 const HEIGHT: f64 = 300.0;
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 68.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 52.0;
@@ -119,7 +119,7 @@ mod tests {
             mark: None,
         })
         .into_string();
-        assert!(chart.contains("d=\"M56.0 14.0H416.0V131.0\""), "{chart}");
+        assert!(chart.contains("d=\"M68.0 14.0H416.0V131.0\""), "{chart}");
         assert!(!chart.contains("figcaption") && chart.contains("5 %"));
     }
 }

@@ -40,8 +40,8 @@ pub(super) fn promise(trust: &Trust) -> Markup {
                         }
                     }
                     (risk_table(promise))
-                    p class="soft" { (text::prose(&text::capital(&promise.basis))) }
-                    (notes.list())
+                    p class="basis" { (text::prose(&text::capital(&promise.basis))) }
+                    @if promise.threshold.is_some() { (notes.list()) }
                 }
             }
         }
