@@ -1,12 +1,13 @@
 //! Design-based supervised learning.
 
 use super::algebra::{sandwich, times};
-use super::crossfit::{folds, predict, standardised};
 use super::design::Matrix;
+use super::fits::{Fit, beside, median, power, square};
 use super::formula::Formula;
 use super::moments::{Link, Problem, Scaling, Second};
+use super::predictions::{face_matrix, features, gold_matrix, predicted_matrix, predictions};
 use super::prepare::{Prepared, Table};
-use super::result::{Estimates, Power, Term, figure, sentence};
+use super::result::{Estimates, Term, figure, sentence};
 use crate::distribution::student_quantile;
 use crate::error::{Error, Result};
 use crate::measured::Measured;
@@ -77,26 +78,6 @@ impl Settings {
             return Err(Error::task("expected at least 2 folds and 1 split"));
         }
         Ok(())
-    }
-}
-
-/// Coefficients and their covariance on the scale of the columns; `None` for columns that depend on others.
-pub(super) struct Fit {
-    pub(super) keep: Vec<bool>,
-    pub(super) theta: Vec<f64>,
-    pub(super) covariance: Vec<f64>,
-    pub(super) gold_part: Vec<f64>,
-}
-
-impl Fit {
-    fn place(&self, column: usize) -> Option<usize> {
-        self.keep[column].then(|| self.keep[..column].iter().filter(|keep| **keep).count())
-    }
-
-    pub(super) fn value(&self, column: usize) -> Option<(f64, f64)> {
-        let place = self.place(column)?;
-        let size = self.theta.len();
-        Some((self.theta[place], self.covariance[place * size + place].max(0.0).sqrt()))
     }
 }
 
@@ -363,214 +344,4 @@ fn few_differences(prepared: &Prepared, dimension: usize, notes: &mut Vec<String
             100.0 * bound
         ));
     }
-}
-
-/// The matrix with the surrogate at face value.
-pub(super) fn face_matrix(prepared: &Prepared) -> Matrix {
-    prepared.design.matrix(0..prepared.rows, &|_, _, _, _| None)
-}
-
-fn predicted_matrix(prepared: &Prepared, predictions: &[Vec<Vec<f64>>]) -> Matrix {
-    prepared.design.matrix(0..prepared.rows, &|variable, dimension, row, _| {
-        let number = prepared.predicted.iter().position(|one| one.variable == Some(variable))?;
-        Some(predictions[number][dimension][row])
-    })
-}
-
-/// The matrix of the labelled rows with gold values.
-pub(super) fn gold_matrix(prepared: &Prepared) -> Matrix {
-    prepared.design.matrix(prepared.labelled.iter().map(|&row| row as usize), &|variable, dimension, _, position| {
-        let number = prepared.predicted.iter().position(|one| one.variable == Some(variable))?;
-        Some(prepared.predicted[number].gold[dimension][position])
-    })
-}
-
-/// What predictions are made from: all surrogates and all known covariates.
-fn features(prepared: &Prepared) -> Matrix {
-    let mut columns: Vec<&[f64]> = Vec::new();
-    for predicted in &prepared.predicted {
-        // One of two indicators says it all.
-        let skip = usize::from(predicted.face.len() > 1);
-        columns.extend(predicted.face.iter().skip(skip).map(Vec::as_slice));
-    }
-    for (number, variable) in prepared.design.variables.iter().enumerate() {
-        if prepared.predicted.iter().all(|predicted| predicted.variable != Some(number)) {
-            let skip = usize::from(variable.values.len() > 1);
-            columns.extend(variable.values.iter().skip(skip).map(Vec::as_slice));
-        }
-    }
-    standardised(&columns, prepared.rows)
-}
-
-/// Predictions of every predicted variable, per dimension; of the outcome the chosen dimension alone.
-fn predictions(
-    prepared: &Prepared,
-    settings: &Settings,
-    features: &Matrix,
-    dimension: usize,
-    split: usize,
-    too_little: &mut bool,
-) -> Result<Vec<Vec<Vec<f64>>>> {
-    let last = prepared.predicted.len() - 1;
-    let face = |number: usize, dimension: usize| prepared.predicted[number].face[dimension].clone();
-    let wanted = |number: usize| {
-        if number == last { dimension..dimension + 1 } else { 0..prepared.predicted[number].face.len() }
-    };
-    match &settings.prediction {
-        Prediction::Surrogate => {
-            Ok((0..=last).map(|number| wanted(number).map(|one| face(number, one)).collect()).collect())
-        }
-        Prediction::Given(given) => {
-            if given.len() != prepared.rows || last > 1 || (last == 1 && prepared.predicted[0].face.len() > 1) {
-                return Err(Error::task("given predictions fit a single predicted column without blanks"));
-            }
-            // With a predicted covariate the outcome is known.
-            Ok(match last {
-                0 => vec![vec![given.clone()]],
-                _ => vec![vec![given.clone()], vec![face(last, dimension)]],
-            })
-        }
-        Prediction::CrossFitted => {
-            let parts = settings.folds.min(prepared.gold_units()).max(2);
-            let fold = folds(prepared.rows, prepared.clusters.as_deref(), parts, settings.seed, split);
-            let mut all = Vec::new();
-            for (number, predicted) in prepared.predicted.iter().enumerate() {
-                let mut dimensions = Vec::new();
-                for one in wanted(number) {
-                    // What is known everywhere needs no prediction.
-                    let known = prepared
-                        .labelled
-                        .iter()
-                        .zip(&predicted.gold[one])
-                        .all(|(row, gold)| predicted.face[one][*row as usize] == *gold)
-                        && number == last
-                        && last > 0;
-                    let made = if known {
-                        None
-                    } else {
-                        let made = predict(features, &prepared.labelled, &predicted.gold[one], &fold, parts);
-                        *too_little |= made.is_none();
-                        made
-                    };
-                    dimensions.push(made.unwrap_or_else(|| face(number, one)));
-                }
-                all.push(dimensions);
-            }
-            Ok(all)
-        }
-    }
-}
-
-/// The naive fit and the fit on gold alone.
-pub(super) fn beside(
-    prepared: &Prepared,
-    dimension: usize,
-    link: Link,
-    gold_x: &Matrix,
-) -> (Result<Fit, String>, Result<Fit, String>) {
-    let last = prepared.last();
-    let naive = plain(
-        &face_matrix(prepared),
-        &last.face[dimension],
-        None,
-        prepared.clusters.as_deref(),
-        link,
-        prepared.intercept,
-    );
-    let clusters: Option<Vec<u32>> =
-        prepared.clusters.as_ref().map(|all| renumbered(prepared.labelled.iter().map(|&row| all[row as usize])));
-    let gold =
-        plain(gold_x, &last.gold[dimension], Some(&prepared.weight), clusters.as_deref(), link, prepared.intercept);
-    (naive, gold)
-}
-
-/// Cluster numbers without gaps.
-fn renumbered(clusters: impl Iterator<Item = u32>) -> Vec<u32> {
-    let mut numbers = std::collections::BTreeMap::new();
-    clusters
-        .map(|cluster| {
-            let next = numbers.len() as u32;
-            *numbers.entry(cluster).or_insert(next)
-        })
-        .collect()
-}
-
-/// A weighted fit of one version of the data.
-pub(super) fn plain(
-    x: &Matrix,
-    y: &[f64],
-    weight: Option<&[f64]>,
-    clusters: Option<&[u32]>,
-    link: Link,
-    intercept: Option<usize>,
-) -> Result<Fit, String> {
-    let (scaling, keep) = Scaling::of(x, intercept);
-    let scaled = scaling.apply(x, &keep);
-    if scaled.columns == 0 {
-        return Err(DEPENDENT.to_owned());
-    }
-    if scaled.columns > y.len() {
-        return Err(format!("{} rows cannot tell {} columns apart", y.len(), scaled.columns));
-    }
-    let solution = Problem { x: &scaled, y, weight, second: None, clusters, link }.solve()?;
-    let back = scaling.back(&keep);
-    Ok(Fit {
-        theta: times(&back, &solution.theta),
-        covariance: sandwich(&back, &solution.covariance, scaled.columns),
-        gold_part: Vec::new(),
-        keep,
-    })
-}
-
-/// The median rule over splits: the median coefficient, and the median of the variance plus the squared distance from
-/// it, so that the randomness of the split is part of the error.
-fn median(fits: &[Fit]) -> Fit {
-    let size = fits[0].theta.len();
-    let middle = |values: &mut Vec<f64>| {
-        values.sort_unstable_by(f64::total_cmp);
-        let half = values.len() / 2;
-        if values.len() % 2 == 1 { values[half] } else { f64::midpoint(values[half - 1], values[half]) }
-    };
-    let theta: Vec<f64> =
-        (0..size).map(|place| middle(&mut fits.iter().map(|fit| fit.theta[place]).collect())).collect();
-    let mut covariance = vec![0.0; size * size];
-    let mut gold_part = vec![0.0; size * size];
-    for row in 0..size {
-        for column in 0..size {
-            let place = row * size + column;
-            let moved = |fit: &Fit| (fit.theta[row] - theta[row]) * (fit.theta[column] - theta[column]);
-            covariance[place] = middle(&mut fits.iter().map(|fit| fit.covariance[place] + moved(fit)).collect());
-            gold_part[place] = middle(&mut fits.iter().map(|fit| fit.gold_part[place]).collect());
-        }
-    }
-    Fit { keep: fits[0].keep.clone(), theta, covariance, gold_part }
-}
-
-/// The covariance with a place for every column.
-pub(super) fn square(fit: &Fit, columns: usize) -> Vec<Vec<Option<f64>>> {
-    let size = fit.theta.len();
-    (0..columns)
-        .map(|row| {
-            (0..columns).map(|column| Some(fit.covariance[fit.place(row)? * size + fit.place(column)?])).collect()
-        })
-        .collect()
-}
-
-/// Standard errors with up to ten times the gold: the part of the variance that comes from gold shrinks with it.
-fn power(fit: &Fit, columns: usize, labelled: usize) -> Vec<Power> {
-    let size = fit.theta.len();
-    [1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0]
-        .into_iter()
-        .map(|times| Power {
-            times,
-            labelled: (labelled as f64 * times).round() as usize,
-            errors: (0..columns)
-                .map(|column| {
-                    let place = fit.place(column)? * (size + 1);
-                    let (all, gold) = (fit.covariance[place], fit.gold_part[place].min(fit.covariance[place]));
-                    Some((gold / times + all - gold).max(0.0).sqrt())
-                })
-                .collect(),
-        })
-        .collect()
 }

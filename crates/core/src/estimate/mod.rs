@@ -35,12 +35,15 @@ mod algebra;
 mod crossfit;
 mod design;
 mod dsl;
+mod fits;
 mod formula;
 mod frame;
 mod moments;
 mod ppi;
+mod predictions;
 mod prepare;
 mod result;
+mod sides;
 
 pub use dsl::{Family, Prediction, Settings, regress, shares};
 pub use formula::{Factor, Formula, Transform};

@@ -7,6 +7,7 @@
 
 mod calibration;
 mod conformal;
+mod evidence;
 mod plan;
 mod promise;
 
