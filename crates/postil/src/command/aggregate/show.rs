@@ -12,6 +12,8 @@ use crate::report::Figure;
 
 /// Annotators listed on a terminal.
 const SHOWN: usize = 20;
+/// Nearly constant annotators named one by one.
+const NAMED: usize = 3;
 
 /// Prints the result, for people or as JSON.
 pub(super) fn show(
@@ -80,8 +82,15 @@ pub(super) fn show(
             say(text)
         }
     };
-    for warning in &warnings {
-        remark(&format!("note: {warning}"));
+    let mut constant = 0;
+    for (warning, text) in consensus.warnings.iter().zip(&warnings) {
+        constant += usize::from(matches!(warning, Warning::NearConstant { .. }));
+        if !matches!(warning, Warning::NearConstant { .. }) || constant <= NAMED {
+            remark(&format!("note: {text}"));
+        }
+    }
+    if constant > NAMED {
+        remark(&format!("note: so do {} further annotators; `--annotators FILE` names them", constant - NAMED));
     }
     line(&format!(
         "{} answers of {} annotators about {} items, {} labels",
