@@ -1,10 +1,12 @@
 //! The bench of design-based supervised learning on a generated table, inside this process.
 
 use anyhow::Result;
-use nix::sys::resource::{UsageWho, getrusage};
 use postil_core::Random;
 use postil_core::estimate::{Family, Formula, Frame, Pair, Sampling, Settings, Table, Values, regress};
 use serde_json::json;
+
+use super::inside::{cpu_seconds, peak_mb};
+use super::round;
 
 const ROWS: usize = 1_000_000;
 const GOLD: f64 = 2_000.0;
@@ -34,12 +36,6 @@ fn table() -> Result<Table> {
     Ok(Table { frame, pairs, sampling: Sampling::Known(vec![pi; ROWS]), cluster: None })
 }
 
-fn cpu_seconds() -> Result<f64> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
-    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
-}
-
 /// Logistic regression on six columns, five folds, ten splits.
 pub(super) fn dsl() -> Result<()> {
     let table = table()?;
@@ -53,10 +49,10 @@ pub(super) fn dsl() -> Result<()> {
         "{}",
         json!({
             "rows": ROWS,
-            "cpu_seconds": (cpu * 1000.0).round() / 1000.0,
+            "cpu_seconds": round(cpu),
             "rows_per_second": (ROWS as f64 / cpu).round(),
-            "peak_mb": (getrusage(UsageWho::RUSAGE_SELF)?.max_rss() as f64 / 1024.0).round(),
-            "wall_seconds": (wall * 1000.0).round() / 1000.0,
+            "peak_mb": peak_mb()?,
+            "wall_seconds": round(wall),
             "gold": found.labelled,
             "columns": found.terms.len(),
             "splits": settings.splits,

@@ -18,8 +18,8 @@ const LEAST_SHARED: u32 = 30;
 /// Agreement from which two annotators may be copies, and from which they hardly can be anything else.
 const OFTEN: f64 = 0.8;
 const ALWAYS: f64 = 0.995;
-/// The excess from which they are. Over the stored answers, pairs of different models stay below .35 and most pairs
-/// above .5 are prompts of one model.
+/// The excess from which they are. Over the stored answers those above it are prompts or samples of one model, and a
+/// few pairs of people.
 const EXCESS: f64 = 0.5;
 /// The chance that any pair at all is named by accident.
 const BY_ACCIDENT: f64 = 0.01;

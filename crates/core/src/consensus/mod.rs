@@ -38,7 +38,7 @@ mod reliability;
 mod special;
 mod stratified;
 mod sweep;
-mod temperature;
+pub(crate) mod temperature;
 mod variational;
 mod weighted;
 mod wide;
@@ -50,7 +50,7 @@ pub use outcome::{Consensus, Warning};
 pub use reference::{
     Reference, dawid_skene_reference, one_coin_reference, vote_shares, wawa_reference, zero_based_skill_reference,
 };
-pub use reliability::Reliability;
+pub use reliability::{Reliability, accuracy_by};
 
 use crate::error::{Error, Result};
 use crate::votes::{Gold, Votes};

@@ -1,6 +1,7 @@
 //! What the consensus says about each annotator.
 
 use super::sweep::Counts;
+use crate::audit::wilson;
 use crate::measured::Measured;
 use crate::task::Class;
 use crate::votes::{Gold, Votes};
@@ -77,17 +78,28 @@ fn gold_matches(votes: &Votes, gold: &Gold) -> Vec<(f64, f64)> {
     matches
 }
 
+/// The expected share of each annotator's answers that are right, if these posteriors are: `classes` numbers per decision.
+/// The annotator's own answers are among the evidence, so the figure leans upwards.
+pub fn accuracy_by(votes: &Votes, posterior: &[f32]) -> Vec<Measured> {
+    let mut matches = vec![(0.0, 0.0); votes.annotators()];
+    for (decision, row) in posterior.chunks_exact(votes.classes().max(1)).enumerate() {
+        for vote in votes.of(decision) {
+            let (right, all) = &mut matches[vote.annotator as usize];
+            *right += f64::from(vote.weight) * f64::from(row[usize::from(vote.class)]);
+            *all += f64::from(vote.weight);
+        }
+    }
+    let accuracy = |(right, all)| proportion(right, all, "answers against the consensus", "it gave no answer");
+    matches.into_iter().map(accuracy).collect()
+}
+
 /// A share with its Wilson interval at 95 %.
 fn proportion(hits: f64, count: f64, basis: &str, otherwise: &str) -> Measured {
-    const Z: f64 = 1.959_963_984_540_054;
     if count <= 0.0 {
         return Measured::unknown(otherwise);
     }
     let share = (hits / count).clamp(0.0, 1.0);
-    let spread = Z * Z / count;
-    let centre = (share + spread / 2.0) / (1.0 + spread);
-    let half = Z * (share * (1.0 - share) / count + spread / (4.0 * count)).sqrt() / (1.0 + spread);
-    Measured::known(share, ((centre - half).max(0.0), (centre + half).min(1.0)), format!("{count:.0} {basis}"))
+    Measured::known(share, wilson(share, count), format!("{count:.0} {basis}"))
 }
 
 #[cfg(test)]

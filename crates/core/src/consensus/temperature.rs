@@ -18,11 +18,22 @@ pub(crate) struct Known<'a> {
     pub(crate) weight: f64,
 }
 
-/// The factor on the logarithms (one over the temperature) under which the known classes are likeliest.
+/// The factor on the logarithms (one over the temperature) under which the known classes are likeliest, within what a
+/// handful of items may ask for.
 ///
-/// The loss is convex in the factor, so its derivative is bisected. A pull towards 1, worth some items, keeps a handful
-/// of items that all agree from asking for certainty.
+/// A pull towards 1, worth some items, keeps a few items that all agree from asking for certainty.
 pub(crate) fn fit<'a>(known: impl Iterator<Item = Known<'a>>, pull: f64) -> f64 {
+    likeliest_factor(known, pull, (FLATTEST, SHARPEST))
+}
+
+/// The factor between two bounds under which the known classes are likeliest; 1 without any.
+///
+/// The loss is convex in the factor, so its derivative is bisected.
+pub(crate) fn likeliest_factor<'a>(
+    known: impl Iterator<Item = Known<'a>>,
+    pull: f64,
+    (flattest, sharpest): (f64, f64),
+) -> f64 {
     let known: Vec<(Vec<f64>, usize, f64)> =
         known.map(|known| (known.row.iter().map(|&p| log(p)).collect(), known.class, known.weight)).collect();
     if known.is_empty() {
@@ -42,11 +53,7 @@ pub(crate) fn fit<'a>(known: impl Iterator<Item = Known<'a>>, pull: f64) -> f64 
         }
         sum
     };
-    bisect(slope)
-}
-
-fn bisect(slope: impl Fn(f64) -> f64) -> f64 {
-    let (mut low, mut high) = (FLATTEST.ln(), SHARPEST.ln());
+    let (mut low, mut high) = (flattest.ln(), sharpest.ln());
     for _ in 0..40 {
         let middle = f64::midpoint(low, high);
         if slope(middle.exp()) > 0.0 { high = middle } else { low = middle }

@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::audit::Tally;
+use crate::consensus::temperature::{Known, likeliest_factor};
 use crate::error::{Error, Result};
 use crate::measured::Measured;
 use crate::random::Random;
@@ -12,24 +14,21 @@ use crate::random::Random;
 pub struct Calibration {
     /// Items measured.
     pub items: usize,
-    /// The expected calibration error over bins of equal width, with a bootstrap interval. Biased upwards in small
-    /// samples: see `noise`.
+    /// The expected calibration error over 15 bins of equal width. Biased upwards in small samples: see `noise`.
     pub error: Measured,
-    /// The same over bins of equal numbers of items.
-    pub error_equal_mass: f64,
+    /// The same over bins of equal numbers of items, with the interval of a bootstrap over items.
+    pub error_equal_mass: Measured,
     /// About how large the error looks by chance alone when calibration is perfect.
     pub noise: f64,
     /// The mean negative logarithm of the truth's probability.
-    pub log_loss: f64,
+    pub log_loss: Measured,
     /// The mean squared distance from the truth, summed over classes.
-    pub brier: f64,
+    pub brier: Measured,
 }
 
 /// Bins of the calibration error.
 const BINS: usize = 15;
 const RESAMPLES: usize = 500;
-/// Probabilities below this count as this.
-const FLOOR: f64 = 1e-12;
 
 /// Measures probabilities (`classes` per item) against the truth.
 ///
@@ -38,42 +37,31 @@ const FLOOR: f64 = 1e-12;
 pub fn calibration(probabilities: &[f32], classes: usize, truth: &[u16], seed: u64) -> Result<Calibration> {
     let rows = rows(probabilities, classes, truth)?;
     let items = truth.len();
-    let top: Vec<(f64, f64)> = rows
-        .iter()
-        .zip(truth)
-        .map(|(row, class)| {
-            let best =
-                (0..classes).reduce(|best, class| if row[class] > row[best] { class } else { best }).unwrap_or(0);
-            (f64::from(row[best]), f64::from(u8::from(best == usize::from(*class))))
-        })
-        .collect();
-    let value = equal_width(top.iter().copied());
+    let basis = format!("{items} gold labels");
+    let mut tally = Tally::new(classes);
+    let mut top: Vec<(f64, f64)> = Vec::with_capacity(items);
+    for (row, &class) in rows.iter().zip(truth) {
+        let best = (1..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+        tally.add(class, best as u16, Some(row), 1.0);
+        top.push((f64::from(row[best]), f64::from(u8::from(best == usize::from(class)))));
+    }
+    let value = equal_mass(&top);
     let mut draws: Vec<f64> = (0..RESAMPLES)
         .into_par_iter()
         .map(|number| {
             let mut random = Random::for_purpose(seed, &format!("calibration {number}"));
-            equal_width((0..items).map(|_| top[random.below(items)]))
+            equal_mass(&(0..items).map(|_| top[random.below(items)]).collect::<Vec<_>>())
         })
         .collect();
     draws.sort_unstable_by(f64::total_cmp);
     let ends = (draws[RESAMPLES / 40].min(value), draws[RESAMPLES - 1 - RESAMPLES / 40].max(value));
-    let mut log_loss = 0.0;
-    let mut brier = 0.0;
-    for (row, &class) in rows.iter().zip(truth) {
-        log_loss -= f64::from(row[usize::from(class)]).max(FLOOR).ln();
-        brier += row
-            .iter()
-            .enumerate()
-            .map(|(place, &p)| (f64::from(p) - f64::from(u8::from(place == usize::from(class)))).powi(2))
-            .sum::<f64>();
-    }
     Ok(Calibration {
         items,
-        error: Measured::known(value, ends, format!("{items} gold labels, {BINS} bins of equal width, bootstrap")),
-        error_equal_mass: equal_mass(&top),
+        error: tally.calibration_error(&basis),
+        error_equal_mass: Measured::known(value, ends, format!("{basis}, bootstrap")),
         noise: 0.4 * (BINS as f64 / items as f64).sqrt(),
-        log_loss: log_loss / items as f64,
-        brier: brier / items as f64,
+        log_loss: tally.log_loss(&basis),
+        brier: tally.brier(&basis),
     })
 }
 
@@ -86,29 +74,8 @@ pub fn calibration(probabilities: &[f32], classes: usize, truth: &[u16], seed: u
 /// As [`calibration`].
 pub fn temperature(probabilities: &[f32], classes: usize, truth: &[u16]) -> Result<f64> {
     let rows = rows(probabilities, classes, truth)?;
-    let logs: Vec<Vec<f64>> =
-        rows.iter().map(|row| row.iter().map(|p| f64::from(*p).max(FLOOR).ln()).collect()).collect();
-    let slope = |factor: f64| -> f64 {
-        logs.iter()
-            .zip(truth)
-            .map(|(logs, &class)| {
-                let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let (mut total, mut mean) = (0.0, 0.0);
-                for log in logs {
-                    let share = (factor * (log - top)).exp();
-                    total += share;
-                    mean += share * log;
-                }
-                mean / total - logs[usize::from(class)]
-            })
-            .sum()
-    };
-    let (mut low, mut high) = (0.02f64.ln(), 50f64.ln());
-    for _ in 0..80 {
-        let middle = f64::midpoint(low, high);
-        if slope(middle.exp()) > 0.0 { high = middle } else { low = middle }
-    }
-    Ok((-f64::midpoint(low, high)).exp())
+    let known = rows.iter().zip(truth).map(|(row, &class)| Known { row, class: usize::from(class), weight: 1.0 });
+    Ok(1.0 / likeliest_factor(known, 0.0, (0.02, 50.0)))
 }
 
 fn rows<'a>(probabilities: &'a [f32], classes: usize, truth: &[u16]) -> Result<Vec<&'a [f32]>> {
@@ -123,18 +90,6 @@ fn rows<'a>(probabilities: &'a [f32], classes: usize, truth: &[u16]) -> Result<V
         return Err(Error::input(format!("expected gold classes below {classes}, found {class}")));
     }
     Ok(probabilities.chunks_exact(classes).collect())
-}
-
-fn equal_width(top: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let mut bins = [(0.0, 0.0); BINS];
-    let mut items = 0.0;
-    for (confidence, right) in top {
-        let bin = &mut bins[((confidence * BINS as f64) as usize).min(BINS - 1)];
-        bin.0 += confidence;
-        bin.1 += right;
-        items += 1.0;
-    }
-    bins.iter().map(|(confidence, right)| (confidence - right).abs()).sum::<f64>() / items
 }
 
 fn equal_mass(top: &[(f64, f64)]) -> f64 {

@@ -10,7 +10,7 @@ use postil_core::items::{AnswerOptions, AnswerTable, read_answers};
 use postil_core::votes::{Repeats, VotesBuilder};
 use serde_json::Value;
 
-use crate::consensus_parity::data;
+use crate::shared::data_with;
 
 fn load(data: &Path, set: &str) -> AnswerTable {
     let folder = data.join("crowd").join(set);
@@ -38,7 +38,7 @@ fn close(found: &Measured, expected: &Value, what: &str) {
 
 #[test]
 fn every_coefficient_equals_the_fixture_on_all_eight_sets() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity") else { return };
     let mut text = String::new();
     std::fs::File::open(data.join("parity/agreement.json")).unwrap().read_to_string(&mut text).unwrap();
     let fixtures: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();

@@ -6,7 +6,8 @@ use postil_core::Measured;
 use postil_core::alt_test::{AltTestSettings, Panel, Scoring, alternative_test};
 use serde_json::Value;
 
-use crate::estimate_parity::{data, text};
+use crate::estimate_parity::text;
+use crate::shared::data_with;
 
 /// Humans in the order of the file, and every machine, with answers by number.
 fn panels(set: &Value, numeric: bool) -> (Vec<String>, BTreeMap<String, Panel>) {
@@ -45,7 +46,7 @@ fn panels(set: &Value, numeric: bool) -> (Vec<String>, BTreeMap<String, Panel>) 
 
 #[test]
 fn all_stored_runs_are_equal() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity") else { return };
     let folder = data.join("parity/alt_test");
     let expected: Vec<Value> = serde_json::from_str(&text(&folder.join("expected.json"))).unwrap();
     let mut sets = BTreeMap::new();

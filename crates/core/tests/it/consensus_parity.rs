@@ -1,7 +1,7 @@
 //! Vote shares and Dawid-Skene, digit by digit against crowd-kit 1.4.2.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use postil_core::consensus::{
     Method, Settings, dawid_skene_reference, fit, one_coin_reference, vote_shares, wawa_reference,
@@ -9,16 +9,7 @@ use postil_core::consensus::{
 };
 use postil_core::votes::{Gold, Votes, VotesBuilder};
 
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-pub(crate) fn data() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let folder = PathBuf::from(std::env::var("POSTIL_DATA").unwrap_or_else(|_| default.to_owned()));
-    if folder.join("parity").is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: no parity data in {}; set POSTIL_DATA", folder.display());
-    None
-}
+use crate::shared::data_with;
 
 /// Rows of a plain file, without its header.
 fn rows(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
@@ -67,7 +58,7 @@ fn distance(data: &Path, fixture: &str, set: &Set, classes: usize, posterior: &[
 
 #[test]
 fn vote_shares_equal_the_fixtures() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity") else { return };
     for (name, classes) in SETS {
         let set = load(&data, name, classes);
         let found = distance(&data, &format!("{name}.MajorityVote"), &set, classes, &vote_shares(&set.votes));
@@ -87,7 +78,7 @@ fn skill_distance(data: &Path, fixture: &str, set: &Set, skills: &[f64]) -> f64 
 
 #[test]
 fn weighted_votes_equal_the_fixtures() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity") else { return };
     for (name, classes) in SETS {
         // A tie is the first column's there, and columns stand in the order in which labels come up.
         let (_, answers) = rows(&data.join(format!("crowd/{name}/answers.csv")));
@@ -123,7 +114,7 @@ fn weighted_votes_equal_the_fixtures() {
 /// crowd-kit stops after 19 sweeps on bluebird, 10 on rte and 14 on dog, on the way to a better likelihood.
 #[test]
 fn plain_one_coin_equals_the_fixtures_at_the_sweep_where_they_stop() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity") else { return };
     for ((name, classes), sweeps) in SETS.into_iter().zip([19, 10, 14]) {
         let set = load(&data, name, classes);
         let found = one_coin_reference(&set.votes, sweeps).unwrap();
@@ -143,7 +134,7 @@ fn same_labels(data: &Path, fixture: &str, set: &Set, labels: &[u16]) -> f64 {
 /// Other programs stop early, start elsewhere or use other priors here, so labels are compared, not digits.
 #[test]
 fn labels_are_those_of_the_fixtures_but_for_a_few() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity") else { return };
     for (name, classes) in SETS {
         let set = load(&data, name, classes);
         for (fixture, method, least) in [("MACE", Method::Mace, 0.95), ("GLAD", Method::Glad, 0.95)] {
@@ -161,7 +152,7 @@ fn labels_are_those_of_the_fixtures_but_for_a_few() {
 }
 
 fn plain_dawid_skene_equals_the_fixture(name: &str, classes: usize) {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity") else { return };
     let set = load(&data, name, classes);
     let found = dawid_skene_reference(&set.votes, 300).unwrap();
     let posterior = distance(&data, &format!("{name}.DawidSkene300"), &set, classes, &found.posterior);

@@ -2,22 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use postil_core::crowdlab::{Crowdlab, ModelSettings, Variant, active_scores, fit, fit_with_model};
 use postil_core::label_errors::Probabilities;
 use postil_core::votes::{Gold, Votes, VotesBuilder};
 
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn data() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let folder = PathBuf::from(std::env::var("POSTIL_DATA").unwrap_or_else(|_| default.to_owned()));
-    if folder.join("parity/crowdlab").is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: no parity data in {}; set POSTIL_DATA", folder.display());
-    None
-}
+use crate::shared::data_with;
 
 /// Rows of a file, plain or packed, without the header.
 fn rows(path: &Path) -> Vec<Vec<String>> {
@@ -78,7 +69,7 @@ fn near(what: &str, found: f64, expected: &str) {
 
 #[test]
 fn consensus_qualities_and_weights_equal_the_fixtures() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity/crowdlab") else { return };
     for name in ["hs_brexit", "jn_product"] {
         let set = load(&data, name);
         let folder = data.join(format!("parity/crowdlab/{name}"));
@@ -115,7 +106,7 @@ fn consensus_qualities_and_weights_equal_the_fixtures() {
 
 #[test]
 fn the_quality_of_every_label_equals_the_fixture() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity/crowdlab") else { return };
     let set = load(&data, "hs_brexit");
     let found = set.fit(Variant::Strict);
     for (item, row) in rows(&data.join("parity/crowdlab/hs_brexit/detailed_label_quality.csv")).iter().enumerate() {
@@ -127,7 +118,7 @@ fn the_quality_of_every_label_equals_the_fixture() {
 
 #[test]
 fn active_learning_scores_equal_the_fixture() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity/crowdlab") else { return };
     let set = load(&data, "hs_brexit");
     let text = std::fs::read_to_string(data.join("parity/crowdlab/hs_brexit/activelab.json")).unwrap();
     let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -163,7 +154,7 @@ fn figures(set: &Set, labels: &[u16], posterior: impl Fn(usize, usize) -> f64) -
 #[test]
 #[expect(clippy::print_stderr, reason = "the table for whoever runs it with --no-capture")]
 fn the_repair_beats_the_published_method_where_one_class_is_frequent() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity/crowdlab") else { return };
     for name in ["hs_brexit", "jn_product"] {
         let set = load(&data, name);
         let (strict, repaired) = (set.fit(Variant::Strict), set.fit(Variant::Repaired));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use postil_core::Measured;
 use postil_core::estimate::{
@@ -11,16 +11,7 @@ use postil_core::estimate::{
 };
 use serde_json::Value;
 
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-pub(crate) fn data() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let folder = PathBuf::from(std::env::var("POSTIL_DATA").unwrap_or_else(|_| default.to_owned()));
-    if folder.join("parity").is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: no parity data in {}; set POSTIL_DATA", folder.display());
-    None
-}
+use crate::shared::data_with;
 
 /// The text of a file, unpacked if it is packed.
 pub(crate) fn text(path: &Path) -> String {
@@ -60,7 +51,7 @@ fn greatest(found: &[f64], expected: &[f64]) -> f64 {
 }
 
 fn dsl_case(name: &str) -> Option<(Table, Formula, Settings, Value)> {
-    let folder = data()?.join("parity/dsl");
+    let folder = data_with("parity")?.join("parity/dsl");
     let columns = columns(&folder.join(format!("{name}.csv")));
     let expected: Value = serde_json::from_str(&text(&folder.join(format!("{name}.json")))).unwrap();
     let number = |name: &str| -> Vec<f64> {
@@ -154,7 +145,7 @@ fn our_own_prediction_gives_the_published_answers() {
 }
 
 fn ppi_case(name: &str) -> Option<(Table, Value)> {
-    let folder = data()?.join("parity/ppi");
+    let folder = data_with("parity")?.join("parity/ppi");
     let columns = columns(&folder.join(format!("{name}.csv.gz")));
     let expected: Value = serde_json::from_str(&text(&folder.join("expected.json"))).unwrap();
     let mut frame = Frame::default();

@@ -8,7 +8,8 @@ use postil_core::guarantee::{
 };
 use serde_json::Value;
 
-use crate::estimate_parity::{data, text};
+use crate::estimate_parity::text;
+use crate::shared::data_with;
 
 fn cells(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
     let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
@@ -17,7 +18,7 @@ fn cells(text: &str) -> (Vec<String>, Vec<Vec<String>>) {
 
 #[test]
 fn calibration_and_label_sets_equal_the_fixture() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity") else { return };
     let expected: Value = serde_json::from_str(&text(&data.join("parity/calibration_conformal.json"))).unwrap();
     let (header, rows) = cells(&text(&data.join("parity/crowdlab/hs_brexit/pred_probs.csv")));
     let (_, truth) = cells(&text(&data.join("crowd/hs_brexit/truth.csv")));
@@ -46,8 +47,8 @@ fn calibration_and_label_sets_equal_the_fixture() {
     let heat = temperature(&probabilities, 2, &classes).unwrap();
     close(heat, "temperature", 1e-6);
     let before = calibration(&probabilities, 2, &classes, 0).unwrap();
-    close(before.log_loss, "nll_before", 1e-6);
-    close(before.brier, "brier_before", 1e-6);
+    close(before.log_loss.value().unwrap(), "nll_before", 1e-6);
+    close(before.brier.value().unwrap(), "brier_before", 1e-6);
     close(before.error.value().unwrap(), "ece15_before", 1e-6);
     let heat = figures["temperature"].as_f64().unwrap();
     let after: Vec<f32> = probabilities
@@ -59,8 +60,8 @@ fn calibration_and_label_sets_equal_the_fixture() {
         })
         .collect();
     let after = calibration(&after, 2, &classes, 0).unwrap();
-    close(after.log_loss, "nll_after", 1e-6);
-    close(after.brier, "brier_after", 1e-6);
+    close(after.log_loss.value().unwrap(), "nll_after", 1e-6);
+    close(after.brier.value().unwrap(), "brier_after", 1e-6);
     close(after.error.value().unwrap(), "ece15_after", 1e-6);
 
     for (name, score) in [("lac", ConformalScore::LeastAmbiguous), ("aps_nonrandom", ConformalScore::Adaptive)] {
@@ -88,7 +89,7 @@ fn calibration_and_label_sets_equal_the_fixture() {
 
 #[test]
 fn promises_on_stored_answers_of_a_model_are_kept() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity") else { return };
     // The model's own confidence, which is a poor guide: promises must hold all the same.
     let folder = data.join("llm/uiuc-mrpc");
     let (_, answers) = cells(&text(&folder.join("annotations.csv")));

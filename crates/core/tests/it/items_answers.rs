@@ -82,7 +82,7 @@ fn truth_holds_one_label_per_item() {
 
 #[test]
 fn real_answer_tables_are_read_whole() {
-    let Some(data) = crate::items_inspect::shared_data() else { return };
+    let Some(data) = crate::shared::data_with(".") else { return };
     for name in ["crowd/dog/answers.csv", "llm/css-raop/annotations.csv", "crowd/fact_eval/answers.csv.gz"] {
         let table = read_answers(data.join(name), &AnswerOptions::default()).unwrap();
         assert_eq!(table.report.bad_rows, 0, "{name}: {:?}", table.report);

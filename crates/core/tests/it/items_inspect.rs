@@ -1,20 +1,9 @@
 //! The look at an unknown file, on made-up and on real ones.
 #![allow(clippy::unwrap_used, clippy::format_push_string, clippy::print_stderr)]
 
-use std::path::PathBuf;
-
 use postil_core::items::{ColumnKind as Kind, inspect};
 
-/// The shared data, or a loud notice that tests on it are skipped.
-pub(crate) fn shared_data() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let path = PathBuf::from(std::env::var_os("POSTIL_DATA").unwrap_or_else(|| default.into()));
-    if path.is_dir() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED: no shared data at {}; set POSTIL_DATA", path.display());
-    None
-}
+use crate::shared::data_with;
 
 #[test]
 fn columns_are_told_apart() {
@@ -49,7 +38,7 @@ fn columns_are_told_apart() {
 
 #[test]
 fn real_sets_are_recognised() {
-    let Some(data) = shared_data() else { return };
+    let Some(data) = data_with(".") else { return };
     let mut looked = 0;
     let mut sets: Vec<_> = std::fs::read_dir(data.join("text")).unwrap().map(|entry| entry.unwrap().path()).collect();
     sets.sort();

@@ -8,15 +8,10 @@ use postil_core::label_errors::{
 };
 use serde_json::Value;
 
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+use crate::shared::data_with;
+
 fn folder() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let folder = PathBuf::from(std::env::var("POSTIL_DATA").unwrap_or_else(|_| default.to_owned()));
-    if folder.join("parity/label_issues").is_dir() {
-        return Some(folder.join("parity/label_issues"));
-    }
-    eprintln!("SKIPPED: no parity data in {}; set POSTIL_DATA", folder.display());
-    None
+    Some(data_with("parity/label_issues")?.join("parity/label_issues"))
 }
 
 /// A file, unpacked where only the packed one is there.

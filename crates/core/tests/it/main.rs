@@ -26,3 +26,4 @@ mod ledger_writing;
 mod pairs;
 mod perspective;
 mod redundancy_cases;
+mod shared;

@@ -7,7 +7,7 @@ use postil_core::items::{AnswerOptions, read_answers};
 use postil_core::pairs::{Comparisons, Method, NoisyModel, Outcome, Ranking, Settings, rank};
 use postil_core::{Measured, Random};
 
-use crate::consensus_parity::data;
+use crate::shared::data_with;
 
 struct Llmfao {
     comparisons: Comparisons,
@@ -86,7 +86,7 @@ fn by_sweeps(comparisons: &Comparisons, sweeps: usize) -> Vec<f64> {
 /// what two sweeps give; the maximum of the likelihood lies elsewhere.
 #[test]
 fn the_fixture_of_bradley_terry_is_its_second_sweep_and_ours_is_the_maximum() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity") else { return };
     let set = llmfao(&data);
     let decided = set.comparisons.decided();
     let expected = fixture(&data, "llmfao.BradleyTerry.csv");
@@ -108,7 +108,7 @@ fn the_fixture_of_bradley_terry_is_its_second_sweep_and_ours_is_the_maximum() {
 
 #[test]
 fn the_reference_of_the_noisy_model_is_no_maximum_and_ours_is() {
-    let Some(data) = data() else { return };
+    let Some(data) = data_with("parity") else { return };
     let set = llmfao(&data);
     let decided = set.comparisons.decided();
     let theirs: Vec<f64> = {

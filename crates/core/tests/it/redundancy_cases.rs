@@ -1,20 +1,11 @@
 //! What the rules save on real answers.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use postil_core::redundancy::{Answers, Replay, Rule, Settings, replay};
 
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn data() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let folder = PathBuf::from(std::env::var("POSTIL_DATA").unwrap_or_else(|_| default.to_owned())).join("crowd");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: no answers in {}; set POSTIL_DATA", folder.display());
-    None
-}
+use crate::shared::data_with;
 
 fn run(folder: &Path, name: &str) -> Replay {
     let rows = |file: &str| -> Vec<Vec<String>> {
@@ -50,7 +41,7 @@ fn run(folder: &Path, name: &str) -> Replay {
 
 #[expect(clippy::print_stderr, reason = "the table for whoever runs it with --no-capture")]
 fn compare(names: &[&str]) {
-    let Some(folder) = data() else { return };
+    let Some(folder) = data_with("crowd").map(|data| data.join("crowd")) else { return };
     for name in names {
         let found = run(&folder, name);
         let full = found.full_accuracy.as_ref().unwrap().brief();

@@ -13,8 +13,8 @@ use postil_core::{Digest, Error, Measured};
 use serde_json::json;
 
 use super::aggregate::RepeatsArgument;
-use super::input::{answer_options, listed};
-use super::output::{count, remark, say, say_json, table};
+use super::input::{REFUSALS, answer_options, listed, tell};
+use super::output::{Voice, count, say_json, table};
 use super::simulate;
 
 /// What the labels are.
@@ -73,9 +73,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
-    if arguments.json && arguments.output.as_ref().is_some_and(|output| output.as_os_str() == "-") {
-        anyhow::bail!(Error::task("expected one use of standard output, found `--json` and `-o -`"));
-    }
+    Voice::new(arguments.output.as_deref(), arguments.json)?;
     let mut answers = read(arguments)?;
     let scale = scale(arguments, &mut answers)?;
     let votes = votes(&answers, arguments)?;
@@ -102,20 +100,7 @@ fn read(arguments: &Arguments) -> anyhow::Result<AnswerTable> {
     let (item, annotator, label) =
         (arguments.item.as_deref(), arguments.annotator.as_deref(), arguments.label.as_deref());
     let answers = read_answers(&arguments.answers, &answer_options(item, annotator, label, labels))?;
-    for (number, what) in [
-        (answers.report.bad_rows, "rows could not be read and were left out"),
-        (answers.report.blank_labels, "answers are blank: refusals, which are no votes"),
-    ] {
-        if number > 0 {
-            remark(&format!("note: {} {what}", count(number)));
-        }
-    }
-    if let Some(fault) = answers.report.first_bad.first() {
-        remark(&format!("note: the first is line {}: {}", fault.line, fault.reason));
-    }
-    for variants in &answers.report.label_variants {
-        remark(&format!("note: these labels differ in case or white space alone and are kept apart: {variants:?}"));
-    }
+    tell(&answers.report, REFUSALS);
     if answers.labels.is_empty() || answers.label.is_empty() {
         anyhow::bail!(
             Error::input("expected at least one answer with a label, found none").in_file(&arguments.answers)
@@ -269,16 +254,8 @@ fn as_json(answers: &AnswerTable, found: &Agreement) -> serde_json::Value {
 }
 
 fn show(arguments: &Arguments, answers: &AnswerTable, found: &Agreement) -> anyhow::Result<()> {
-    // Standard output is for the pairs when they go there.
-    let taken = arguments.output.as_ref().is_some_and(|output| output.as_os_str() == "-");
-    let line = |text: &str| {
-        if taken {
-            remark(text);
-            Ok(())
-        } else {
-            say(text)
-        }
-    };
+    let voice = Voice::new(arguments.output.as_deref(), arguments.json)?;
+    let line = |text: &str| voice.say(text);
     let number = |number: usize| count(number as u64);
     let (least, most) = found.answers_per_item;
     let each = if least == most { format!("{most} each") } else { format!("{least} to {most} each") };
@@ -324,10 +301,7 @@ fn show(arguments: &Arguments, answers: &AnswerTable, found: &Agreement) -> anyh
         line(&format!("note: {sentence}"))?;
     }
     line(&format!("\n{}", found.meaning()))?;
-    match &arguments.output {
-        Some(output) if !taken => line(&format!("written: {}", output.display())),
-        _ => Ok(()),
-    }
+    voice.written(arguments.output.as_deref(), "`-o FILE` writes the figures of every pair")
 }
 
 /// The tables of labels, annotators and pairs.

@@ -8,7 +8,7 @@ mod sets;
 
 use std::path::PathBuf;
 
-use postil_core::Error;
+use super::output::Voice;
 
 /// What can be typed after `postil audit`.
 #[derive(Debug, clap::Args)]
@@ -81,15 +81,14 @@ pub(super) struct Arguments {
 
 impl Arguments {
     /// Standard output is for the list when it goes there.
-    fn output_taken(&self) -> bool {
-        self.output.as_ref().is_some_and(|output| output.as_os_str() == "-")
+    fn voice(&self) -> anyhow::Result<Voice> {
+        Voice::new(self.output.as_deref(), self.json)
     }
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
-    if arguments.json && arguments.output_taken() {
-        anyhow::bail!(Error::task("expected one use of standard output, found `--json` and `-o -`"));
-    }
+    // What cannot be written is refused before the work, not after it.
+    arguments.voice()?;
     if arguments.redundancy {
         return redundancy::execute(arguments);
     }
@@ -100,14 +99,4 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         return sets::execute(arguments);
     }
     labels::execute(arguments)
-}
-
-/// Says a line on standard output, or on standard error where the list takes standard output.
-fn line(arguments: &Arguments, text: &str) -> anyhow::Result<()> {
-    if arguments.output_taken() {
-        super::output::remark(text);
-        Ok(())
-    } else {
-        super::output::say(text)
-    }
 }

@@ -3,8 +3,10 @@
 use anyhow::anyhow;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
-use postil_core::items::AnswerOptions;
+use postil_core::items::{AnswerOptions, AnswerReport};
 use postil_core::{Error, Result};
+
+use super::output::{count, remark};
 
 /// Separates labels in a cell with several.
 pub(super) const SEPARATOR: char = '|';
@@ -56,6 +58,25 @@ pub(super) fn listed(labels: &str) -> anyhow::Result<Vec<String>> {
     }
     Ok(labels)
 }
+
+/// Says what a reader left out or found odd; `blank` is what rows without a label are.
+pub(super) fn tell(report: &AnswerReport, blank: &str) {
+    for (number, what) in [(report.bad_rows, "rows could not be read and were left out"), (report.blank_labels, blank)]
+    {
+        if number > 0 {
+            remark(&format!("note: {} {what}", count(number)));
+        }
+    }
+    if let Some(fault) = report.first_bad.first() {
+        remark(&format!("note: the first is line {}: {}", fault.line, fault.reason));
+    }
+    for variants in &report.label_variants {
+        remark(&format!("note: these labels differ in case or white space alone and are kept apart: {variants:?}"));
+    }
+}
+
+/// What blank answers are.
+pub(super) const REFUSALS: &str = "answers are blank: refusals, which are no votes";
 
 /// Reads tables of answers and truth with these columns, where they are given.
 pub(super) fn answer_options(

@@ -8,9 +8,7 @@ mod estimate;
 mod export;
 mod init;
 mod input;
-mod method;
 mod output;
-mod pairs;
 mod plan;
 mod predict;
 mod probabilities;
@@ -18,9 +16,7 @@ mod progress;
 mod report;
 mod run;
 mod simulate;
-mod soft;
 mod train;
-mod with_model;
 
 use std::process::ExitCode;
 

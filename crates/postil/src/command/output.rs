@@ -1,8 +1,10 @@
 //! What goes to standard output and standard error, and the exit code.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
+use postil_core::Error;
 use serde::Serialize;
 
 /// Writes lines to standard output.
@@ -25,6 +27,45 @@ pub(super) fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
 pub(super) fn remark(text: &str) {
     // A closed standard error must not stop the work.
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Where a command's words go: to standard output, or to standard error when a table takes standard output.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Voice {
+    taken: bool,
+}
+
+impl Voice {
+    /// The voice of a command that writes a table to `output`; `-` is standard output.
+    ///
+    /// # Errors
+    /// If JSON is asked for, too, and both would go to standard output.
+    pub(super) fn new(output: Option<&Path>, json: bool) -> anyhow::Result<Self> {
+        let taken = output.is_some_and(|output| output.as_os_str() == "-");
+        if taken && json {
+            anyhow::bail!(Error::task("expected one use of standard output, found `--json` and `-o -`"));
+        }
+        Ok(Self { taken })
+    }
+
+    /// Says a line.
+    pub(super) fn say(self, text: &str) -> anyhow::Result<()> {
+        if self.taken {
+            remark(text);
+            Ok(())
+        } else {
+            say(text)
+        }
+    }
+
+    /// Says where the table went, or what `-o` would do.
+    pub(super) fn written(self, output: Option<&Path>, otherwise: &str) -> anyhow::Result<()> {
+        match output {
+            Some(_) if self.taken => Ok(()),
+            Some(output) => say(&format!("written: {}", output.display())),
+            None => say(otherwise),
+        }
+    }
 }
 
 /// Shows an error with its causes and advice, and chooses the exit code.

@@ -12,7 +12,7 @@ use postil_student::text::{Head, TextModel};
 use serde_json::json;
 
 use super::input::{SEPARATOR, several, text_column};
-use super::output::{count, remark, say, say_json};
+use super::output::{Voice, count, remark, say, say_json};
 use super::progress::Progress;
 use crate::run::Watch;
 use crate::score::{Score, decide};
@@ -52,13 +52,11 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         TableReader::open(&arguments.data, &TableOptions { batch_rows: 65_536, ..TableOptions::default() })?;
     let file = table.name().to_path_buf();
     let output = match &arguments.output {
-        Some(output) if arguments.json && output.as_os_str() == "-" => {
-            anyhow::bail!(Error::task("expected one use of standard output, found `--json` and `-o -`"))
-        }
         Some(output) => Some(output.clone()),
         None if arguments.label.is_some() || arguments.json => None,
         None => Some(PathBuf::from("-")),
     };
+    let voice = Voice::new(output.as_deref(), arguments.json)?;
     let mut scorer = arguments.label.as_ref().map(|column| Scorer::new(&model, column));
     let mut writer: Option<TableWriter> = None;
     let progress = Progress::new();
@@ -132,18 +130,10 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         ));
     }
     if scorer.is_some() {
-        let to = |text: String| {
-            if output.as_ref().is_some_and(|output| output.as_os_str() == "-") {
-                remark(&text);
-                Ok(())
-            } else {
-                say(&text)
-            }
-        };
         for figure in &figures {
-            to(format!("{:<18} {}", figure.name, figure.value.brief()))?;
+            voice.say(&format!("{:<18} {}", figure.name, figure.value.brief()))?;
         }
-        to(format!(
+        voice.say(&format!(
             "(95 % intervals, {} labelled rows)",
             count(scorer.as_ref().map_or(0, |scorer| scorer.score.count()))
         ))?;

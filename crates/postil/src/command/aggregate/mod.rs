@@ -1,20 +1,23 @@
 //! `postil aggregate`
 
+mod method;
+mod model;
+mod pairs;
 mod show;
+mod soft;
 mod write;
 
 use std::path::{Path, PathBuf};
 
 use postil_core::audit::Tally;
-use postil_core::consensus::{self, Consensus, Duplicates, Method, Order};
+use postil_core::consensus::{self, Duplicates, Method, Order};
 use postil_core::items::{AnswerTable, read_answers, read_truth};
 use postil_core::votes::{Gold, GoldEntry, Repeats, Votes, VotesBuilder};
-use postil_core::{Digest, Error};
+use postil_core::{Class, Digest, Error};
 
-use super::input::{answer_options, listed};
-use super::method::Chosen;
-use super::output::{count, remark};
-use super::{pairs, soft, with_model};
+use self::method::Chosen;
+use super::input::{REFUSALS, answer_options, listed, tell};
+use super::output::{Voice, count, remark};
 use crate::report::Figure;
 use crate::score::Score;
 
@@ -101,17 +104,30 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Ranks contestants, if comparisons were given.
-fn ranked(arguments: &Arguments) -> anyhow::Result<bool> {
-    let method = match (arguments.method, &arguments.pairs) {
-        (Chosen::Pairs(method), _) => method,
-        (Chosen::Consensus(Method::Automatic), Some(_)) => postil_core::pairs::Method::default(),
+pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
+    // What cannot be written is refused before the work, not after it.
+    let voice = Voice::new(arguments.output.as_deref(), arguments.json)?;
+    match chosen(arguments)? {
+        Chosen::Pairs(method) => rank(arguments, method),
+        Chosen::Model(method) => model::execute(method, arguments, &Material::read(arguments)?, voice),
+        Chosen::Consensus(method) => fuse(method, arguments, &Material::read(arguments)?, voice),
+    }
+}
+
+/// The method that was asked for; with comparisons the automatic one is the default of those.
+fn chosen(arguments: &Arguments) -> anyhow::Result<Chosen> {
+    match (arguments.method, &arguments.pairs) {
+        (Chosen::Consensus(Method::Automatic), Some(_)) => Ok(Chosen::Pairs(postil_core::pairs::Method::default())),
         (Chosen::Consensus(_) | Chosen::Model(_), Some(_)) => anyhow::bail!(
             Error::task("expected a method for comparisons with `--pairs`, found one for answers")
                 .hint("use bradley-terry, davidson or noisy-bradley-terry")
         ),
-        (Chosen::Consensus(_) | Chosen::Model(_), None) => return Ok(false),
-    };
+        (method, _) => Ok(method),
+    }
+}
+
+/// Ranks contestants by comparisons.
+fn rank(arguments: &Arguments, method: postil_core::pairs::Method) -> anyhow::Result<()> {
     let given = [
         ("--gold", arguments.gold.is_some()),
         ("--truth", arguments.truth.is_some()),
@@ -132,55 +148,49 @@ fn ranked(arguments: &Arguments) -> anyhow::Result<bool> {
         output: arguments.output.as_deref(),
         annotators: arguments.annotators.as_deref(),
         json: arguments.json,
-    })?;
-    Ok(true)
+    })
 }
 
-pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
-    if ranked(arguments)? {
-        return Ok(());
+/// What answers are fused from.
+struct Material {
+    answers: AnswerTable,
+    votes: Votes,
+    gold: Gold,
+}
+
+impl Material {
+    fn read(arguments: &Arguments) -> anyhow::Result<Self> {
+        let labels = arguments.labels.as_deref().map(listed).transpose()?;
+        let answers = read(arguments, labels)?;
+        tell(&answers.report, REFUSALS);
+        let votes = votes(&answers, arguments)?;
+        let gold = match &arguments.gold {
+            Some(path) => known(path, &answers, "gold")?,
+            None => Gold::none(),
+        };
+        Ok(Self { answers, votes, gold })
     }
-    let labels = arguments.labels.as_deref().map(listed).transpose()?;
-    let answers = read(arguments, labels)?;
-    for (number, what) in [
-        (answers.report.bad_rows, "rows could not be read and were left out"),
-        (answers.report.blank_labels, "answers are blank: refusals, which are no votes"),
-    ] {
-        if number > 0 {
-            remark(&format!("note: {} {what}", count(number)));
+
+    /// Scores labels and posteriors on the truth, without the items that are gold.
+    fn score(&self, arguments: &Arguments, labels: &[Class], posterior: &[f32]) -> anyhow::Result<Vec<Figure>> {
+        let Some(path) = &arguments.truth else { return Ok(Vec::new()) };
+        let classes = self.votes.classes();
+        let mut tally = Tally::new(classes);
+        for entry in known(path, &self.answers, "truth")?.entries() {
+            if self.gold.class(entry.decision).is_none() {
+                let decision = entry.decision as usize;
+                let row = &posterior[decision * classes..(decision + 1) * classes];
+                tally.add(entry.class, labels[decision], Some(row), entry.inclusion.map_or(1.0, |p| 1.0 / p));
+            }
         }
+        let basis = format!("{} items of {} that were not used as gold", count(tally.count()), path.display());
+        Ok(Score::Single(tally, arguments.ordered).figures(&basis))
     }
-    if let Some(fault) = answers.report.first_bad.first() {
-        remark(&format!("note: the first is line {}: {}", fault.line, fault.reason));
-    }
-    for variants in &answers.report.label_variants {
-        remark(&format!("note: these labels differ in case or white space alone and are kept apart: {variants:?}"));
-    }
-    let votes = votes(&answers, arguments)?;
-    let gold = match &arguments.gold {
-        Some(path) => known(path, &answers, "gold")?,
-        None => Gold::none(),
-    };
-    let method = match arguments.method {
-        Chosen::Consensus(method) => method,
-        Chosen::Pairs(_) => unreachable!("comparisons were ranked above"),
-        Chosen::Model(method) => {
-            let truth = arguments.truth.as_ref().map(|path| known(path, &answers, "truth")).transpose()?;
-            let request = with_model::Request {
-                method: method.name(),
-                probs: &arguments.probs,
-                answers: &answers,
-                votes: &votes,
-                gold: &gold,
-                truth: truth.as_ref(),
-                output: arguments.output.as_deref(),
-                annotators: arguments.annotators.as_deref(),
-                seed: arguments.seed,
-                json: arguments.json,
-            };
-            return with_model::execute(method, &request);
-        }
-    };
+}
+
+/// Fuses answers and shows what came of it.
+fn fuse(method: Method, arguments: &Arguments, material: &Material, voice: Voice) -> anyhow::Result<()> {
+    let Material { answers, votes, gold } = material;
     if !arguments.probs.is_empty() {
         anyhow::bail!(
             Error::task(format!("`{}` takes no probabilities of a model", method.name()))
@@ -195,30 +205,24 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let settings = consensus::Settings {
         seed: arguments.seed,
-        order: order(arguments, &answers),
+        order: order(arguments, answers),
         duplicates: if arguments.keep_duplicates { Duplicates::Keep } else { Duplicates::Discount },
         ..consensus::Settings::default()
     };
-    let consensus = consensus::fit(&votes, &gold, method, &settings)?;
-    let figures = match &arguments.truth {
-        Some(path) => score(path, &answers, &gold, &consensus)?,
-        None => Vec::new(),
-    };
+    let consensus = consensus::fit(votes, gold, method, &settings)?;
+    let figures = material.score(arguments, &consensus.labels, &consensus.posterior)?;
     if let Some(output) = &arguments.output {
-        if arguments.json && output.as_os_str() == "-" {
-            anyhow::bail!(Error::task("expected one use of standard output, found `--json` and `-o -`"));
-        }
-        write::labels(output, &answers, &votes, &consensus)?;
+        write::labels(output, answers, votes, (&consensus.labels, &consensus.posterior, &consensus.tied))?;
     }
     if let Some(output) = &arguments.annotators {
-        write::annotators(output, &answers, &consensus)?;
+        write::annotators(output, answers, &consensus)?;
     }
     if let Some(path) = &arguments.soft {
-        soft::write_shares(path, &answers, &votes)?;
+        soft::write_shares(path, answers, votes)?;
     }
     let given = arguments.labels.is_some();
-    let distances = arguments.soft_truth.as_deref().map(|path| soft::score(path, &answers, &votes, &consensus, given));
-    show::show(arguments, &answers, &votes, &gold, &consensus, &figures, distances.transpose()?.as_ref())
+    let distances = arguments.soft_truth.as_deref().map(|path| soft::score(path, answers, votes, &consensus, given));
+    show::show(arguments, material, &consensus, &figures, distances.transpose()?.as_ref(), voice)
 }
 
 fn read(arguments: &Arguments, labels: Option<Vec<String>>) -> anyhow::Result<AnswerTable> {
@@ -293,17 +297,4 @@ fn order(arguments: &Arguments, answers: &AnswerTable) -> Order {
     } else {
         Order::None
     }
-}
-
-fn score(path: &Path, answers: &AnswerTable, gold: &Gold, consensus: &Consensus) -> anyhow::Result<Vec<Figure>> {
-    let truth = known(path, answers, "truth")?;
-    let classes = answers.labels.len();
-    let mut tally = Tally::new(classes);
-    for entry in truth.entries().iter().filter(|entry| gold.class(entry.decision).is_none()) {
-        let decision = entry.decision as usize;
-        let row = &consensus.posterior[decision * classes..(decision + 1) * classes];
-        tally.add(entry.class, consensus.labels[decision], Some(row), entry.inclusion.map_or(1.0, |p| 1.0 / p));
-    }
-    let basis = format!("{} items of {} that were not used as gold", count(tally.count()), path.display());
-    Ok(Score::Single(tally, false).figures(&basis))
 }

@@ -2,36 +2,40 @@
 
 use postil_core::consensus::{Consensus, Warning};
 use postil_core::items::AnswerTable;
-use postil_core::votes::{Gold, Votes};
 use serde_json::json;
 
-use super::super::output::{count, remark, say, say_json, table};
-use super::super::soft;
-use super::Arguments;
+use super::super::output::{Voice, count, remark, say_json, table};
+use super::soft;
+use super::{Arguments, Material};
 use crate::report::Figure;
 
 /// Annotators listed on a terminal.
-const SHOWN: usize = 20;
+pub(super) const SHOWN: usize = 20;
+/// What the accuracies of annotators rest on.
+pub(super) const BASIS: &str =
+    "(95 % intervals; each annotator's answers against posteriors that they helped to make, so they lean upwards)";
 /// Nearly constant annotators named one by one.
 const NAMED: usize = 3;
+
+/// Figures as a JSON object.
+pub(super) fn by_name(figures: &[Figure]) -> anyhow::Result<serde_json::Map<String, serde_json::Value>> {
+    let entry = |figure: &Figure| Ok((figure.name.replace([' ', '-'], "_"), serde_json::to_value(&figure.value)?));
+    figures.iter().map(entry).collect()
+}
 
 /// Prints the result, for people or as JSON.
 pub(super) fn show(
     arguments: &Arguments,
-    answers: &AnswerTable,
-    votes: &Votes,
-    gold: &Gold,
+    material: &Material,
     consensus: &Consensus,
     figures: &[Figure],
     distances: Option<&soft::SoftScores>,
+    voice: Voice,
 ) -> anyhow::Result<()> {
+    let Material { answers, votes, gold } = material;
     let warnings: Vec<String> = consensus.warnings.iter().map(|warning| in_words(warning, answers)).collect();
     if arguments.json {
-        let name = |figure: &Figure| figure.name.replace([' ', '-'], "_");
-        let truth: serde_json::Map<String, serde_json::Value> = figures
-            .iter()
-            .map(|figure| Ok((name(figure), serde_json::to_value(&figure.value)?)))
-            .collect::<anyhow::Result<_>>()?;
+        let truth = by_name(figures)?;
         let annotators: Vec<_> = answers
             .annotators
             .iter()
@@ -72,16 +76,7 @@ pub(super) fn show(
             "annotator_reliability": annotators,
         }));
     }
-    // Standard output is for the labels when they go there.
-    let taken = arguments.output.as_ref().is_some_and(|output| output.as_os_str() == "-");
-    let line = |text: &str| {
-        if taken {
-            remark(text);
-            Ok(())
-        } else {
-            say(text)
-        }
-    };
+    let line = |text: &str| voice.say(text);
     let mut constant = 0;
     for (warning, text) in consensus.warnings.iter().zip(&warnings) {
         constant += usize::from(matches!(warning, Warning::NearConstant { .. }));
@@ -144,14 +139,11 @@ pub(super) fn show(
         })
         .collect();
     line(&format!("\n{}", table(&["annotator", "answers", "accuracy by the consensus"], &rows)))?;
+    line(BASIS)?;
     if order.len() > SHOWN {
         line(&format!("and {} more; `--annotators FILE` writes all", order.len() - SHOWN))?;
     }
-    match &arguments.output {
-        Some(output) if !taken => line(&format!("written: {}", output.display())),
-        Some(_) => Ok(()),
-        None => line("`-o FILE` writes the labels with their probabilities"),
-    }
+    voice.written(arguments.output.as_deref(), "`-o FILE` writes the labels with their probabilities")
 }
 
 /// A warning with the names of annotators and labels in place of their numbers.

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::super::input::answer_options;
 use super::super::output::{count, remark, say_json, table};
-use super::{Arguments, known, line};
+use super::{Arguments, known};
 
 /// The half-width at 95 % that the check is planned for.
 const HALF_WIDTH: f64 = 0.03;
@@ -123,19 +123,16 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             "output": arguments.output,
         }));
     }
-    line(
-        arguments,
-        &format!(
-            "{} labels judged by {} judges; at least one disagrees on {}",
-            count(found.items as u64),
-            answers.annotators.len(),
-            count(found.flagged.len() as u64)
-        ),
-    )?;
+    arguments.voice()?.say(&format!(
+        "{} labels judged by {} judges; at least one disagrees on {}",
+        count(found.items as u64),
+        answers.annotators.len(),
+        count(found.flagged.len() as u64)
+    ))?;
     if found.unjudged > 0 {
-        line(arguments, &format!("{} labels were not judged", count(found.unjudged as u64)))?;
+        arguments.voice()?.say(&format!("{} labels were not judged", count(found.unjudged as u64)))?;
     }
-    line(arguments, &format!("share of wrong labels: {}", found.error_rate))?;
+    arguments.voice()?.say(&format!("share of wrong labels: {}", found.error_rate))?;
     let rows: Vec<Vec<String>> = found
         .plan
         .strata
@@ -150,7 +147,10 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             ]
         })
         .collect();
-    line(arguments, &format!("\n{}", table(&["judges", "items", "to check", "checked", "wrong"], &rows)))?;
+    arguments.voice()?.say(&format!("\n{}", table(&["judges", "items", "to check", "checked", "wrong"], &rows)))?;
+    if found.plan.strata.iter().any(|one| one.checked > 0) {
+        arguments.voice()?.say("(95 % intervals, by the checked items of each row)")?;
+    }
     let rows: Vec<Vec<String>> = found
         .flagged
         .iter()
@@ -166,11 +166,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         })
         .collect();
     if !rows.is_empty() {
-        line(arguments, &format!("\n{}", table(&["item", "given", "suggested", "disagree", "score"], &rows)))?;
+        arguments.voice()?.say(&format!("\n{}", table(&["item", "given", "suggested", "disagree", "score"], &rows)))?;
     }
-    match &arguments.output {
-        Some(output) if !arguments.output_taken() => line(arguments, &format!("written: {}", output.display())),
-        Some(_) => Ok(()),
-        None => line(arguments, "`-o FILE` writes the list, with the items to check marked"),
-    }
+    arguments.voice()?.written(arguments.output.as_deref(), "`-o FILE` writes the list, with the items to check marked")
 }

@@ -7,7 +7,7 @@ use postil_core::label_errors::{Checked, Hierarchy, NO_LABEL};
 use postil_core::table::{Format, TableOptions, TableReader};
 use postil_core::{Class, Error};
 
-use super::super::input::{answer_options, text_column};
+use super::super::input::{answer_options, tell, text_column};
 use super::super::output::{count, remark};
 use super::Arguments;
 
@@ -18,20 +18,9 @@ pub(super) fn given(arguments: &Arguments) -> anyhow::Result<TruthTable> {
     if given.label.is_empty() {
         anyhow::bail!(Error::input("expected at least one item with a label, found none").in_file(&arguments.labels));
     }
-    for (number, what) in [
-        (given.report.bad_rows, "rows could not be read and were left out"),
-        (given.report.blank_labels, "items have no label and were left out"),
-        (given.repeated_rows, "rows repeat an item with the same label and count once"),
-    ] {
-        if number > 0 {
-            remark(&format!("note: {} {what}", count(number)));
-        }
-    }
-    if let Some(fault) = given.report.first_bad.first() {
-        remark(&format!("note: the first is line {}: {}", fault.line, fault.reason));
-    }
-    for variants in &given.report.label_variants {
-        remark(&format!("note: these labels differ in case or white space alone and are kept apart: {variants:?}"));
+    tell(&given.report, "items have no label and were left out");
+    if given.repeated_rows > 0 {
+        remark(&format!("note: {} rows repeat an item with the same label and count once", count(given.repeated_rows)));
     }
     Ok(given)
 }

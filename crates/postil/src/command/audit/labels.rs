@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::super::input::text_column;
 use super::super::output::{count, remark, say_json, table};
 use super::super::probabilities::ProbabilityTable;
-use super::{Arguments, known, line};
+use super::{Arguments, known};
 
 /// Labels with the probabilities of a model that has not seen them.
 struct Material {
@@ -305,7 +305,8 @@ fn show(
     depths: &[Depth],
     yields: &[Yield],
 ) -> anyhow::Result<()> {
-    let line = |text: &str| line(arguments, text);
+    let voice = arguments.voice()?;
+    let line = |text: &str| voice.say(text);
     let name = |class: Class| material.labels[usize::from(class)].clone();
     if material.without > 0 {
         remark(&format!(
@@ -344,6 +345,7 @@ fn show(
         .collect();
     if !rows.is_empty() {
         line(&format!("\n{}", table(&["given -> meant", "labels", "of the given"], &rows)))?;
+        line("(the model's calibrated counts)")?;
     }
     let rows: Vec<Vec<String>> = found
         .issues
@@ -383,9 +385,11 @@ fn show(
             &["first", "wrong, by the model"]
         };
         line(&format!("\n{}", table(header, &rows)))?;
-        if !by_check {
-            line("(nobody has checked any: `--checked FILE` with item and is_error gives the true share)")?;
-        }
+        line(if by_check {
+            "(95 % intervals; what the check says is the one to trust)"
+        } else {
+            "(95 % intervals; nobody has checked any: `--checked FILE` with item and is_error gives the true share)"
+        })?;
     }
     if !yields.is_empty() {
         let rows: Vec<Vec<String>> = yields
@@ -401,10 +405,7 @@ fn show(
             })
             .collect();
         line(&format!("\n{}", table(&["order", "looked at", "errors", "share wrong", "of all errors"], &rows)))?;
+        line("(95 % intervals, over the labels whose truth is known)")?;
     }
-    match &arguments.output {
-        Some(output) if !arguments.output_taken() => line(&format!("written: {}", output.display())),
-        Some(_) => Ok(()),
-        None => line("`-o FILE` writes the list"),
-    }
+    arguments.voice()?.written(arguments.output.as_deref(), "`-o FILE` writes the list")
 }

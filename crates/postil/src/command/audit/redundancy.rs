@@ -11,21 +11,14 @@ use postil_core::table::TableWriter;
 use postil_core::{Class, Error};
 use serde_json::json;
 
-use super::super::input::answer_options;
+use super::super::input::{REFUSALS, answer_options, tell};
 use super::super::output::{count, remark, say_json, table};
-use super::{Arguments, line};
+use super::Arguments;
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let options = answer_options(arguments.item.as_deref(), None, arguments.label.as_deref(), None);
     let answers = read_answers(&arguments.labels, &options)?;
-    for (number, what) in [
-        (answers.report.bad_rows, "rows could not be read and were left out"),
-        (answers.report.blank_labels, "answers are blank: refusals, which are no answers"),
-    ] {
-        if number > 0 {
-            remark(&format!("note: {} {what}", count(number)));
-        }
-    }
+    tell(&answers.report, REFUSALS);
     if answers.label.is_empty() {
         anyhow::bail!(Error::input("expected at least one answer with a label, found none").in_file(&arguments.labels));
     }
@@ -108,14 +101,15 @@ fn write(path: &std::path::Path, answers: &AnswerTable, advice: &[Advice]) -> an
 }
 
 fn show(arguments: &Arguments, found: &Replay, items: usize, stop: usize) -> anyhow::Result<()> {
-    let line = |text: &str| line(arguments, text);
+    let voice = arguments.voice()?;
+    let line = |text: &str| voice.say(text);
     line(&format!(
         "{} answers about {} items, replayed in their order",
         count(found.answers as u64),
         count(found.items as u64)
     ))?;
     if let Some(full) = &found.full_accuracy {
-        line(&format!("all answers: accuracy {}", full.brief()))?;
+        line(&format!("all answers: accuracy {full}"))?;
     }
     let rows: Vec<Vec<String>> = found
         .rules
@@ -137,7 +131,8 @@ fn show(arguments: &Arguments, found: &Replay, items: usize, stop: usize) -> any
     }
     line(&format!("\n{}", table(&header, &rows)))?;
     line(&format!(
-        "(* saves most while at most {} % of the labels may change; learnt on one half of the items, measured on the other)",
+        "(* saves most while at most {} % of the labels may change; learnt on one half of the items, measured on the other; \
+         95 % intervals)",
         100.0 * arguments.target_loss
     ))?;
     line(&format!(
@@ -146,9 +141,5 @@ fn show(arguments: &Arguments, found: &Replay, items: usize, stop: usize) -> any
         count(stop as u64),
         count(items as u64)
     ))?;
-    match &arguments.output {
-        Some(output) if !arguments.output_taken() => line(&format!("written: {}", output.display())),
-        Some(_) => Ok(()),
-        None => line("`-o FILE` writes the advice for every item"),
-    }
+    arguments.voice()?.written(arguments.output.as_deref(), "`-o FILE` writes the advice for every item")
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::super::input::several;
 use super::super::output::{count, remark, say_json, table};
 use super::super::probabilities::ProbabilityTable;
-use super::{Arguments, known, line};
+use super::{Arguments, known};
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let Some(path) = &arguments.probs else {
@@ -93,10 +93,11 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             "output": arguments.output,
         }));
     }
-    line(
-        arguments,
-        &format!("{} items, {} labels each a question of its own", count(kept.len() as u64), labels.len()),
-    )?;
+    arguments.voice()?.say(&format!(
+        "{} items, {} labels each a question of its own",
+        count(kept.len() as u64),
+        labels.len()
+    ))?;
     let rows: Vec<Vec<String>> = labels
         .iter()
         .zip(&found.estimated)
@@ -108,7 +109,8 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             vec![label.clone(), shown]
         })
         .collect();
-    line(arguments, &format!("\n{}", table(&["label", "wrong decisions"], &rows)))?;
+    arguments.voice()?.say(&format!("\n{}", table(&["label", "wrong decisions"], &rows)))?;
+    arguments.voice()?.say("(95 % intervals, by out-of-sample probabilities alone; no decision was checked)")?;
     let rows: Vec<Vec<String>> = found
         .issues
         .iter()
@@ -122,14 +124,11 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         })
         .collect();
     if !rows.is_empty() {
-        line(arguments, &format!("\n{}", table(&["item", "change", "P(wrong)"], &rows)))?;
+        arguments.voice()?.say(&format!("\n{}", table(&["item", "change", "P(wrong)"], &rows)))?;
     }
-    line(
-        arguments,
-        &format!(
-            "{} decisions about {} items are listed",
-            count(found.issues.len() as u64),
-            count(found.items.len() as u64)
-        ),
-    )
+    arguments.voice()?.say(&format!(
+        "{} decisions about {} items are listed",
+        count(found.issues.len() as u64),
+        count(found.items.len() as u64)
+    ))
 }

@@ -8,6 +8,7 @@ use postil_core::estimate::{
     prediction_powered_quantile, regress, shares,
 };
 
+use super::super::output::Voice;
 use super::show;
 use super::source::Columns;
 
@@ -154,17 +155,14 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         table(input, arguments)?
     };
     let all = estimates(arguments, &table, &outcome)?;
-    let taken = arguments.output.as_ref().is_some_and(|output| output.as_os_str() == "-");
-    if taken && arguments.json {
-        anyhow::bail!(Error::task("expected one use of standard output, found `--json` and `-o -`"));
-    }
+    let voice = Voice::new(arguments.output.as_deref(), arguments.json)?;
     if let Some(output) = &arguments.output {
         show::write(output, &all)?;
     }
     if arguments.json {
         return super::super::output::say_json(&serde_json::json!({ "bad_rows": bad_rows, "estimates": all }));
     }
-    show::estimates(&all, taken)
+    show::estimates(&all, voice)
 }
 
 /// The table of a file, with its outcome.

@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Field, Schema};
 use postil_core::guarantee::{GoldCheck, Promise, PromiseSettings, promise};
 use postil_core::table::TableWriter;
 
-use super::super::output::{count, remark, say, say_json, table};
+use super::super::output::{Voice, count, say_json, table};
 use super::labels::Labels;
 
 #[derive(Debug, clap::Args)]
@@ -39,6 +39,7 @@ pub(super) struct Arguments {
 const SHOWN: usize = 10;
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
+    let voice = Voice::new(arguments.output.as_deref(), arguments.json)?;
     let labels = Labels::read(&arguments.labels, false)?;
     let gold: Vec<GoldCheck> = labels
         .judge(&arguments.gold, arguments.random_sample)?
@@ -52,23 +53,12 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let settings = PromiseSettings { risk: arguments.risk, confidence: arguments.confidence };
     let found = promise(&labels.confidence, &gold, &settings)?;
     if let Some(output) = &arguments.output {
-        if arguments.json && output.as_os_str() == "-" {
-            anyhow::bail!(postil_core::Error::task("expected one use of standard output, found `--json` and `-o -`"));
-        }
         write(output, &labels, &found)?;
     }
     if arguments.json {
         return say_json(&found);
     }
-    let taken = arguments.output.as_ref().is_some_and(|output| output.as_os_str() == "-");
-    let line = |text: &str| {
-        if taken {
-            remark(text);
-            Ok(())
-        } else {
-            say(text)
-        }
-    };
+    let line = |text: &str| voice.say(text);
     line(&found.sentence)?;
     line(&format!("share accepted        {}", found.share))?;
     line(&format!("wrong among accepted  {}", found.error))?;

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use arrow_array::{RecordBatch, StringArray, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
-use postil_core::Error;
 use postil_core::guarantee::{ConformalScore, LabelSets, SetRule, calibration, label_sets, temperature};
 use postil_core::table::TableWriter;
 use serde_json::json;
 
-use super::super::output::{count, remark, say, say_json, table};
+use super::super::output::{Voice, count, say_json, table};
 use super::labels::Labels;
 
 /// How unlikely a label is.
@@ -58,6 +57,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
+    let voice = Voice::new(arguments.output.as_deref(), arguments.json)?;
     let labels = Labels::read(&arguments.labels, true)?;
     let gold = labels.judge(&arguments.gold, arguments.random_sample)?;
     let classes = labels.classes.len();
@@ -87,9 +87,6 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let figures = calibration(&probabilities, classes, &truth, 0)?;
     let heat = temperature(&probabilities, classes, &truth)?;
     if let Some(output) = &arguments.output {
-        if arguments.json && output.as_os_str() == "-" {
-            anyhow::bail!(Error::task("expected one use of standard output, found `--json` and `-o -`"));
-        }
         write(output, &labels, &sets)?;
     }
     if arguments.json {
@@ -100,15 +97,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             "temperature": heat,
         }));
     }
-    let taken = arguments.output.as_ref().is_some_and(|output| output.as_os_str() == "-");
-    let line = |text: &str| {
-        if taken {
-            remark(text);
-            Ok(())
-        } else {
-            say(text)
-        }
-    };
+    let line = |text: &str| voice.say(text);
     line(&format!(
         "sets that contain the true label at least {:.0} times in 100{}: {:.2} labels on average",
         100.0 * arguments.coverage,
@@ -133,11 +122,8 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         .collect();
     line(&format!("\n{}", table(&["labels in the set", "size", "items"], &rows)))?;
     line(&format!(
-        "\ncalibration error {} (about {:.3} is chance); temperature {heat:.3}, log-loss {:.4}, Brier {:.4}",
-        figures.error.brief(),
-        figures.noise,
-        figures.log_loss,
-        figures.brier
+        "\ncalibration error  {} (about {:.3} is chance)\nlog-loss           {}\nBrier score        {}\ntemperature that would suit the gold: {heat:.3}",
+        figures.error, figures.noise, figures.log_loss, figures.brier
     ))
 }
 

@@ -9,18 +9,11 @@ use postil_core::Measured;
 use postil_core::estimate::{Estimates, Term};
 use postil_core::table::TableWriter;
 
-use super::super::output::{count, remark, say, table};
+use super::super::output::{Voice, count, remark, table};
 
 /// Shows estimates one below the other.
-pub(super) fn estimates(all: &[Estimates], taken: bool) -> anyhow::Result<()> {
-    let line = |text: &str| {
-        if taken {
-            remark(text);
-            Ok(())
-        } else {
-            say(text)
-        }
-    };
+pub(super) fn estimates(all: &[Estimates], voice: Voice) -> anyhow::Result<()> {
+    let line = |text: &str| voice.say(text);
     let mut noted: Vec<&str> = Vec::new();
     for (number, one) in all.iter().enumerate() {
         for note in &one.notes {

@@ -261,7 +261,7 @@ fn confused(errors: &ErrorSummary, palette: &Palette<'_>) -> Markup {
     html! {
         div class="scroll" role="region" tabindex="0" aria-label="Confused labels" {
             table {
-                caption { "What is probably given for what." }
+                caption { "What is probably given for what, by the model's calibrated counts." }
                 thead { tr {
                     th scope="col" { "Written" } th scope="col" { "Probably meant" }
                     th scope="col" class="number" { "Labels" } th scope="col" class="share" { "Of the labels written" }

@@ -4,7 +4,7 @@
 use postil_core::consensus;
 use postil_core::pairs;
 
-use super::with_model::ModelMethod;
+use super::model::ModelMethod;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use postil_core::votes::Repeats;
 use postil_core::{Error, Measured};
 use serde_json::json;
 
-use super::input::text_column;
-use super::output::{count, remark, say, say_json, table};
+use super::super::input::text_column;
+use super::super::output::{Voice, count, remark, say_json, table};
 
 /// What a ranking is made from and where it goes.
 pub(super) struct Wanted<'a> {
@@ -52,9 +52,6 @@ struct Read {
 }
 
 pub(super) fn execute(wanted: &Wanted<'_>) -> anyhow::Result<()> {
-    if wanted.json && wanted.output.is_some_and(|output| output.as_os_str() == "-") {
-        anyhow::bail!(Error::task("expected one use of standard output, found `--json` and `-o -`"));
-    }
     let read = read(wanted)?;
     for (number, what) in [
         (read.bad, "comparisons could not be read and were left out"),
@@ -372,15 +369,8 @@ fn as_json(read: &Read, ranking: &Ranking) -> serde_json::Value {
 const SHOWN: usize = 20;
 
 fn show(wanted: &Wanted<'_>, read: &Read, ranking: &Ranking) -> anyhow::Result<()> {
-    let taken = wanted.output.is_some_and(|output| output.as_os_str() == "-");
-    let line = |text: &str| {
-        if taken {
-            remark(text);
-            Ok(())
-        } else {
-            say(text)
-        }
-    };
+    let voice = Voice::new(wanted.output, wanted.json)?;
+    let line = |text: &str| voice.say(text);
     line(&format!(
         "{} comparisons ({} ties) of {} contestants by {} annotators; {}",
         count(ranking.comparisons),
@@ -442,10 +432,7 @@ fn show(wanted: &Wanted<'_>, read: &Read, ranking: &Ranking) -> anyhow::Result<(
         line(&format!("note: {warning}"))?;
     }
     line(
-        "Intervals take every comparison as drawn by itself; where few annotators judge the same pairs again they run narrow.",
+        "Intervals are at 95 % and take every comparison as drawn by itself; where few annotators judge the same pairs again they run narrow.",
     )?;
-    match wanted.output {
-        Some(output) if !taken => line(&format!("written: {}", output.display())),
-        _ => Ok(()),
-    }
+    voice.written(wanted.output, "`-o FILE` writes the ranking")
 }

@@ -13,8 +13,8 @@ use postil_core::table::{TableOptions, TableReader, TableWriter};
 use postil_core::votes::Votes;
 use postil_core::{Error, Measured};
 
-use super::input::text_column;
-use super::output::{count, remark, table};
+use super::super::input::text_column;
+use super::super::output::{count, remark, table};
 
 /// Writes the shares of the raw votes, so that disagreement is kept: item, p_LABEL..., n, entropy.
 pub(super) fn write_shares(path: &Path, answers: &AnswerTable, votes: &Votes) -> anyhow::Result<()> {
