@@ -178,9 +178,11 @@ fn clitic(text: &str, start: usize) -> Option<usize> {
     let mark = apostrophe(text, start)?;
     let after = start + mark;
     let before = text[..start].chars().next_back()?;
-    let letter = matches!(text.as_bytes().get(after), Some(b's' | b'S'));
-    let ends = !matches!(step(text, after + 1).0, Kind::Letter | Kind::Digit | Kind::Connector | Kind::Extend);
-    (letter && ends && before.is_alphanumeric()).then_some(after + 1)
+    if !matches!(text.as_bytes().get(after), Some(b's' | b'S')) || !before.is_alphanumeric() {
+        return None;
+    }
+    let goes_on = matches!(step(text, after + 1).0, Kind::Letter | Kind::Digit | Kind::Connector | Kind::Extend);
+    (!goes_on).then_some(after + 1)
 }
 
 /// The length of the apostrophe at a byte.
