@@ -18,10 +18,11 @@
 
 mod csv;
 mod jsonl;
-mod open;
+pub(crate) mod open;
 mod parquet;
 mod read;
 mod split;
+mod stream;
 pub(crate) mod text;
 mod window;
 mod write;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 
 pub use read::{BadRow, Chunk, TableOptions, TableReader};
+pub use stream::open_stream;
 pub use write::TableWriter;
 
 /// The longest row that is accepted, in bytes of the file.
