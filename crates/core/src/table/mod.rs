@@ -18,12 +18,13 @@
 
 mod csv;
 mod jsonl;
-mod open;
+pub(crate) mod open;
 mod parquet;
 mod read;
 mod split;
 pub(crate) mod text;
 mod window;
+pub(crate) mod whole;
 mod write;
 
 use std::fmt;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
+pub(crate) use read::utf8_reason;
 pub use read::{BadRow, Chunk, TableOptions, TableReader};
 pub use write::TableWriter;
 
