@@ -53,9 +53,12 @@ impl Lines {
         }
         self.number += 1;
         if count as u64 == limit {
-            return Err(Error::input(format!("expected lines of at most {} MiB, found a longer one", LONGEST_ROW >> 20))
-                .in_file(&self.name)
-                .at_line(self.number));
+            return Err(Error::input(format!(
+                "expected lines of at most {} MiB, found a longer one",
+                LONGEST_ROW >> 20
+            ))
+            .in_file(&self.name)
+            .at_line(self.number));
         }
         if self.buffer.last() == Some(&b'\n') {
             self.buffer.pop();
@@ -65,6 +68,11 @@ impl Lines {
             }
         }
         Ok(Some(&self.buffer))
+    }
+
+    /// The last line as bytes.
+    pub(super) fn last(&self) -> &[u8] {
+        &self.buffer
     }
 
     /// The next line as text.

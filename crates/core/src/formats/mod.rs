@@ -1,6 +1,6 @@
 //! Annotated text in the formats of the field, read and written document by document.
 //!
-//! A [`DocumentReader`] turns any of them into a stream of [`Document`]s and a [`DocumentWriter`] turns documents into
+//! A [`DocumentReader`] turns any of them into a stream of [`Document`](crate::Document)s and a [`DocumentWriter`] turns documents into
 //! any of them, in memory that does not grow with the file beyond 16 bytes for every id. Nothing alters a text. What a
 //! format cannot carry, and what had to be repaired, refused or left out, is counted in [`Remarks`] with the first
 //! examples of each kind.
@@ -63,9 +63,6 @@ pub use patterns::{Pattern, read_patterns};
 pub use reader::{Annotations, DocumentReader, ReadOptions, ReadReport};
 pub use remarks::{Effect, Occurrence, Remark, RemarkKind, Remarks};
 pub use writer::{DocumentWriter, WriteOptions, WriteReport};
-
-#[expect(unused_imports, reason = "named in the documentation of this module")]
-use crate::document::Document;
 
 /// A format of annotated text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

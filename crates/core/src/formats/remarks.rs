@@ -226,7 +226,11 @@ impl Remarks {
         let remark = self.of(kind);
         remark.count += 1;
         if remark.first.len() < FIRST {
-            remark.first.push(Occurrence { document: document.to_owned(), line: line.into(), detail: shorten(detail()) });
+            remark.first.push(Occurrence {
+                document: document.to_owned(),
+                line: line.into(),
+                detail: shorten(detail()),
+            });
         }
     }
 

@@ -71,7 +71,8 @@ pub(super) fn settle(
     for (span, (start, end)) in raw.into_iter().zip(places) {
         let position =
             |byte| offsets.position_of(OffsetUnit::CodePoints, byte).expect("a place was found at this byte");
-        let span = Span { start: position(start), end: position(end), label: span.label, quote: text[start..end].into() };
+        let span =
+            Span { start: position(start), end: position(end), label: span.label, quote: text[start..end].into() };
         if start == end {
             settled.empty.push(span);
         } else {

@@ -23,8 +23,8 @@ mod parquet;
 mod read;
 mod split;
 pub(crate) mod text;
-mod window;
 pub(crate) mod whole;
+mod window;
 mod write;
 
 use std::fmt;
