@@ -27,6 +27,7 @@ pub mod chain;
 mod error;
 mod mapped;
 mod random;
+pub mod tagger;
 pub mod text;
 
 pub use error::{Error, Result};
