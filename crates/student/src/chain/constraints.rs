@@ -183,12 +183,7 @@ pub struct Constraints {
 impl Constraints {
     /// Anything may occur.
     pub fn free(labels: usize) -> Self {
-        Self {
-            labels,
-            starts: vec![true; labels],
-            ends: vec![true; labels],
-            transitions: vec![true; labels * labels],
-        }
+        Self { labels, starts: vec![true; labels], ends: vec![true; labels], transitions: vec![true; labels * labels] }
     }
 
     /// Whether a sequence may occur.

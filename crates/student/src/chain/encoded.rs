@@ -104,12 +104,19 @@ impl Encoded {
         chosen
     }
 
-    /// The same sentences with every slot replaced.
-    pub(crate) fn renumbered(&self, slot: impl Fn(u32) -> u32) -> Self {
-        Self { slots: self.slots.iter().map(|&old| slot(old)).collect(), ..self.clone() }
+    /// The same sentences with every slot replaced by its place; slots without one (`u32::MAX`) are left out.
+    pub(super) fn renumbered(&self, place: &[u32]) -> Self {
+        let mut slots = Vec::with_capacity(self.slots.len());
+        let mut tokens = Vec::with_capacity(self.tokens.len());
+        tokens.push(0);
+        for token in 0..self.tokens() {
+            slots.extend(self.token(token).iter().map(|&slot| place[slot as usize]).filter(|&new| new != u32::MAX));
+            tokens.push(slots.len());
+        }
+        Self { slots, tokens, sentences: self.sentences.clone() }
     }
 
-    pub(crate) fn all_slots(&self) -> &[u32] {
+    pub(super) fn all_slots(&self) -> &[u32] {
         &self.slots
     }
 }

@@ -12,10 +12,24 @@
 //!   [`Lattice`] all probabilities of one sentence: of labels, of sequences, and of exactly this span with this type.
 //! * [`Trainer`] learns weights from hard, soft and partial [`Target`]s.
 
+mod adagrad;
+mod batch;
 mod constraints;
 mod encoded;
+mod lattice;
+mod lbfgs;
+mod links;
+mod prepare;
+mod target;
+mod temperature;
+mod train;
 mod weights;
 
 pub use constraints::{Constraints, Layout, TypedSpan};
 pub use encoded::Encoded;
+pub use lattice::Lattice;
+pub use links::Links;
+pub use target::{EntityRatio, Target};
+pub use temperature::fit_temperature;
+pub use train::{Fitted, Optimiser, Progress, Trainer};
 pub use weights::Weights;
