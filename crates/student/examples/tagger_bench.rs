@@ -103,5 +103,53 @@ fn main() {
     let un: Vec<Raw> = if std::env::var("UN").is_ok() { vec![conll("wikineural-en/val.conllu.gz", 1, 2, false), conll("wikineural-en/test.conllu.gz", 1, 2, false), conll("wikigold/wikigold.conll.txt", 0, 1, true), conll("ud-ewt/train.tsv.gz", 0, 1, false)] } else { vec![] };
     let mut junk = vec![];
     let unlabelled: Vec<Document> = un.iter().flat_map(|r| data(r, &mut junk, true).documents).collect();
+    if std::env::var("LAB").is_err() { return full(&set, types, plain, &train_data, &test_data, lists, &unlabelled); }
     lab::run(layout, &train_data, &test_data.iter().collect::<Vec<_>>(), &lists, &unlabelled);
+}
+
+fn targets(d: &Data, plain: bool) -> Vec<Vec<LayerTarget>> {
+    d.spans.iter().zip(&d.tags).map(|(s, t)| vec![if plain { LayerTarget::Tags(t.clone()) } else { LayerTarget::Spans(s.clone()) }]).collect()
+}
+fn thread_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    stat.split_whitespace().next().and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+}
+fn full(set: &str, types: Vec<String>, plain: bool, train: &Data, tests: &[Data], lists: Vec<NameList>, unlabelled: &[Document]) {
+    let mut options = TaggerOptions::new().lists(lists);
+    if let Ok(b) = std::env::var("MAX") { options = options.max_bytes(b.parse().unwrap()); }
+    if let Ok(b) = std::env::var("HELD") { options = options.held_out(b.parse().unwrap()); }
+    let layer = Layer::new("layer", if plain { LayerKind::Tags } else { LayerKind::Spans }, types.clone());
+    let cpu = lab::cpu();
+    let fitted = TaggerTrainer::new(vec![layer]).unwrap().with_options(options).with_unlabelled(unlabelled).fit(&train.documents, &targets(train, plain), None).unwrap();
+    let cpu = lab::cpu() - cpu;
+    let r = &fitted.report;
+    println!("{set}: train {cpu:.2}s, {} features {} kept, {} weights {} kept, {} bytes, T {:.2} held-out learnt F1 {:.4} acc {:.4} pruned F1 {:.4} acc {:.4}", r.features, r.kept_features, r.weights, r.kept_weights, r.bytes, r.quality.first().map_or(0., |q| q.temperature),
+      r.quality.first().map_or(0., |q| q.learnt.spans.f1()), r.quality.first().map_or(0., |q| q.learnt.right as f64 / q.learnt.all as f64), r.quality.first().map_or(0., |q| q.pruned.spans.f1()), r.quality.first().map_or(0., |q| q.pruned.right as f64 / q.pruned.all as f64));
+    let model = &fitted.model;
+    let mut scratch = TaggerScratch::default();
+    for test in tests {
+        let mut counts = Counts::default(); let (mut right, mut all) = (0, 0);
+        let mut bins = vec![(0.0, 0.0, 0); 10];
+        for (d, document) in test.documents.iter().enumerate() {
+            match &model.predict(document, true, &mut scratch)[0] {
+                LayerPrediction::Spans(spans) => { let found: Vec<TypedSpan> = spans.iter().map(|s| s.span).collect(); counts.add(&test.spans[d], &found);
+                   let l = Layout::Bilou { types: types.len() }; let (a, b) = (l.labels_of(&test.spans[d], document.tokens.len()), l.labels_of(&found, document.tokens.len()));
+                   right += a.iter().zip(&b).filter(|(a, b)| l.class(**a) == l.class(**b)).count(); all += a.len();
+                   for s in spans { let c = s.confidence.unwrap() as f64; let bin = &mut bins[((c * 10.0) as usize).min(9)]; bin.0 += c; bin.1 += test.spans[d].contains(&s.span) as u8 as f64; bin.2 += 1; } }
+                LayerPrediction::Tags(tags) => { right += tags.iter().zip(&test.tags[d]).filter(|(a, b)| a.class == **b).count(); all += tags.len();
+                   for (s, t) in tags.iter().zip(&test.tags[d]) { let c = s.confidence.unwrap() as f64; let bin = &mut bins[((c * 10.0) as usize).min(9)]; bin.0 += c; bin.1 += (s.class == *t) as u8 as f64; bin.2 += 1; } }
+                _ => {}
+            }
+        }
+        let n: usize = bins.iter().map(|b| b.2).sum();
+        let ece: f64 = bins.iter().map(|b: &(f64, f64, usize)| (b.0 - b.1).abs()).sum::<f64>() / n as f64;
+        let tokens: usize = test.documents.iter().map(|d| d.tokens.len()).sum();
+        let mut speeds = vec![];
+        for confident in [false, true] {
+            let mut best = f64::MAX;
+            for _ in 0..5 { let t = thread_seconds(); for d in &test.documents { std::hint::black_box(model.predict(std::hint::black_box(d), confident, &mut scratch)); } best = best.min(thread_seconds() - t); }
+            speeds.push(tokens as f64 / best);
+        }
+        println!("  F1 {:.2} P {:.2} R {:.2} token {:.2} ECE {:.3}, {:.0} tokens/s, {:.0} with confidence", 100.*counts.f1(), 100.*counts.precision(), 100.*counts.recall(), 100.*right as f64/all as f64, ece, speeds[0], speeds[1]);
+    }
 }

@@ -27,6 +27,7 @@ pub mod chain;
 mod error;
 mod mapped;
 mod random;
+mod sealed;
 pub mod tagger;
 pub mod text;
 

@@ -123,6 +123,7 @@ pub(crate) fn write(
             write(start..at, &mut blob);
         }
     }
+    debug_assert_eq!(at, sorted.len(), "keys must come in the order of their buckets");
     let size = u32::try_from(blob.len()).map_err(|_| Error::setting("expected a model below 4 GB"))?;
     let mut bytes = (buckets as u32).to_le_bytes().to_vec();
     bytes.extend_from_slice(&size.to_le_bytes());

@@ -1,14 +1,27 @@
 //! Word classes from text without labels: words with similar neighbours.
 
-use super::buckets::Map;
+use super::buckets::{Map, write_map};
 use super::token::Attributes;
 
 /// Word classes as the model keeps them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ClusterTable {
     pub(crate) map: Vec<u8>,
     /// For every fine class, the middle and the coarse class that hold it.
     pub(crate) levels: Vec<[u16; 2]>,
+    /// How many words have a class.
+    pub(crate) words: usize,
+}
+
+impl Default for ClusterTable {
+    fn default() -> Self {
+        Self { map: empty_map(), levels: Vec::new(), words: 0 }
+    }
+}
+
+/// The bytes of a map without entries.
+fn empty_map() -> Vec<u8> {
+    write_map(&mut Vec::new()).unwrap_or_default()
 }
 
 impl ClusterTable {

@@ -27,11 +27,25 @@ impl Template<'_> {
 
     /// Gives all features of a document, token by token and sentence by sentence.
     pub(crate) fn document(&self, document: &Document, room: &mut Room, sink: &mut impl DocumentSink) {
+        windows(document, |sentences| {
+            let texts = &document.tokens[sentences[0].start..sentences[sentences.len() - 1].end];
+            let first = sentences[0].start;
+            let sentences: Vec<_> = sentences.iter().map(|range| range.start - first..range.end - first).collect();
+            self.window(texts, &sentences, room, sink);
+        });
+    }
+
+    fn window(
+        &self,
+        texts: &[&str],
+        sentences: &[std::ops::Range<usize>],
+        room: &mut Room,
+        sink: &mut impl DocumentSink,
+    ) {
         let Room { spelling, tokens, starts, index, marks } = room;
         tokens.clear();
         starts.clear();
-        tokens.extend(document.tokens.iter().map(|token| self.read(token, spelling)));
-        let sentences: Vec<_> = document.ranges().collect();
+        tokens.extend(texts.iter().map(|token| self.read(token, spelling)));
         let shouting: Vec<bool> =
             sentences.iter().map(|range| is_shouting(tokens[range.clone()].iter())).collect();
         let with_document = self.groups.document;
@@ -44,7 +58,7 @@ impl Template<'_> {
         for (range, &shouting) in sentences.iter().zip(&shouting) {
             let words = &tokens[range.clone()];
             self.lists.mark(words, marks);
-            for (place, text) in document.tokens[range.clone()].iter().enumerate() {
+            for (place, text) in texts[range.clone()].iter().enumerate() {
                 let at = |offset: isize| neighbour(words, place as isize + offset);
                 for seen_from in 0..WINDOW {
                     // The token `offset` away gives what is seen from there.
@@ -75,6 +89,26 @@ impl Template<'_> {
             }
             sink.end_sentence();
         }
+    }
+}
+
+/// Documents are read in windows of at most this many tokens: other occurrences are seen within a window.
+const MOST_TOKENS: usize = 1 << 15;
+
+/// Calls for runs of sentences, as few as possible, with at most `MOST_TOKENS` tokens unless one sentence has more.
+pub(crate) fn windows(document: &Document, mut window: impl FnMut(&[std::ops::Range<usize>])) {
+    let (mut sentences, mut size) = (Vec::new(), 0);
+    for range in document.ranges() {
+        if size + range.len() > MOST_TOKENS && !sentences.is_empty() {
+            window(&sentences);
+            sentences.clear();
+            size = 0;
+        }
+        size += range.len();
+        sentences.push(range);
+    }
+    if !sentences.is_empty() {
+        window(&sentences);
     }
 }
 
