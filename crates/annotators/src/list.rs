@@ -10,7 +10,7 @@ use postil_core::{
     Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Cost, Digest, Error, ItemBatch, Name, Result, Task, TaskKind,
 };
 use rayon::prelude::*;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::Annotator;
 use crate::words::{Phrase, PhraseMatcher};
@@ -98,7 +98,7 @@ impl<'de> Deserialize<'de> for ListSource {
 }
 
 /// What the case of letters means to a list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Case {
     /// Upper and lower case are the same.

@@ -22,6 +22,7 @@ pub(crate) mod open;
 mod parquet;
 mod read;
 mod split;
+mod stream;
 pub(crate) mod text;
 pub(crate) mod whole;
 mod window;
@@ -35,6 +36,7 @@ use crate::error::Error;
 
 pub(crate) use read::utf8_reason;
 pub use read::{BadRow, Chunk, TableOptions, TableReader};
+pub use stream::open_stream;
 pub use write::TableWriter;
 
 /// The longest row that is accepted, in bytes of the file.

@@ -178,9 +178,11 @@ fn clitic(text: &str, start: usize) -> Option<usize> {
     let mark = apostrophe(text, start)?;
     let after = start + mark;
     let before = text[..start].chars().next_back()?;
-    let letter = matches!(text.as_bytes().get(after), Some(b's' | b'S'));
-    let ends = !matches!(step(text, after + 1).0, Kind::Letter | Kind::Digit | Kind::Connector | Kind::Extend);
-    (letter && ends && before.is_alphanumeric()).then_some(after + 1)
+    if !matches!(text.as_bytes().get(after), Some(b's' | b'S')) || !before.is_alphanumeric() {
+        return None;
+    }
+    let goes_on = matches!(step(text, after + 1).0, Kind::Letter | Kind::Digit | Kind::Connector | Kind::Extend);
+    (!goes_on).then_some(after + 1)
 }
 
 /// The length of the apostrophe at a byte.
@@ -206,10 +208,23 @@ fn pictographs(text: &str, mut at: usize) -> usize {
 
 /// Where a word, number, abbreviation or address that begins at `start` ends.
 fn letters(text: &str, start: usize) -> usize {
+    let bytes = text.as_bytes();
     let mut end = start;
     // The last kind that is not a mark.
     let mut last = Kind::Space;
     loop {
+        // Nearly all letters are these.
+        let head = end;
+        while bytes.get(end).is_some_and(u8::is_ascii_alphanumeric) {
+            end += 1;
+        }
+        if end > head {
+            last = ASCII[usize::from(bytes[end - 1])];
+            // A space ends nearly all words, and needs no look at what may join them.
+            if bytes.get(end) == Some(&b' ') {
+                return end;
+            }
+        }
         let (kind, next) = step(text, end);
         match kind {
             Kind::Letter | Kind::Digit | Kind::Connector => (last, end) = (kind, next),

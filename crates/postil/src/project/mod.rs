@@ -12,7 +12,7 @@ use postil_annotators::AnnotatorSpec;
 use postil_core::consensus::Method;
 use postil_core::{Digest, Error, Label, LabelSet, Name, Result, Task, TaskKind};
 
-pub use file::{Metric, OutputFormat, ProjectFile};
+pub use file::{Metric, OutputFormat, ProjectFile, Target as Wanted};
 pub use init::{FIRST_PROGRAM, Proposal, propose};
 
 /// The name of the project file.

@@ -12,6 +12,7 @@ mod annotators;
 mod ballots;
 mod combine;
 mod doubtful;
+mod facts;
 mod fuse;
 mod gold;
 mod items;
