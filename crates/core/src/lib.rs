@@ -18,6 +18,7 @@ mod distribution;
 pub mod document;
 pub mod error;
 pub mod estimate;
+pub mod formats;
 pub mod guarantee;
 pub mod hash;
 pub mod item;

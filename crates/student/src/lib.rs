@@ -23,9 +23,12 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail by panicking"))]
 
+pub mod chain;
 mod error;
 mod mapped;
 mod random;
+mod sealed;
+pub mod tagger;
 pub mod text;
 
 pub use error::{Error, Result};

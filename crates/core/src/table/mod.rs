@@ -24,6 +24,7 @@ mod read;
 mod split;
 mod stream;
 pub(crate) mod text;
+pub(crate) mod whole;
 mod window;
 mod write;
 
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
+pub(crate) use read::utf8_reason;
 pub use read::{BadRow, Chunk, TableOptions, TableReader};
 pub use stream::open_stream;
 pub use write::TableWriter;

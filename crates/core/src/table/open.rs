@@ -175,7 +175,7 @@ fn refuse_foreign(prefix: &[u8]) -> Result<()> {
     ];
     match foreign.iter().find(|(magic, ..)| prefix.starts_with(magic)) {
         Some((_, found, hint)) => {
-            Err(Error::input(format!("expected CSV, TSV, JSONL or Parquet, found {found}")).hint(*hint))
+            Err(Error::input(format!("expected a table or annotated text, found {found}")).hint(*hint))
         }
         None => Ok(()),
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail by panicking and says when it skips")]
 
+mod chain;
 mod data;
 mod files;
 mod training;
