@@ -183,6 +183,18 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// What the files of lemmas and stop words say, as bytes for a digest.
+    pub(crate) fn files(&self) -> Vec<u8> {
+        let lemmas: std::collections::BTreeMap<_, _> =
+            self.rules.lemmas.iter().flat_map(|lemmas| lemmas.iter()).collect();
+        let mut bytes = Vec::new();
+        for word in lemmas.into_iter().flat_map(|(form, lemma)| [form, lemma]).chain(self.stop.iter()) {
+            bytes.extend((word.len() as u32).to_le_bytes());
+            bytes.extend(word.as_bytes());
+        }
+        bytes
+    }
+
     /// Fills in the defaults and reads the files, which lie in `folder`.
     ///
     /// # Errors

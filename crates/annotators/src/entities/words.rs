@@ -31,6 +31,11 @@ impl StopWords {
         Ok(Self(Arc::new(words)))
     }
 
+    /// The words in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &String> {
+        self.0.iter()
+    }
+
     /// Whether a folded name is one of the words.
     pub(crate) fn contains(&self, folded: &str) -> bool {
         self.0.contains(folded)
