@@ -4,12 +4,12 @@ use std::path::Path;
 
 use postil_core::text::{Offsets, Token, Tokenizer};
 use postil_core::{
-    Annotation, AnnotatorIdentity, AnnotatorKind, Cost, Digest, Error, ItemBatch, LabelSet, Name, Result, Task,
+    Annotation, AnnotatorIdentity, AnnotatorKind, Cost, Digest, ItemBatch, LabelSet, Name, Result, Task,
 };
 use rayon::prelude::*;
 
 use super::{ITEMS_PER_THREAD, ListSpec};
-use crate::entities::{EntityList, EntityMatcher, Given, LeftOut, Policy, Scratch, Switches, read_lists};
+use crate::entities::{ConfiguredList, EntityMatcher, Given, Scratch, left_out, matcher_of};
 use crate::spans::span_of_bytes;
 use crate::{Annotator, Settings, Silence};
 
@@ -39,13 +39,13 @@ impl SpanListAnnotator {
     /// # Errors
     /// A file that cannot be read or holds no name, a label that the task does not have.
     pub(crate) fn open(spec: &ListSpec, task: &Task, folder: &Path, settings: &Settings) -> Result<Vec<Self>> {
-        let lists = read(spec, task, folder)?;
+        let lists = spec.read(folder, Some(&task.labels))?;
         if !spec.separate {
             return Ok(vec![Self::new(spec, &spec.name, &lists, task, settings)?]);
         }
         let mut annotators = Vec::new();
         for label in task.labels.names() {
-            let own: Vec<Configured> = lists.iter().filter(|list| list.list.label == *label).cloned().collect();
+            let own: Vec<ConfiguredList> = lists.iter().filter(|list| list.list.label == *label).cloned().collect();
             if !own.is_empty() {
                 annotators.push(Self::new(spec, &format!("{}/{label}", spec.name), &own, task, settings)?);
             }
@@ -53,12 +53,11 @@ impl SpanListAnnotator {
         Ok(annotators)
     }
 
-    fn new(spec: &ListSpec, name: &str, lists: &[Configured], task: &Task, settings: &Settings) -> Result<Self> {
+    fn new(spec: &ListSpec, name: &str, lists: &[ConfiguredList], task: &Task, settings: &Settings) -> Result<Self> {
         let silence = spec.silence.unwrap_or(Silence::Abstain);
         let version = version(lists, silence, settings.tokenizer, task);
-        let pairs: Vec<(&EntityList, Policy)> = lists.iter().map(|one| (&one.list, one.policy.clone())).collect();
-        let matcher = EntityMatcher::new(&pairs)?;
-        let warnings = warnings(lists, &matcher);
+        let matcher = matcher_of(lists)?;
+        let warnings = left_out(lists, &matcher);
         let classes = matcher.labels().iter().map(|label| task.labels.expect(label)).collect::<Result<_>>()?;
         Ok(Self {
             identity: AnnotatorIdentity { name: name.into(), kind: AnnotatorKind::List, version },
@@ -166,76 +165,7 @@ fn lines(text: &str, tokens: &[Token]) -> Vec<u32> {
     ends
 }
 
-/// A list with its switches.
-#[derive(Clone)]
-struct Configured {
-    list: EntityList,
-    switches: Switches,
-    policy: Policy,
-}
-
-fn read(spec: &ListSpec, task: &Task, folder: &Path) -> Result<Vec<Configured>> {
-    let for_all = Switches { case: spec.case, ..Switches::default() };
-    let mut lists = Vec::new();
-    let mut add = |found: Vec<EntityList>, switches: Switches| -> Result<()> {
-        let policy = Policy::new(&switches, folder)?;
-        for list in found {
-            task.labels.expect(&list.label).map_err(|error| Error::task(format!("list `{}`: {error}", spec.name)))?;
-            lists.push(Configured { list, switches: switches.clone(), policy: policy.clone() });
-        }
-        Ok(())
-    };
-    match (&spec.path, spec.lists.is_empty()) {
-        (Some(path), true) => {
-            let found = read_lists(&folder.join(path), path, None, &spec.columns)?;
-            add(found, spec.matching.clone().or(&for_all))?;
-        }
-        (None, false) => {
-            for label in spec.lists.keys() {
-                task.labels.expect(label).map_err(|error| Error::task(format!("list `{}`: {error}", spec.name)))?;
-            }
-            // In class order, so that evidence reads the same whatever the order of the keys was.
-            for label in task.labels.names() {
-                for file in spec.lists.get(&**label).into_iter().flat_map(|sources| &sources.0) {
-                    let columns = file.columns.as_ref().unwrap_or(&spec.columns);
-                    let found = read_lists(&folder.join(&file.path), &file.path, Some(label), columns)?;
-                    add(found, file.switches.clone().or(&spec.matching).or(&for_all))?;
-                }
-            }
-        }
-        _ => {
-            return Err(Error::task(format!("list `{}`: expected either `lists` or `path`", spec.name))
-                .hint("lists = { PERSON = \"lists/people.txt\" }"));
-        }
-    }
-    Ok(lists)
-}
-
-/// What was left out, in a line per list and reason.
-fn warnings(lists: &[Configured], matcher: &EntityMatcher) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for (one, (name, built)) in lists.iter().zip(matcher.lists()) {
-        let read = &one.list.report;
-        if read.bad > 0 {
-            let first = read.first_bad.first().map_or("", String::as_str);
-            warnings.push(format!("{name}: {} entries could not be read, the first: {first}", read.bad));
-        }
-        let never = [LeftOut::OnlyPunctuation, LeftOut::FewCharacters, LeftOut::FewTokens, LeftOut::ManyTokens];
-        for reason in never {
-            let (count, shown) = &built.left_out[reason as usize];
-            if *count > 0 {
-                let shown = shown.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                warnings.push(format!("{name}: {count} entries are not looked for, {}: {shown}", reason.words()));
-            }
-        }
-        if built.used == 0 {
-            warnings.push(format!("{name}: no entry is left to look for"));
-        }
-    }
-    warnings
-}
-
-fn version(lists: &[Configured], silence: Silence, tokenizer: Tokenizer, task: &Task) -> Digest {
+fn version(lists: &[ConfiguredList], silence: Silence, tokenizer: Tokenizer, task: &Task) -> Digest {
     let mut parts: Vec<Vec<u8>> = vec![
         MATCHING.to_vec(),
         task.kind.name().into(),
