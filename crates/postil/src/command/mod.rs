@@ -3,11 +3,12 @@
 mod aggregate;
 mod agree;
 mod audit;
+mod documents;
 mod draw;
 mod estimate;
 mod export;
 mod init;
-mod input;
+pub(crate) mod input;
 mod output;
 mod plan;
 mod predict;
