@@ -4,6 +4,7 @@ use super::clusters::ClusterTable;
 use super::corpus::{Document, Layer, LayerKind, LayerTarget, check_layers, check_targets};
 use super::encode::{Slots, Template};
 use super::features::FeatureGroups;
+use super::induce::induce;
 use super::file::{Contents, LayerNumbers, Numbers};
 use super::lesson::{Goals, Head, Recipe};
 use super::lists::ListTable;
@@ -85,7 +86,7 @@ impl<'a> TaggerTrainer<'a> {
         if !(0.0..=0.5).contains(&self.options.held_out) {
             return Err(Error::setting(format!("expected a share from 0 to 0.5 held out, found {}", self.options.held_out)));
         }
-        let clusters = self.word_classes(documents);
+        let clusters = self.word_classes(documents)?;
         let groups = self.options.groups.unwrap_or_else(|| self.usual_groups(documents));
         let mut lists = ListTable::build(&self.options.lists)?;
         let mut left_out = Vec::new();
@@ -119,9 +120,15 @@ impl<'a> TaggerTrainer<'a> {
         self.finish(&material, report)
     }
 
-    fn word_classes(&self, documents: &[Document]) -> ClusterTable {
-        let _ = (documents, self.unlabelled);
-        ClusterTable::default()
+    /// Word classes, where they are wanted or there is enough text for them.
+    fn word_classes(&self, documents: &[Document]) -> Result<ClusterTable> {
+        let tokens = |documents: &[Document]| documents.iter().map(|document| document.tokens.len()).sum::<usize>();
+        let enough = || tokens(self.unlabelled) > tokens(documents) && tokens(self.unlabelled) > 200_000;
+        if self.options.word_classes.unwrap_or_else(enough) {
+            induce(documents.iter().chain(self.unlabelled), self.options.seed)
+        } else {
+            Ok(ClusterTable::default())
+        }
     }
 
     /// The most bytes that lists may take.
