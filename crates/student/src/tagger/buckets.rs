@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn every_key_finds_its_value_and_strangers_rarely_one() {
-        for (count, most) in [(0u64, 1), (1, 3), (5000, 7), (5000, 3000)] {
+        for (count, most) in [(0u64, 1), (1, 1), (5000, 7), (5000, 3000)] {
             let mut entries: Vec<(u64, u16)> = (0..count).map(|at| (hash::pair(at, 1), (at % most) as u16)).collect();
             let bytes = write_map(&mut entries).unwrap();
             let (map, length) = Map::read(&bytes, Some(most as usize)).unwrap();

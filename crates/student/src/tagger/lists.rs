@@ -202,7 +202,7 @@ impl Lists<'_> {
         if own != 0 {
             for (list, &mark) in marks.rows[place].iter().enumerate() {
                 if mark != 0 {
-                    put(0, (list * 8) as u64 + u64::from(mark));
+                    put(0, mark_value(list, mark));
                 }
             }
             put(1, own);
@@ -219,6 +219,15 @@ impl Lists<'_> {
             put(6, pair(own, next));
         }
     }
+}
+
+/// The keys of the features that name a list.
+pub(crate) fn keys_of(list: usize) -> impl Iterator<Item = u64> {
+    (1..=4).map(move |mark| key(LISTS, mark_value(list, mark)))
+}
+
+fn mark_value(list: usize, mark: u8) -> u64 {
+    (list * 8) as u64 + u64::from(mark)
 }
 
 fn each(mut lists: u32, mut list: impl FnMut(usize)) {
