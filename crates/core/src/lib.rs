@@ -32,6 +32,7 @@ pub mod perspective;
 pub mod random;
 pub mod redundancy;
 pub mod select;
+pub mod sequences;
 pub mod table;
 pub mod task;
 pub mod text;
