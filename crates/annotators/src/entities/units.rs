@@ -31,9 +31,8 @@ pub(super) fn read(text: &str, rules: &Rules, units: &mut Vec<Unit>, scratch: &m
 #[inline]
 fn joins_apostrophe(text: &str, token: Token, before: Option<&Unit>) -> bool {
     matches!(text.as_bytes()[token.start as usize], b's' | b'S')
-        && before.is_some_and(|before| {
-            before.token.end == token.start && matches!(before.token.of(text), "'" | "\u{2019}")
-        })
+        && before
+            .is_some_and(|before| before.token.end == token.start && matches!(before.token.of(text), "'" | "\u{2019}"))
 }
 
 /// The numbers of tokens that were read before, under other rules.

@@ -69,8 +69,12 @@ impl<'a> Buckets<'a> {
         let offsets = bases + 2 * (count + 1);
         let end = offsets.checked_add(blob)?;
         (end <= bytes.len()).then(|| {
-            let view =
-                Self { count, bases: &bytes[HEADER..bases], offsets: &bytes[bases..offsets], blob: &bytes[offsets..end] };
+            let view = Self {
+                count,
+                bases: &bytes[HEADER..bases],
+                offsets: &bytes[bases..offsets],
+                blob: &bytes[offsets..end],
+            };
             (view, end)
         })
     }
@@ -182,7 +186,9 @@ impl<'a> Map<'a> {
             for bucket in 0..buckets.count() {
                 let bytes = buckets.at(bucket);
                 let count = bytes.len() / map.entry();
-                if bytes.len() % map.entry() != 0 || (0..count).any(|at| usize::from(map.value(bytes, count, at)) >= values) {
+                if bytes.len() % map.entry() != 0
+                    || (0..count).any(|at| usize::from(map.value(bytes, count, at)) >= values)
+                {
                     return None;
                 }
             }

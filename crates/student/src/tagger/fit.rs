@@ -83,7 +83,10 @@ impl<'a> TaggerTrainer<'a> {
     ) -> Result<FittedTagger> {
         check_targets(&self.layers, documents, targets, weights)?;
         if !(0.0..=0.5).contains(&self.options.held_out) {
-            return Err(Error::setting(format!("expected a share from 0 to 0.5 held out, found {}", self.options.held_out)));
+            return Err(Error::setting(format!(
+                "expected a share from 0 to 0.5 held out, found {}",
+                self.options.held_out
+            )));
         }
         let lists = ListTable::build(&self.options.lists)?;
         let clusters = self.word_classes(documents);
