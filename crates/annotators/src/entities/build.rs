@@ -9,6 +9,7 @@ use super::surfaces::{NONE, Origin, Surfaces};
 use super::table::{MOST_SURFACES, Path, Table};
 use super::units::{Unit, read};
 use super::words::folded;
+use crate::list::Case;
 
 /// A sequence of more tokens is no name.
 const MOST_TOKENS: usize = 200;
@@ -183,7 +184,8 @@ impl Group {
     fn finish(mut self, surfaces: &mut Surfaces, lists: &mut [Known]) -> Layer {
         let mut numbers = std::mem::take(&mut self.numbers);
         let spellings: usize = self.surfaces.iter().map(ExactSizeIterator::len).sum();
-        let mut table = Table::for_paths(&mut numbers, spellings);
+        let small = (0..surfaces.len() as u32).filter(|&surface| !needs_capital(surface, surfaces, lists)).count();
+        let mut table = Table::for_paths(&mut numbers, spellings, small);
         drop(numbers);
         for range in std::mem::take(&mut self.surfaces) {
             for surface in range {
@@ -191,16 +193,25 @@ impl Group {
                 let Some((last, before)) = self.units.split_last() else { continue };
                 let mut keys = before.iter().map(|unit| unit.key).chain([last.key]);
                 let mut path = Path::first(keys.next().expect("there is at least one token"));
-                table.begin(path.number());
+                table.begin(path.number(), !needs_capital(surface, surfaces, lists));
                 for key in keys {
                     table.go_on(path);
                     path = path.then(key);
+                    table.note_longer(path);
                 }
                 link(&mut table, path, surface, surfaces, lists);
             }
         }
         Layer { rules: self.rules, table }
     }
+}
+
+/// Whether a surface is never found where the text begins with a small letter.
+fn needs_capital(surface: u32, surfaces: &Surfaces, lists: &[Known]) -> bool {
+    let case = lists[usize::from(surfaces.list(surface))].policy.case;
+    matches!(case, Case::Smart | Case::Exact)
+        && !surfaces.has_any_case(surface)
+        && surfaces.text(surface).chars().find(|character| character.is_alphabetic()).is_some_and(char::is_uppercase)
 }
 
 /// Puts a surface at the end of its path, unless its list has the same spelling there.

@@ -20,6 +20,28 @@ pub(super) fn fits<'a>(case: Case, single: bool, mut pairs: impl Iterator<Item =
     }
 }
 
+/// [`fits`] for ASCII texts that are the same but for their case.
+pub(super) fn fits_ascii(case: Case, single: bool, listed: &[u8], there: &[u8]) -> bool {
+    match case {
+        Case::Ignore => true,
+        Case::Exact => listed == there,
+        Case::Smart => {
+            if single && listed.len() <= 2 * ACRONYM && std::str::from_utf8(listed).is_ok_and(is_acronym) {
+                return listed == there;
+            }
+            // Whether the first letter of a word is still to come.
+            let mut begins = true;
+            listed.iter().zip(there).all(|(&listed, &there)| {
+                if listed.is_ascii_alphabetic() {
+                    return !std::mem::take(&mut begins) || !listed.is_ascii_uppercase() || there.is_ascii_uppercase();
+                }
+                begins |= !matches!(listed, b'0'..=b'9' | b'_' | b'\'');
+                true
+            })
+        }
+    }
+}
+
 /// Whether every letter of one word has the case of that of the other, as far as both go.
 fn same_case(left: &str, right: &str) -> bool {
     left.chars().zip(right.chars()).all(|(left, right)| left.is_uppercase() == right.is_uppercase())
@@ -75,5 +97,9 @@ mod tests {
             assert!(!fits(Case::Exact, listed, there), "{listed} in {there}");
         }
         assert!(fits(Case::Exact, "Éire", "Eire"));
+        for (listed, there, expected) in cases.into_iter().filter(|(listed, ..)| listed.is_ascii()) {
+            let single = !listed.contains(' ');
+            assert_eq!(fits_ascii(Case::Smart, single, listed.as_bytes(), there.as_bytes()), expected, "{listed}");
+        }
     }
 }

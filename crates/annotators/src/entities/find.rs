@@ -133,7 +133,7 @@ impl EntityMatcher {
             } else {
                 renumber(text, &layer.rules, units, room);
             }
-            walk(layer, units, |claim| claims.push(Claim { layer: number as u16, ..claim }));
+            walk(layer, text, units, |claim| claims.push(Claim { layer: number as u16, ..claim }));
         }
         let reader = Reader { built: &self.built, text, units, given };
         claims.settle(self.built.layers.len() > 1, &reader, compare, &mut visitor);
@@ -152,10 +152,12 @@ impl EntityMatcher {
 
 /// Every path of the trie that stands in the text and ends at a surface.
 #[inline]
-fn walk(layer: &Layer, units: &[Unit], mut claim: impl FnMut(Claim)) {
+fn walk(layer: &Layer, text: &str, units: &[Unit], mut claim: impl FnMut(Claim)) {
     let table = &layer.table;
+    let bytes = text.as_bytes();
     for (start, unit) in units.iter().enumerate() {
-        if unit.key == SKIPPED || !table.may_begin(unit.key) {
+        let small = bytes[unit.token.start as usize].is_ascii_lowercase();
+        if !table.may_begin(unit.key, small) || unit.key == SKIPPED {
             continue;
         }
         let mut path = Path::first(unit.key);
@@ -173,6 +175,9 @@ fn walk(layer: &Layer, units: &[Unit], mut claim: impl FnMut(Claim)) {
             }
             let Some(next) = units.get(last) else { break };
             path = path.then(next.key);
+            if !table.may_go_on(path) {
+                break;
+            }
         }
     }
 }
@@ -226,6 +231,15 @@ impl Reader<'_> {
             return !(single && policy.all_caps && case::is_capitals(there) && self.is_lost_in_capitals(claim, policy));
         }
         let rules = &self.built.layers[usize::from(claim.layer)].rules;
+        if spelling.len() == there.len() && rules.is_plain() && spelling.is_ascii() && there.eq_ignore_ascii_case(spelling) {
+            // Equal numbers and equal letters: the tokens are the same, and only their case can differ.
+            return surfaces.has_any_case(surface)
+                || if policy.all_caps && case::is_capitals(there) && self.is_all_capitals_around(claim) {
+                    !(single && self.is_lost_in_capitals(claim, policy))
+                } else {
+                    case::fits_ascii(policy.case, single, spelling.as_bytes(), there.as_bytes())
+                };
+        }
         let Compare { tokens, forms } = compare;
         tokens.clear();
         spelling_tokens(spelling, |token| {

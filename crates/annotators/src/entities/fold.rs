@@ -59,13 +59,18 @@ impl Rules {
                 == (other.fold_accents, other.skip_hyphens, other.plural)
     }
 
+    /// Whether ASCII letters are compared as they stand but for their case.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plural == Plural::Keep && self.lemmas.is_none()
+    }
+
     /// The number of a token; equal forms have equal numbers, different forms nearly always different ones.
     /// `scratch` is room for its form.
     #[inline]
     pub(crate) fn key(&self, text: &str, token: Token, scratch: &mut String) -> u64 {
         let bytes = text.as_bytes();
         let (start, end) = (token.start as usize, trimmed_end(bytes, token));
-        if self.plural == Plural::Keep && self.lemmas.is_none() {
+        if self.is_plain() {
             if end - start <= 8
                 && let Some(chunk) = load(bytes, start, end)
             {
@@ -177,7 +182,7 @@ const fn lower(chunk: u64) -> u64 {
 /// Spreads every bit over the whole number.
 #[inline]
 pub(super) const fn mix(number: u64) -> u64 {
-    let product = number as u128 * 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835_u128;
+    let product = number as u128 * 0x9E37_79B9_7F4A_7C15;
     (product as u64) ^ (product >> 64) as u64
 }
 
@@ -186,6 +191,21 @@ const fn number(chunk: u64, length: usize) -> u64 {
     // Never the number of a token that is passed over.
     mix(chunk ^ (length as u64) << 58 ^ 0xA24B_AED4_963E_E407) | 1
 }
+
+/// The number of a plain token of up to eight ASCII bytes.
+#[inline]
+pub(super) const fn short_key(chunk: u64, length: usize) -> u64 {
+    number(lower(chunk), length)
+}
+
+/// The number of a plain token of nine to sixteen ASCII bytes.
+#[inline]
+pub(super) const fn long_key(first: u64, rest: u64, length: usize) -> u64 {
+    number(lower(rest) ^ mix(lower(first) ^ CHUNK), length)
+}
+
+/// Sets a chunk in the middle of a token apart from one at its end.
+const CHUNK: u64 = 0x2545_F491_4F6C_DD1D;
 
 fn ascii_key(bytes: &[u8]) -> Option<u64> {
     bytes.is_ascii().then(|| ascii_or_not_key(bytes))
@@ -200,7 +220,7 @@ fn ascii_or_not_key(bytes: &[u8]) -> u64 {
         // The masks of `lower` need the high bits to be free.
         let plain = if raw & HIGH_BITS == 0 { lower(raw) } else { lower_each(chunk) };
         let last = chunks.peek().is_none();
-        key = if last { number(plain ^ key, bytes.len()) } else { mix(plain ^ key ^ 0x2545_F491_4F6C_DD1D) };
+        key = if last { number(plain ^ key, bytes.len()) } else { mix(plain ^ key ^ CHUNK) };
     }
     key
 }

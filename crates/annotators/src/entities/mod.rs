@@ -10,6 +10,8 @@ mod read;
 mod resolve;
 mod surfaces;
 mod table;
+#[cfg(test)]
+mod tests;
 mod units;
 mod words;
 

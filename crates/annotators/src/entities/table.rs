@@ -63,40 +63,87 @@ impl Node {
 /// The most surfaces that a table can tell apart.
 pub(super) const MOST_SURFACES: usize = (Node::SURFACE - 1) as usize;
 
+/// A set of numbers that may say yes wrongly, one time in twenty, and never no.
+#[derive(Debug, Default)]
+struct Sieve(Vec<u64>);
+
+impl Sieve {
+    fn for_numbers(count: usize) -> Self {
+        Self(vec![0; count / 8 + 1])
+    }
+
+    #[inline]
+    fn place(&self, number: u64) -> (usize, u64) {
+        let word = ((number >> 32) * self.0.len() as u64) >> 32;
+        (word as usize, 1 << (number & 63) | 1 << (number >> 6 & 63))
+    }
+
+    #[inline]
+    fn may_have(&self, number: u64) -> bool {
+        let (word, bits) = self.place(number);
+        self.0[word] & bits == bits
+    }
+
+    fn put(&mut self, number: u64) {
+        let (word, bits) = self.place(number);
+        self.0[word] |= bits;
+    }
+}
+
 /// The table.
+///
+/// Most tokens of a text begin no path, and most pairs of tokens are none. Three sieves that stay in the processor's
+/// cache turn them away before a slot is read.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     slots: Vec<u64>,
-    /// One or two bits per first token and its like, to turn most words of a text away at once.
-    first: Vec<u64>,
+    /// First tokens.
+    first: Sieve,
+    /// Those with which a path may begin even where the text has a small letter.
+    first_small: Sieve,
+    /// Paths of two and more tokens.
+    longer: Sieve,
 }
 
 impl Table {
-    /// A table for the paths with these numbers; sorts them and drops the repeated ones.
-    pub(super) fn for_paths(numbers: &mut Vec<u64>, first: usize) -> Self {
+    /// A table for the paths with these numbers; sorts them and drops the repeated ones. `first` and `first_small` are
+    /// how many surfaces begin in one way and the other.
+    pub(super) fn for_paths(numbers: &mut Vec<u64>, first: usize, first_small: usize) -> Self {
         numbers.sort_unstable();
         numbers.dedup();
         let slots = numbers.len() + numbers.len() / 3 + 2;
-        Self { slots: vec![0; slots], first: vec![0; (first / 5).max(1)] }
+        Self {
+            slots: vec![0; slots],
+            first: Sieve::for_numbers(first),
+            first_small: Sieve::for_numbers(first_small),
+            longer: Sieve::for_numbers(numbers.len()),
+        }
     }
 
+    /// Whether a path may begin with this token; false means that none does. `small`: the token begins with a small
+    /// letter.
     #[inline]
-    fn mark(&self, key: u64) -> (usize, u64) {
-        let word = ((key >> 32) * self.first.len() as u64) >> 32;
-        (word as usize, 1 << (key & 63) | 1 << (key >> 6 & 63))
+    pub(super) fn may_begin(&self, key: u64, small: bool) -> bool {
+        if small { self.first_small.may_have(key) } else { self.first.may_have(key) }
     }
 
-    /// Whether a path may begin with this token; false means that none does.
+    /// Notes that a path begins with this token; `small`: even where it has a small letter in the text.
+    pub(super) fn begin(&mut self, key: u64, small: bool) {
+        self.first.put(key);
+        if small {
+            self.first_small.put(key);
+        }
+    }
+
+    /// Whether there may be such a path of two or more tokens; false means that there is none.
     #[inline]
-    pub(super) fn may_begin(&self, key: u64) -> bool {
-        let (word, bits) = self.mark(key);
-        self.first[word] & bits == bits
+    pub(super) fn may_go_on(&self, path: Path) -> bool {
+        self.longer.may_have(path.0)
     }
 
-    /// Notes that a path begins with this token.
-    pub(super) fn begin(&mut self, key: u64) {
-        let (word, bits) = self.mark(key);
-        self.first[word] |= bits;
+    /// Notes a path of two or more tokens.
+    pub(super) fn note_longer(&mut self, path: Path) {
+        self.longer.put(path.0);
     }
 
     /// The node of a path.
@@ -144,6 +191,7 @@ impl Table {
 
     /// The memory it takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        (self.slots.capacity() + self.first.capacity()) * size_of::<u64>()
+        let sieves = self.first.0.capacity() + self.first_small.0.capacity() + self.longer.0.capacity();
+        (self.slots.capacity() + sieves) * size_of::<u64>()
     }
 }

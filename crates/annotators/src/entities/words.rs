@@ -1,9 +1,9 @@
 //! Common words that are not names by themselves, and the reading of short word files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use postil_core::{Error, Result};
 
@@ -38,7 +38,8 @@ impl StopWords {
 
     /// The common English words, for texts without case.
     pub(crate) fn is_common(folded: &str) -> bool {
-        ENGLISH.split_whitespace().any(|word| word == folded)
+        static COMMON: OnceLock<HashSet<&str>> = OnceLock::new();
+        COMMON.get_or_init(|| ENGLISH.split_whitespace().collect()).contains(folded)
     }
 }
 
