@@ -6,6 +6,7 @@ mod errors;
 mod estimate;
 mod files;
 mod inside;
+mod tagger;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -36,6 +37,8 @@ const BENCHES: &[(&str, Bench)] = &[
     ("agreement", Bench::Example("agreement_speed")),
     ("ingest", Bench::Example("ingest_bench")),
     ("ledger", Bench::Example("ledger_bench")),
+    ("tagger-train", Bench::Files(tagger::tagger_train)),
+    ("tagger-predict", Bench::Files(tagger::tagger_predict)),
     ("text-train", Bench::Files(files::text_train)),
     ("text-predict", Bench::Files(files::text_predict)),
     ("ten-thousand", Bench::Files(files::ten_thousand)),

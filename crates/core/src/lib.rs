@@ -32,6 +32,7 @@ pub mod perspective;
 pub mod random;
 pub mod redundancy;
 pub mod select;
+pub mod sequences;
 mod span_label;
 pub mod table;
 pub mod task;

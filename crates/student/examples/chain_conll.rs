@@ -153,8 +153,7 @@ fn judge(
 fn calibration(judged: &[(f64, bool)]) -> (f64, String) {
     let (mut error, mut text) = (0.0, String::new());
     for band in 0..10 {
-        let within: Vec<&(f64, bool)> =
-            judged.iter().filter(|(p, _)| ((p * 10.0) as usize).min(9) == band).collect();
+        let within: Vec<&(f64, bool)> = judged.iter().filter(|(p, _)| ((p * 10.0) as usize).min(9) == band).collect();
         if within.is_empty() {
             continue;
         }
@@ -175,9 +174,7 @@ fn cpu_seconds() -> f64 {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |place: usize, otherwise: f64| {
-        arguments.get(place).map_or(otherwise, |text| text.parse().unwrap())
-    };
+    let number = |place: usize, otherwise: f64| arguments.get(place).map_or(otherwise, |text| text.parse().unwrap());
     let optimiser = match arguments.first().map(String::as_str) {
         Some("lbfgs") => Optimiser::Lbfgs { steps: number(1, 150.0) as usize, fall: 1e-4 },
         _ => Optimiser::Adagrad { epochs: number(1, 12.0) as usize, rate: number(2, 0.2) },

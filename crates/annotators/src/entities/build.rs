@@ -140,7 +140,9 @@ pub(super) fn build(lists: &[(&EntityList, Policy)]) -> Result<Built> {
         let name = list.name.clone();
         known.push(Known { name, label: label as u16, policy: policy.clone(), report });
         if surfaces.len() > MOST_SURFACES || surfaces.text_bytes() > u32::MAX as usize / 2 {
-            return Err(Error::input(format!("expected at most {MOST_SURFACES} spellings and 2 GB of names, found more")));
+            return Err(Error::input(format!(
+                "expected at most {MOST_SURFACES} spellings and 2 GB of names, found more"
+            )));
         }
     }
     let layers = groups.into_iter().map(|group| group.finish(&mut surfaces, &mut known)).collect();
@@ -282,8 +284,8 @@ impl Adding<'_> {
         }
         let without_prefix = policy.strip_prefixes.iter().find_map(|prefix| strip(name, prefix, false));
         let without_suffix = policy.strip_suffixes.iter().find_map(|suffix| strip(name, suffix, true));
-        let without_both = without_prefix
-            .and_then(|name| policy.strip_suffixes.iter().find_map(|suffix| strip(name, suffix, true)));
+        let without_both =
+            without_prefix.and_then(|name| policy.strip_suffixes.iter().find_map(|suffix| strip(name, suffix, true)));
         for short in [without_prefix, without_suffix, without_both].into_iter().flatten() {
             self.derived(short, entry, surface, Origin::Stripped);
         }

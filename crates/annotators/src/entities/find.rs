@@ -208,7 +208,9 @@ impl Reader<'_> {
         let last = first + tokens[first..].partition_point(|token| (token.end as usize) < bytes.end);
         let end = tokens.get(last)?.end as usize;
         let rest = &self.text[bytes.end..end];
-        if !(rest.is_empty() || possessive && matches!(rest, "'s" | "\u{2019}s" | "'S" | "\u{2019}S" | "'" | "\u{2019}")) {
+        if !(rest.is_empty()
+            || possessive && matches!(rest, "'s" | "\u{2019}s" | "'S" | "\u{2019}S" | "'" | "\u{2019}"))
+        {
             return None;
         }
         let sentence = |token: usize| sentences.partition_point(|&end| end as usize <= token);
@@ -247,9 +249,8 @@ impl Reader<'_> {
         });
         let units = &self.units[claim.start as usize..claim.end as usize];
         let mut stands = units.iter().map(|unit| unit.token.of(self.text)).filter(|token| !rules.skips(token));
-        let same = tokens.iter().all(|token| {
-            stands.next().is_some_and(|there| rules.same(token.of(spelling), there, forms))
-        });
+        let same =
+            tokens.iter().all(|token| stands.next().is_some_and(|there| rules.same(token.of(spelling), there, forms)));
         if !same || stands.next().is_some() {
             return false;
         }

@@ -334,9 +334,14 @@ mod tests {
     #[test]
     fn plurals_lose_their_ending_by_rule() {
         let english = Rules { plural: Plural::English, ..Rules::default() };
-        for (word, stem) in
-            [("Cities", "city"), ("buses", "buse"), ("glass", "glass"), ("virus", "virus"), ("Cars", "car"), ("gas", "gas")]
-        {
+        for (word, stem) in [
+            ("Cities", "city"),
+            ("buses", "buse"),
+            ("glass", "glass"),
+            ("virus", "virus"),
+            ("Cars", "car"),
+            ("gas", "gas"),
+        ] {
             assert_eq!(form(&english, word), stem);
         }
         let spanish = Rules { plural: Plural::Spanish, ..Rules::default() };

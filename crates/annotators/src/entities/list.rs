@@ -152,8 +152,7 @@ impl EntityList {
             }
         }
         let place = |entry: &u32| places[*entry as usize];
-        kept.priorities =
-            self.priorities.iter().filter_map(|(entry, value)| Some((place(entry)?, *value))).collect();
+        kept.priorities = self.priorities.iter().filter_map(|(entry, value)| Some((place(entry)?, *value))).collect();
         kept.any_case = self.any_case.iter().filter_map(place).collect();
         kept.report = self.report.clone();
         kept

@@ -71,12 +71,7 @@ impl ListColumns {
 ///
 /// # Errors
 /// A file that cannot be opened, a table without names, entries without a label when none is given, no entry at all.
-pub fn read_lists(
-    path: &Path,
-    shown: &Path,
-    label: Option<&Name>,
-    columns: &ListColumns,
-) -> Result<Vec<EntityList>> {
+pub fn read_lists(path: &Path, shown: &Path, label: Option<&Name>, columns: &ListColumns) -> Result<Vec<EntityList>> {
     let mut sink = Sink::new(shown, label, columns);
     let name = path.to_string_lossy().to_ascii_lowercase();
     let bare = [".gz", ".zst", ".zstd"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);

@@ -11,11 +11,13 @@
 //! single cluster, the Wilson interval of the counts takes its place; it assumes independent spans.
 
 mod confusion;
+mod emphasis;
 mod pairing;
 mod resample;
 mod scores;
 mod tally;
 
 pub use confusion::{Confusions, Mistaken};
+pub use emphasis::{MatchScores, MatchTally};
 pub use scores::{PositionScores, Prf, Regime, Regimes, SpanScores, TypeScores};
 pub use tally::{SpanTally, TokenAgreement};

@@ -139,6 +139,18 @@ impl Format {
     }
 }
 
+/// The format of a file, judged by its name and its first bytes; `None` if neither tells.
+///
+/// # Errors
+/// The file cannot be opened, or is certainly no text.
+pub fn format_of(path: impl AsRef<std::path::Path>) -> crate::Result<Option<Format>> {
+    let path = path.as_ref();
+    if path.is_dir() {
+        return Ok(Format::detect(path, &[]));
+    }
+    Ok(Format::detect(path, &crate::table::open::open_text(path)?.head))
+}
+
 impl fmt::Display for Format {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.name())

@@ -203,8 +203,9 @@ fn metadata_answers_and_layers_survive_where_they_can() {
     let (read, ..) = round_trip(&[document.clone()], Format::Prodigy, &WriteOptions::default());
     assert_eq!(read[0].meta, document.meta);
     assert_eq!((&read[0].tokens, &read[0].labels), (&document.tokens, &document.labels));
-    let (read, written, _) = round_trip(&[document.clone()], Format::Doccano, &WriteOptions::default());
-    assert_eq!((read.len(), written.remarks.count(RemarkKind::NotAccepted)), (0, 1));
+    let pair = [document.clone(), Document::from_text("e", "accepted")];
+    let (read, written, _) = round_trip(&pair, Format::Doccano, &WriteOptions::default());
+    assert_eq!((read.len(), written.remarks.count(RemarkKind::NotAccepted)), (1, 1));
     document.meta.insert("answer".to_owned(), "ignore".into());
     let (read, ..) = round_trip(&[document.clone()], Format::LabelStudio, &WriteOptions::default());
     assert_eq!(read[0].meta["answer"], "ignore");
@@ -244,7 +245,7 @@ fn any_document() -> impl Strategy<Value = Document> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_with_any_spans_survives(documents in proptest::collection::vec(any_document(), 1..4)) {
@@ -278,7 +279,7 @@ proptest! {
     fn any_text_survives_columns_but_for_what_is_listed(documents in proptest::collection::vec(any_document(), 1..4), scheme in proptest::sample::select(Scheme::ALL.to_vec())) {
         let options = WriteOptions { comments: true, scheme, ..WriteOptions::default() };
         for format in [Format::Conll, Format::Conllu] {
-            if documents.iter().all(|document| document.text.trim().is_empty()) {
+            if documents.iter().all(|document| Tokenizer::Words.tokenize(&document.text).is_empty()) {
                 continue;
             }
             let (read, written, report) = round_trip(&documents, format, &options);
@@ -350,6 +351,8 @@ fn small_files() -> Vec<(Format, String)> {
     files
 }
 
+const DAMAGE: &[u8] = b"\t\n\r \"\\{}[]:,-#=0917\xFF\x00\xC3IBOLUES";
+
 #[test]
 fn damaged_files_are_refused_or_read_and_never_panic() {
     let mut random = crate::Random::new(11);
@@ -369,7 +372,7 @@ fn damaged_files_are_refused_or_read_and_never_panic() {
                     0 => bytes[at] ^= 1 << random.below(8),
                     1 => bytes.truncate(at),
                     2 => drop(bytes.remove(at)),
-                    3 => bytes.insert(at, b"\t\n \"{}[]:,-0917\xFF\x00IBOLUES"[random.below(26)]),
+                    3 => bytes.insert(at, DAMAGE[random.below(DAMAGE.len())]),
                     _ => {
                         let end = (at + random.below(12)).min(bytes.len());
                         let part = bytes[at..end].to_vec();

@@ -37,6 +37,7 @@ use crate::error::Error;
 pub(crate) use read::utf8_reason;
 pub use read::{BadRow, Chunk, TableOptions, TableReader};
 pub use stream::open_stream;
+pub use whole::WholeFile;
 pub use write::TableWriter;
 
 /// The longest row that is accepted, in bytes of the file.

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 ///
 /// A file appears under its name only when [`finish`](WholeFile::finish) has succeeded; until then the bytes stand in a
 /// file beside it whose name ends in `.partial`, which is removed when the writer is dropped.
-pub(crate) struct WholeFile {
+pub struct WholeFile {
     name: PathBuf,
     /// The file being written and the file to be; none for standard output.
     place: Option<(PathBuf, PathBuf)>,
@@ -27,7 +27,7 @@ enum Compressed {
 
 impl WholeFile {
     /// Starts a file, or standard output for `-`. Unless `plain`, names ending in `.gz` or `.zst` are compressed.
-    pub(crate) fn create(path: &Path, plain: bool) -> Result<Self> {
+    pub fn create(path: &Path, plain: bool) -> Result<Self> {
         let to_standard_output = path == Path::new("-");
         let name = if to_standard_output { PathBuf::from("standard output") } else { path.to_path_buf() };
         let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -57,12 +57,12 @@ impl WholeFile {
     }
 
     /// What to call the file in messages.
-    pub(crate) fn name(&self) -> &Path {
+    pub fn name(&self) -> &Path {
         &self.name
     }
 
     /// Writes what is pending and gives the file its name.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    pub fn finish(mut self) -> Result<()> {
         let refuse = |error: io::Error| refusal(error, &self.name);
         match self.out.take() {
             Some(Compressed::Plain(mut out)) => out.flush(),
@@ -80,7 +80,7 @@ impl WholeFile {
     }
 
     /// Appends text.
-    pub(crate) fn text(&mut self, text: &str) -> Result<()> {
+    pub fn text(&mut self, text: &str) -> Result<()> {
         self.write_all(text.as_bytes()).map_err(|error| refusal(error, &self.name))
     }
 }

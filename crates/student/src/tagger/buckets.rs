@@ -69,8 +69,12 @@ impl<'a> Buckets<'a> {
         let offsets = bases + 2 * (count + 1);
         let end = offsets.checked_add(blob)?;
         (end <= bytes.len()).then(|| {
-            let view =
-                Self { count, bases: &bytes[HEADER..bases], offsets: &bytes[bases..offsets], blob: &bytes[offsets..end] };
+            let view = Self {
+                count,
+                bases: &bytes[HEADER..bases],
+                offsets: &bytes[bases..offsets],
+                blob: &bytes[offsets..end],
+            };
             (view, end)
         })
     }
@@ -182,7 +186,9 @@ impl<'a> Map<'a> {
             for bucket in 0..buckets.count() {
                 let bytes = buckets.at(bucket);
                 let count = bytes.len() / map.entry();
-                if bytes.len() % map.entry() != 0 || (0..count).any(|at| usize::from(map.value(bytes, count, at)) >= values) {
+                if bytes.len() % map.entry() != 0
+                    || (0..count).any(|at| usize::from(map.value(bytes, count, at)) >= values)
+                {
                     return None;
                 }
             }
@@ -221,7 +227,7 @@ mod tests {
 
     #[test]
     fn every_key_finds_its_value_and_strangers_rarely_one() {
-        for (count, most) in [(0u64, 1), (1, 3), (5000, 7), (5000, 3000)] {
+        for (count, most) in [(0u64, 1), (1, 1), (5000, 7), (5000, 3000)] {
             let mut entries: Vec<(u64, u16)> = (0..count).map(|at| (hash::pair(at, 1), (at % most) as u16)).collect();
             let bytes = write_map(&mut entries).unwrap();
             let (map, length) = Map::read(&bytes, Some(most as usize)).unwrap();

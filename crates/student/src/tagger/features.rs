@@ -138,7 +138,10 @@ impl FeatureGroups {
         if self.shapes {
             put(SHAPE, token.shape);
             put(SHORT_SHAPE, token.short_shape);
-            put(FLAGS, u64::from(token.flags & (DIGIT | HYPHEN | DOT | CAPITAL | ALL_CAPITALS | INNER_CAPITAL | LOWER)));
+            put(
+                FLAGS,
+                u64::from(token.flags & (DIGIT | HYPHEN | DOT | CAPITAL | ALL_CAPITALS | INNER_CAPITAL | LOWER)),
+            );
             put(LENGTH, u64::from(token.characters.min(12)));
             if self.affixes && token.suffixes[2] != 0 {
                 put(SUFFIX_SHAPE, pair(token.suffixes[2], token.short_shape));

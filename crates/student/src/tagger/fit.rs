@@ -4,6 +4,7 @@ use super::clusters::ClusterTable;
 use super::corpus::{Document, Layer, LayerKind, LayerTarget, check_layers, check_targets};
 use super::encode::{Slots, Template};
 use super::features::FeatureGroups;
+use super::induce::induce;
 use super::file::{Contents, LayerNumbers, Numbers};
 use super::lesson::{Goals, Head, Recipe};
 use super::lists::ListTable;
@@ -83,11 +84,18 @@ impl<'a> TaggerTrainer<'a> {
     ) -> Result<FittedTagger> {
         check_targets(&self.layers, documents, targets, weights)?;
         if !(0.0..=0.5).contains(&self.options.held_out) {
-            return Err(Error::setting(format!("expected a share from 0 to 0.5 held out, found {}", self.options.held_out)));
+            return Err(Error::setting(format!(
+                "expected a share from 0 to 0.5 held out, found {}",
+                self.options.held_out
+            )));
         }
-        let lists = ListTable::build(&self.options.lists)?;
-        let clusters = self.word_classes(documents);
+        let clusters = self.word_classes(documents)?;
         let groups = self.options.groups.unwrap_or_else(|| self.usual_groups(documents));
+        let mut lists = ListTable::build(&self.options.lists)?;
+        let mut left_out = Vec::new();
+        if lists.map.len() > self.list_budget() {
+            (lists, left_out) = self.fewer_lists(documents, targets, groups, &lists, &clusters)?;
+        }
         let template = Template { groups, lists: lists.view(), clusters: clusters.view() };
         let slots = Slots::encode(&template, documents, 2);
         let mut report = TaggerReport {
@@ -96,6 +104,7 @@ impl<'a> TaggerTrainer<'a> {
             tokens: slots.encoded.tokens(),
             list_entries: lists.entries,
             list_entries_too_long: lists.too_long,
+            lists_left_out: left_out,
             classed_words: clusters.words,
             features: slots.keys.len(),
             ..TaggerReport::default()
@@ -114,9 +123,67 @@ impl<'a> TaggerTrainer<'a> {
         self.finish(&material, report)
     }
 
-    fn word_classes(&self, documents: &[Document]) -> ClusterTable {
-        let _ = (documents, self.unlabelled);
-        ClusterTable::default()
+    /// Word classes, where they are wanted or there is enough text for them.
+    fn word_classes(&self, documents: &[Document]) -> Result<ClusterTable> {
+        let tokens = |documents: &[Document]| documents.iter().map(|document| document.tokens.len()).sum::<usize>();
+        let enough = || tokens(self.unlabelled) > tokens(documents) && tokens(self.unlabelled) > 200_000;
+        if self.options.word_classes.unwrap_or_else(enough) {
+            induce(documents.iter().chain(self.unlabelled), self.options.seed)
+        } else {
+            Ok(ClusterTable::default())
+        }
+    }
+
+    /// The most bytes that lists may take.
+    fn list_budget(&self) -> usize {
+        self.options.max_bytes / 5 * 2
+    }
+
+    /// The lists that help most for their bytes, by the weights of a short training with all of them, and the names of
+    /// the others.
+    fn fewer_lists(
+        &self,
+        documents: &[Document],
+        targets: &[Vec<LayerTarget>],
+        groups: FeatureGroups,
+        all: &ListTable,
+        clusters: &ClusterTable,
+    ) -> Result<(ListTable, Vec<String>)> {
+        let template = Template { groups, lists: all.view(), clusters: clusters.view() };
+        let slots = Slots::encode(&template, documents, 2);
+        let sentences: Vec<u32> = (0..slots.encoded.sentences() as u32).collect();
+        let mut effects = vec![0.0f64; self.options.lists.len()];
+        for (number, layer) in self.layers.iter().enumerate() {
+            let goals = Goals::gather(number, layer, documents, targets, &mut 0);
+            let recipe = Recipe { epochs: 3, ..self.recipe() };
+            let head = goals.learn(&slots.encoded, slots.keys.len(), &sentences, None, recipe)?;
+            let (states, stride) = head.states();
+            for (list, effect) in effects.iter_mut().enumerate() {
+                for slot in super::lists::keys_of(list).filter_map(|key| slots.find(key)) {
+                    let row = &states[slot as usize * stride..][..layer.lanes()];
+                    let size: f64 = row.iter().map(|weight| f64::from(weight * weight)).sum();
+                    *effect += size.sqrt() * f64::from(slots.counts[slot as usize]);
+                }
+            }
+        }
+        let worth = |list: usize| effects[list] / (self.options.lists[list].entries.len() + 1) as f64;
+        let mut order: Vec<usize> = (0..effects.len()).collect();
+        order.sort_by(|&left, &right| worth(right).total_cmp(&worth(left)).then(left.cmp(&right)));
+        let mut chosen: Vec<usize> = Vec::new();
+        let mut table = ListTable::build(&[])?;
+        for list in order {
+            chosen.push(list);
+            chosen.sort_unstable();
+            let lists: Vec<_> = chosen.iter().map(|&at| self.options.lists[at].clone()).collect();
+            let larger = ListTable::build(&lists)?;
+            if larger.map.len() > self.list_budget() {
+                chosen.retain(|&at| at != list);
+            } else {
+                table = larger;
+            }
+        }
+        let left_out = (0..effects.len()).filter(|list| !chosen.contains(list));
+        Ok((table, left_out.map(|list| self.options.lists[list].name.clone()).collect()))
     }
 
     /// The features that do well for these kinds of layers.

@@ -90,12 +90,13 @@ impl ListTable {
         sets.sort_unstable();
         sets.dedup();
         if sets.len() > usize::from(u16::MAX) {
-            return Err(Error::setting(format!("expected lists that overlap in at most 65535 ways, found {}", sets.len())));
+            return Err(Error::setting(format!(
+                "expected lists that overlap in at most 65535 ways, found {}",
+                sets.len()
+            )));
         }
-        let mut entries: Vec<(u64, u16)> = all
-            .iter()
-            .map(|(key, set)| (*key, sets.binary_search(set).unwrap_or_default() as u16))
-            .collect();
+        let mut entries: Vec<(u64, u16)> =
+            all.iter().map(|(key, set)| (*key, sets.binary_search(set).unwrap_or_default() as u16)).collect();
         let count = entries.len();
         Ok(Self { map: write_map(&mut entries)?, sets, longest, entries: count, too_long })
     }
@@ -201,7 +202,7 @@ impl Lists<'_> {
         if own != 0 {
             for (list, &mark) in marks.rows[place].iter().enumerate() {
                 if mark != 0 {
-                    put(0, (list * 8) as u64 + u64::from(mark));
+                    put(0, mark_value(list, mark));
                 }
             }
             put(1, own);
@@ -218,6 +219,15 @@ impl Lists<'_> {
             put(6, pair(own, next));
         }
     }
+}
+
+/// The keys of the features that name a list.
+pub(crate) fn keys_of(list: usize) -> impl Iterator<Item = u64> {
+    (1..=4).map(move |mark| key(LISTS, mark_value(list, mark)))
+}
+
+fn mark_value(list: usize, mark: u8) -> u64 {
+    (list * 8) as u64 + u64::from(mark)
 }
 
 fn each(mut lists: u32, mut list: impl FnMut(usize)) {

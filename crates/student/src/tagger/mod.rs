@@ -12,6 +12,7 @@ mod features;
 mod file;
 mod fit;
 mod hash;
+mod induce;
 pub mod lab;
 mod lesson;
 mod linear;

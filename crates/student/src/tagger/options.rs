@@ -162,6 +162,8 @@ pub struct TaggerReport {
     pub list_entries: usize,
     /// Entries that were too long.
     pub list_entries_too_long: usize,
+    /// Lists for which the budget had no room.
+    pub lists_left_out: Vec<String>,
     /// Words that have a class.
     pub classed_words: usize,
     /// Features in training, and those kept.
