@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use postil_annotators::AnnotatorSpec;
 use postil_core::consensus::Method;
+use postil_core::text::Tokenizer;
 use postil_core::{Digest, Error, Label, LabelSet, Name, Result, Task, TaskKind};
 
 pub use file::{Metric, OutputFormat, ProjectFile, Target as Wanted};
@@ -37,6 +38,8 @@ pub struct Project {
     pub gold: Option<PathBuf>,
     /// The gold file's column of the label, when it has an unusual name.
     pub gold_label: Option<String>,
+    /// How texts are cut into tokens, in tasks that mark text.
+    pub tokenizer: Tokenizer,
     /// The annotators, in the file's order.
     pub annotators: Vec<AnnotatorSpec>,
     /// How answers are fused.
@@ -115,6 +118,7 @@ impl Project {
             id: file.data.id,
             gold: file.data.gold.map(|gold| folder.join(gold)),
             gold_label: file.data.gold_label,
+            tokenizer: file.data.tokenizer,
             annotators: file.annotators,
             method: Method::parse(&file.consensus.method)?,
             student: file.student.train,
@@ -135,11 +139,11 @@ impl Project {
 
     /// An error if this version cannot run the task's kind.
     pub fn check_available(&self) -> Result<()> {
-        if matches!(self.task.kind, TaskKind::Classify | TaskKind::Multilabel | TaskKind::Ordinal) {
+        if matches!(self.task.kind, TaskKind::Classify | TaskKind::Multilabel | TaskKind::Ordinal | TaskKind::Spans) {
             return Ok(());
         }
         Err(Error::unavailable(format!("`{}` tasks are not yet available", self.task.kind))
-            .hint("this version runs `classify`, `multilabel` and `ordinal` tasks"))
+            .hint("this version runs `classify`, `multilabel`, `ordinal` and `spans` tasks"))
     }
 }
 
