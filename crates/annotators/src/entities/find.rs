@@ -231,7 +231,11 @@ impl Reader<'_> {
             return !(single && policy.all_caps && case::is_capitals(there) && self.is_lost_in_capitals(claim, policy));
         }
         let rules = &self.built.layers[usize::from(claim.layer)].rules;
-        if spelling.len() == there.len() && rules.is_plain() && spelling.is_ascii() && there.eq_ignore_ascii_case(spelling) {
+        if spelling.len() == there.len()
+            && rules.is_plain()
+            && spelling.is_ascii()
+            && there.eq_ignore_ascii_case(spelling)
+        {
             // Equal numbers and equal letters: the tokens are the same, and only their case can differ.
             return surfaces.has_any_case(surface)
                 || if policy.all_caps && case::is_capitals(there) && self.is_all_capitals_around(claim) {

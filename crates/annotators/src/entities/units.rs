@@ -111,11 +111,8 @@ impl Cut {
         if more == 8 || !ends(bytes, at + 8 + more) {
             return None;
         }
-        let key = if more == 0 {
-            short_key(chunk, 8)
-        } else {
-            long_key(chunk, next & ((1 << (8 * more)) - 1), 8 + more)
-        };
+        let key =
+            if more == 0 { short_key(chunk, 8) } else { long_key(chunk, next & ((1 << (8 * more)) - 1), 8 + more) };
         Some(Self::Word { length: 8 + more, key })
     }
 }

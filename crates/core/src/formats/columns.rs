@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::lines::Lines;
 use crate::error::{Error, Result};
 use crate::table::open::{OpenedText, open_text};
-use crate::text::{Scheme, detect};
+use crate::text::{Scheme, detect, read_tags};
 
 /// The first field of the line that stands between documents.
 pub(super) const DOCUMENT_MARK: &str = "-DOCSTART-";
@@ -126,11 +126,7 @@ impl ColumnsReader {
         let marked = opened.marked;
         let tags = head_tags(&opened.head, layout);
         let plain = layout.tag == layout.word || are_plain(tags.iter().flatten().copied());
-        let scheme = (!plain).then(|| match detect(&tags) {
-            // The first sentences of an IOB1 file seldom have spans that touch; nothing but `B-` tells the two apart.
-            Scheme::Io => Scheme::Iob1,
-            scheme => scheme,
-        });
+        let scheme = (!plain).then(|| likely_scheme(&tags));
         Ok(Self { lines: Lines::new(opened), layout, document: 0, pending: Vec::new(), scheme, marked })
     }
 
@@ -317,6 +313,18 @@ fn head_tags(head: &[u8], layout: Layout) -> Vec<Vec<&str>> {
     }
     sentences.retain(|sentence| !sentence.is_empty());
     sentences
+}
+
+/// The scheme of tags, some of which may be broken.
+fn likely_scheme(sentences: &[Vec<&str>]) -> Scheme {
+    let broken = |scheme| sentences.iter().map(|tags| read_tags(tags, scheme).repairs.len()).sum::<usize>();
+    match detect(sentences) {
+        // The first sentences of an IOB1 file seldom have spans that touch; nothing but `B-` tells the two apart.
+        Scheme::Io => Scheme::Iob1,
+        // One misplaced `B-` does not make a file of spans that begin with `I-` a BIO file.
+        Scheme::Bio if broken(Scheme::Iob1) < broken(Scheme::Bio) => Scheme::Iob1,
+        scheme => scheme,
+    }
 }
 
 /// Whether tags are plain, one for every token, rather than a way to write spans: none is `O` or has a scheme's head.

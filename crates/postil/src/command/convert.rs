@@ -12,6 +12,7 @@ use postil_core::text::{OffsetUnit, Scheme};
 use postil_core::{Error, Result};
 use serde_json::json;
 
+use super::documents::{formats, schemes, units};
 use super::output::{Voice, count, say_json};
 
 /// What can be typed after `postil convert`.
@@ -56,7 +57,7 @@ pub(super) struct Reading {
     /// The field of the text in JSON [default: text]
     #[arg(long, value_name = "FIELD")]
     text: Option<String>,
-    /// What places are counted in: code-points, utf-16 or bytes [default: found by the quoted texts]
+    /// What places are counted in: code-points, utf16 or bytes [default: found by the quoted texts]
     #[arg(long, value_name = "UNIT", value_parser = units())]
     offsets: Option<OffsetUnit>,
     /// Which annotations of a task: first, all (a document each), or predictions
@@ -77,26 +78,6 @@ pub(super) struct Writing {
     /// Write spans as a model's predictions (Label Studio)
     #[arg(long)]
     predictions: bool,
-}
-
-/// The names of the formats.
-pub(super) fn formats() -> impl TypedValueParser<Value = Format> {
-    PossibleValuesParser::new(Format::ALL.map(Format::name))
-        .map(|name| Format::from_name(&name).expect("one of the names above"))
-}
-
-/// The names of the schemes.
-pub(super) fn schemes() -> impl TypedValueParser<Value = Scheme> {
-    PossibleValuesParser::new(Scheme::ALL.map(Scheme::name))
-        .map(|name| Scheme::from_name(&name).expect("one of the names above"))
-}
-
-fn units() -> impl TypedValueParser<Value = OffsetUnit> {
-    PossibleValuesParser::new(["code-points", "utf-16", "bytes"]).map(|name| match name.as_str() {
-        "utf-16" => OffsetUnit::Utf16,
-        "bytes" => OffsetUnit::Bytes,
-        _ => OffsetUnit::CodePoints,
-    })
 }
 
 fn annotations() -> impl TypedValueParser<Value = Annotations> {

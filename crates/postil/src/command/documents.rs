@@ -34,7 +34,7 @@ pub(super) fn formats() -> impl clap::builder::TypedValueParser<Value = Format> 
         .map(|name| Format::from_name(&name).expect("one of the names above"))
 }
 
-fn schemes() -> impl clap::builder::TypedValueParser<Value = Scheme> {
+pub(super) fn schemes() -> impl clap::builder::TypedValueParser<Value = Scheme> {
     PossibleValuesParser::new(Scheme::ALL.map(Scheme::name))
         .map(|name| Scheme::from_name(&name).expect("one of the names above"))
 }
@@ -44,7 +44,7 @@ fn tokenizers() -> impl clap::builder::TypedValueParser<Value = Tokenizer> {
         .map(|name| Tokenizer::from_name(&name).expect("one of the names above"))
 }
 
-fn units() -> impl clap::builder::TypedValueParser<Value = OffsetUnit> {
+pub(super) fn units() -> impl clap::builder::TypedValueParser<Value = OffsetUnit> {
     PossibleValuesParser::new(["code-points", "utf16", "bytes"]).map(|name| match name.as_str() {
         "utf16" => OffsetUnit::Utf16,
         "bytes" => OffsetUnit::Bytes,

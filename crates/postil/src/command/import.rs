@@ -6,7 +6,8 @@ use postil_core::formats::{DocumentReader, DocumentWriter, Format};
 use postil_core::{Document, Error, Result};
 use serde_json::{Map, Value, json};
 
-use super::convert::{Reading, formats, tell_remarks, transfer};
+use super::convert::{Reading, tell_remarks, transfer};
+use super::documents::formats;
 use super::output::{Voice, count, say_json};
 
 /// What can be typed after `postil import`.

@@ -78,7 +78,8 @@ fn a_random_field_learns_too_and_from_candidates() {
         let sets = labels.iter().map(|&label| if label == 0 { vec![] } else { vec![label] }).collect();
         targets[0] = LayerTarget::Candidates(sets);
     }
-    let fitted = TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap().fit(&train.documents(), &targets, None).unwrap();
+    let fitted =
+        TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap().fit(&train.documents(), &targets, None).unwrap();
     assert!(span_f1(&predict(&fitted.model, &test), 0, &test) > 0.9);
 }
 
@@ -111,7 +112,9 @@ fn lists_name_what_training_never_saw() {
     let lists = vec![
         NameList {
             name: "people".into(),
-            entries: entries(&["Anna", "Boris", "Clara", "Dmitri", "Elena", "Felix", "Greta", "Zoltan", "Quinn", "Yusuf"]),
+            entries: entries(&[
+                "Anna", "Boris", "Clara", "Dmitri", "Elena", "Felix", "Greta", "Zoltan", "Quinn", "Yusuf",
+            ]),
         },
         NameList { name: "places".into(), entries: entries(&["New York", "Oslo", "Kyoto", "a b c d e f g h i"]) },
     ];
@@ -166,7 +169,9 @@ fn weights_move_the_model() {
     for wanted in 0..2 {
         let weights: Vec<f32> = (0..40).map(|at| if at % 2 == wanted { 9.0 } else { 0.5 }).collect();
         let model = trainer.fit(&all, &targets, Some(&weights)).unwrap().model;
-        let LayerPrediction::Tags(tags) = &model.predict(&all[0], false, &mut TaggerScratch::default())[0] else { panic!() };
+        let LayerPrediction::Tags(tags) = &model.predict(&all[0], false, &mut TaggerScratch::default())[0] else {
+            panic!()
+        };
         assert_eq!((tags[0].class, tags[0].confidence), (wanted as u16, None));
     }
 }
@@ -190,7 +195,8 @@ fn predictions_do_not_depend_on_what_came_before() {
 fn long_and_odd_documents_are_predicted() {
     let model = fit(&ALL, &sentences(100, 15), TaggerOptions::new()).model;
     let mut scratch = TaggerScratch::default();
-    let long: Vec<&str> = (0..50_000).map(|at| ["Anna", "visited", "New", "York", "🙂", "東京", "\t", "é"][at % 8]).collect();
+    let long: Vec<&str> =
+        (0..50_000).map(|at| ["Anna", "visited", "New", "York", "🙂", "東京", "\t", "é"][at % 8]).collect();
     let cases: [Document; 5] = [
         Document::default(),
         Document { tokens: vec![], sentences: vec![0, 0] },

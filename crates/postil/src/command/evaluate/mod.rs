@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use postil_core::Error;
 use postil_core::formats::Format;
 
-use super::convert::{Reading, formats};
+use super::convert::Reading;
+use super::documents::formats;
 
 /// How tags that break their scheme are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
