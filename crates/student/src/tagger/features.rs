@@ -185,7 +185,7 @@ impl FeatureGroups {
             let class = |token: &Attributes| {
                 if token.clusters[1] == 0 { token.short_shape } else { u64::from(token.clusters[1]) }
             };
-            if around.clustered {
+            if around.clustered && super::knob("CP", 1.0) > 0.0 {
                 put(CLUSTER_PAIRS, pair(class(last), class(token)));
                 put(CLUSTER_PAIRS + 1, pair(class(token), class(next)));
                 put(CLUSTER_PAIRS + 2, pair(class(last), class(next)));

@@ -152,7 +152,7 @@ impl<'a> TaggerTrainer<'a> {
         let mut effects = vec![0.0f64; self.options.lists.len()];
         for (number, layer) in self.layers.iter().enumerate() {
             let goals = Goals::gather(number, layer, documents, targets, &mut 0);
-            let recipe = Recipe { epochs: 3, ..self.recipe() };
+            let recipe = Recipe { epochs: 3, members: 1, ..self.recipe() };
             let head = goals.learn(&slots.encoded, slots.keys.len(), &sentences, None, recipe)?;
             let (states, stride) = head.states();
             for (list, effect) in effects.iter_mut().enumerate() {
@@ -199,13 +199,14 @@ impl<'a> TaggerTrainer<'a> {
             algorithm: self.options.algorithm,
             epochs: self.options.epochs.unwrap_or(15).max(1),
             seed: self.options.seed,
+            members: super::knob("MEMBERS", 3.0) as usize,
         }
     }
 
-    fn learn(&self, material: &Material, sentences: &[u32]) -> Result<Vec<Head>> {
+    fn learn(&self, material: &Material, sentences: &[u32], recipe: Recipe) -> Result<Vec<Head>> {
         let (encoded, slots) = (&material.slots.encoded, material.slots.keys.len());
         let weights = material.weights.as_deref();
-        material.goals.iter().map(|goals| goals.learn(encoded, slots, sentences, weights, self.recipe())).collect()
+        material.goals.iter().map(|goals| goals.learn(encoded, slots, sentences, weights, recipe)).collect()
     }
 
     fn finish(&self, material: &Material, mut report: TaggerReport) -> Result<FittedTagger> {
@@ -226,7 +227,7 @@ impl<'a> TaggerTrainer<'a> {
         if !held.is_empty() {
             report.held_out_documents = held.len();
             let (seen, held) = (material.sentences_of(&seen), material.sentences_of(&held));
-            let heads = self.learn(material, &seen)?;
+            let heads = self.learn(material, &seen, Recipe { members: 1, ..self.recipe() })?;
             let (kept, pruned) = self.pruned(material, &heads, budget);
             drop(kept);
             for (number, goals) in material.goals.iter().enumerate() {
@@ -240,7 +241,7 @@ impl<'a> TaggerTrainer<'a> {
                 });
             }
         }
-        let heads = self.learn(material, &all)?;
+        let heads = self.learn(material, &all, self.recipe())?;
         report.epochs = heads.iter().map(Head::epochs).collect();
         if held.is_empty() {
             for (number, goals) in material.goals.iter().enumerate() {
