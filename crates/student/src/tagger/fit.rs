@@ -11,6 +11,7 @@ use super::lists::ListTable;
 use super::model::{TaggerDescription, TaggerModel};
 use super::options::{LayerQuality, TaggerOptions, TaggerReport};
 use super::prune::{Features, Kept, LayerRows, prune};
+use crate::chain::Encoded;
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -36,6 +37,8 @@ pub struct FittedTagger {
 /// Everything that learning needs.
 struct Material<'a> {
     slots: Slots,
+    /// The features that speak of a sentence as a whole.
+    of_sentences: Option<Encoded>,
     goals: Vec<Goals>,
     weights: Option<Vec<f32>>,
     lists: &'a ListTable,
@@ -116,7 +119,9 @@ impl<'a> TaggerTrainer<'a> {
                 .flat_map(|(at, &weight)| std::iter::repeat_n(weight, slots.documents[at + 1] - slots.documents[at]))
                 .collect()
         });
-        let material = Material { slots, goals, weights, lists: &lists, clusters: &clusters, groups };
+        let with_sentences = self.layers.iter().any(|layer| layer.kind == LayerKind::Sentences);
+        let of_sentences = with_sentences.then(|| slots.of_sentences());
+        let material = Material { slots, of_sentences, goals, weights, lists: &lists, clusters: &clusters, groups };
         self.finish(&material, report)
     }
 
@@ -197,16 +202,20 @@ impl<'a> TaggerTrainer<'a> {
     fn recipe(&self) -> Recipe {
         Recipe {
             algorithm: self.options.algorithm,
-            epochs: self.options.epochs.unwrap_or(15).max(1),
+            epochs: self.options.epochs.unwrap_or(10).max(1),
             seed: self.options.seed,
-            members: super::knob("MEMBERS", 3.0) as usize,
+            members: self.options.members.max(1),
         }
     }
 
     fn learn(&self, material: &Material, sentences: &[u32], recipe: Recipe) -> Result<Vec<Head>> {
         let (encoded, slots) = (&material.slots.encoded, material.slots.keys.len());
         let weights = material.weights.as_deref();
-        material.goals.iter().map(|goals| goals.learn(encoded, slots, sentences, weights, recipe)).collect()
+        let learn = |goals: &Goals| match &material.of_sentences {
+            Some(encoded) if goals.kind == LayerKind::Sentences => goals.learn(encoded, slots, sentences, weights, recipe),
+            _ => goals.learn(encoded, slots, sentences, weights, recipe),
+        };
+        material.goals.iter().map(learn).collect()
     }
 
     fn finish(&self, material: &Material, mut report: TaggerReport) -> Result<FittedTagger> {

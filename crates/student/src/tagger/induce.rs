@@ -23,6 +23,8 @@ const CONTEXTS: usize = 2000;
 /// Numbers per word vector.
 const SIZE: usize = 64;
 
+/// Classes per level, at most.
+const LEVELS: [usize; 3] = [1500, 400, 100];
 /// The most words with a class.
 const MOST_WORDS: usize = 40_000;
 /// A word has to occur so often.
@@ -282,8 +284,6 @@ pub(crate) fn induce<'a>(documents: impl Iterator<Item = &'a Document<'a>>, seed
     normalise(&mut rows);
     let leading = words.min(LEADING);
     let weights: Vec<f32> = (0..leading).map(|rank| 1.0 / (1.0 + rank as f32).sqrt()).collect();
-    #[allow(non_snake_case)]
-    let LEVELS = [super::knob("K1", 768.0) as usize, super::knob("K2", 192.0) as usize, super::knob("K3", 48.0) as usize];
     let fine = LEVELS[0].min(words / 10).max(2);
     let centres = group(&rows[..leading * SIZE], &weights, fine, 10);
     let of = nearest(&rows, &turn(&centres), fine);

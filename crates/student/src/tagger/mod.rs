@@ -13,7 +13,6 @@ mod file;
 mod fit;
 mod hash;
 mod induce;
-pub mod lab;
 mod lesson;
 mod linear;
 mod lists;
