@@ -90,12 +90,16 @@ impl<'a> TaggerTrainer<'a> {
             return Err(Error::setting(format!("expected a share from 0 to 0.5 held out, found {}", self.options.held_out)));
         }
         let clusters = self.word_classes(documents)?;
-        let groups = self.options.groups.unwrap_or_else(|| self.usual_groups(documents));
         let mut lists = ListTable::build(&self.options.lists)?;
         let mut left_out = Vec::new();
         if lists.map.len() > self.list_budget() {
+            let groups = self.options.groups.unwrap_or_else(|| self.usual_groups(documents));
             (lists, left_out) = self.fewer_lists(documents, targets, groups, &lists, &clusters)?;
         }
+        let groups = match self.options.groups {
+            Some(groups) => groups,
+            None => self.choose_groups(documents, targets, &lists, &clusters)?,
+        };
         let template = Template { groups, lists: lists.view(), clusters: clusters.view() };
         let slots = Slots::encode(&template, documents, 2);
         let mut report = TaggerReport {
@@ -186,6 +190,44 @@ impl<'a> TaggerTrainer<'a> {
         }
         let left_out = (0..effects.len()).filter(|list| !chosen.contains(list));
         Ok((table, left_out.map(|list| self.options.lists[list].name.clone()).collect()))
+    }
+
+    /// The usual features, and those of all character runs if a short trial on held-out documents says that they help.
+    fn choose_groups(
+        &self,
+        documents: &[Document],
+        targets: &[Vec<LayerTarget>],
+        lists: &ListTable,
+        clusters: &ClusterTable,
+    ) -> Result<FeatureGroups> {
+        let usual = self.usual_groups(documents);
+        let chains: Vec<usize> = (0..self.layers.len()).filter(|&at| self.layers[at].kind == LayerKind::Spans).collect();
+        let tokens: usize = documents.iter().map(|document| document.tokens.len()).sum();
+        if usual.characters || chains.is_empty() || documents.len() < 20 || tokens > TRIAL_TOKENS {
+            return Ok(usual);
+        }
+        let mut order: Vec<usize> = (0..documents.len()).collect();
+        Random::new(self.options.seed ^ 0x7472_6961).shuffle(&mut order);
+        let chosen: Vec<Document> = order.iter().map(|&at| documents[at].clone()).collect();
+        let known: Vec<Vec<LayerTarget>> = order.iter().map(|&at| targets[at].clone()).collect();
+        let held = chosen.len() / 4;
+        let reach = |groups: FeatureGroups| -> Result<f64> {
+            let template = Template { groups, lists: lists.view(), clusters: clusters.view() };
+            let slots = Slots::encode(&template, &chosen, 2);
+            let border = slots.documents[held] as u32;
+            let (tests, lessons): (Vec<u32>, Vec<u32>) =
+                (0..slots.encoded.sentences() as u32).partition(|&sentence| sentence < border);
+            let mut sum = 0.0;
+            for &layer in &chains {
+                let goals = Goals::gather(layer, &self.layers[layer], &chosen, &known, &mut 0);
+                let recipe = Recipe { epochs: 5, members: 1, ..self.recipe() };
+                let head = goals.learn(&slots.encoded, slots.keys.len(), &lessons, None, recipe)?;
+                sum += goals.measure(&head, &slots.encoded, &tests).spans.f1();
+            }
+            Ok(sum / chains.len() as f64)
+        };
+        let with = FeatureGroups { characters: true, ..usual };
+        Ok(if reach(with)? > reach(usual)? + WORTH_CHARACTERS { with } else { usual })
     }
 
     /// The features that do well for these kinds of layers.
@@ -353,6 +395,12 @@ impl<'a> TaggerTrainer<'a> {
         TaggerModel::assemble(&self.description(material, report), &contents)
     }
 }
+
+/// With more tokens than this character runs are not tried: they helped on smaller sets (BC5CDR, WNUT-17) and hurt on
+/// CoNLL-2003, whose 200,000 tokens say enough about words.
+const TRIAL_TOKENS: usize = 150_000;
+/// What character runs have to add to F1 to be worth their size.
+const WORTH_CHARACTERS: f64 = 0.005;
 
 /// Below this no table is worth having.
 const LEAST_TABLE: usize = 4_000;
