@@ -203,7 +203,7 @@ pub(crate) fn gazetteers() -> Result<Vec<NameList>, Failure> {
         Ok(list.iter().filter_map(|entry| entry.as_str().map(str::to_owned)).collect())
     };
     let countries = "gazetteers/mledoze-countries.csv";
-    let lists: [(&str, Vec<String>); 14] = [
+    let lists: [(&str, Vec<String>); 13] = [
         ("cities", csv("gazetteers/world-cities.csv", "name")?),
         ("regions", csv("gazetteers/world-cities.csv", "subcountry")?),
         ("countries", csv(countries, "name.common")?),
@@ -217,7 +217,6 @@ pub(crate) fn gazetteers() -> Result<Vec<NameList>, Failure> {
         ("geonames", json("gazetteers-skweak/geonames.json", Some("GPE"))?),
         ("more first names", json("gazetteers-skweak/first_names.json", None)?),
         ("products", json("gazetteers-skweak/products.json", Some("PRODUCT"))?),
-        ("companies", json("gazetteers-skweak/crunchbase_companies.json.gz", Some("COMPANY"))?),
     ];
     Ok(lists.into_iter().map(|(name, entries)| NameList { name: name.to_owned(), entries }).collect())
 }

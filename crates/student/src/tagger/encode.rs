@@ -3,7 +3,7 @@
 use super::clusters::Clusters;
 use super::corpus::Document;
 use super::document::DocumentIndex;
-use super::features::{FeatureGroups, REACH, Sink, Surroundings, WINDOW, is_shouting};
+use super::features::{FeatureGroups, REACH, Sink, Surroundings, WINDOW, is_shouting, speaks_of_sentences};
 use super::hash;
 use super::lists::{Lists, Marks};
 use super::token::{AFTER, Attributes, BEFORE, Spelling};
@@ -218,6 +218,23 @@ impl Slots {
             slots.documents.push(slots.encoded.sentences());
         }
         slots
+    }
+
+    /// The features that speak of a sentence as a whole: those that do not describe a token's surroundings.
+    pub(crate) fn of_sentences(&self) -> Encoded {
+        let mut encoded = Encoded::new();
+        for sentence in 0..self.encoded.sentences() {
+            for token in self.encoded.sentence(sentence) {
+                for &slot in self.encoded.token(token) {
+                    if speaks_of_sentences(self.templates[slot as usize]) {
+                        encoded.push_slot(slot);
+                    }
+                }
+                encoded.end_token();
+            }
+            encoded.end_sentence();
+        }
+        encoded
     }
 
     /// The slot of a key, a new one if it has none.

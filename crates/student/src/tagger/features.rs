@@ -22,8 +22,6 @@ pub struct FeatureGroups {
     pub context: bool,
     /// Other occurrences of the token in its document.
     pub document: bool,
-    /// What was predicted for other occurrences of the token in its document, in a second pass.
-    pub history: bool,
     /// All runs of two to five characters inside the token.
     pub characters: bool,
     /// Where the token stands in the sentence, and how long the sentence is.
@@ -38,7 +36,6 @@ impl Default for FeatureGroups {
             shapes: true,
             context: true,
             document: true,
-            history: true,
             characters: false,
             places: false,
         }
@@ -52,7 +49,7 @@ pub(crate) trait Sink {
 }
 
 /// How many templates there are, the numbers below included.
-pub(crate) const TEMPLATES: usize = 112;
+pub(crate) const TEMPLATES: usize = 104;
 
 const WORD: u8 = 0;
 const LOWER_WORD: u8 = 1;
@@ -83,8 +80,6 @@ const PLACE: u8 = 76; // .. 79
 pub(crate) const LISTS: u8 = 80; // .. 87
 /// The features of other occurrences.
 pub(crate) const DOCUMENT: u8 = 88; // .. 103
-/// The features of earlier predictions.
-pub(crate) const HISTORY: u8 = 104; // .. 111
 
 /// How far neighbours are seen.
 pub(crate) const REACH: usize = 2;
@@ -213,6 +208,11 @@ impl FeatureGroups {
             put(PLACE + 3, length.min(40) as u64);
         }
     }
+}
+
+/// Whether a template says something about a sentence as a whole: words, pairs of words, ends and classes of words.
+pub(crate) const fn speaks_of_sentences(template: u8) -> bool {
+    matches!(template, LOWER_WORD | PAIRS | FIRST) || template == PREFIX + 3 || template == SUFFIX + 2 || template == CLUSTER
 }
 
 /// A token among its neighbours.

@@ -22,8 +22,9 @@ use crate::random::Random;
 const CONTEXTS: usize = 2000;
 /// Numbers per word vector.
 const SIZE: usize = 64;
+
 /// Classes per level, at most.
-const LEVELS: [usize; 3] = [768, 192, 48];
+const LEVELS: [usize; 3] = [1500, 400, 100];
 /// The most words with a class.
 const MOST_WORDS: usize = 40_000;
 /// A word has to occur so often.

@@ -31,6 +31,8 @@ pub(crate) struct Recipe {
     pub(crate) algorithm: Algorithm,
     pub(crate) epochs: usize,
     pub(crate) seed: u64,
+    /// How many perceptrons share a vote.
+    pub(crate) members: usize,
 }
 
 /// The bonus of wrong labels in the perceptron. From 1 to 10 all did about equally well on CoNLL-2003, 0 worse.
@@ -166,7 +168,6 @@ impl Goals {
         recipe: Recipe,
     ) -> Result<Head> {
         let weight = |sentence: u32| weights.map_or(1.0, |weights| weights[sentence as usize]);
-        let plan = |rate, decay| LinearPlan { epochs: LINEAR_EPOCHS, rate, decay, seed: recipe.seed };
         match self.kind {
             LayerKind::Spans | LayerKind::Tags => {
                 let by_field = match recipe.algorithm {
@@ -179,35 +180,49 @@ impl Goals {
                 }
                 let layout = self.layout;
                 let lesson = Lesson { encoded, slots, labels: &self.tokens, sentences, weights, layout };
-                let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: MARGIN };
-                Ok(Head::Chain(perceptron::train(&lesson, plan)))
+                let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: super::knob("MARGIN", MARGIN) };
+                Ok(Head::Chain(perceptron::train_committee(&lesson, plan, recipe.members)))
             }
             LayerKind::Scores => {
                 let mut examples = Vec::new();
                 for &sentence in sentences {
                     for token in self.range(sentence as usize) {
                         if self.tokens[token] != UNKNOWN {
-                            let goal = vec![f32::from(self.tokens[token]) / SCORE_UNITS];
-                            examples.push(Example { tokens: token..token + 1, goal, weight: weight(sentence) });
+                            let goal = f32::from(self.tokens[token]) / SCORE_UNITS;
+                            examples.push(Example { token, goal, weight: weight(sentence) });
                         }
                     }
                 }
-                Ok(Head::Linear(linear::train(encoded, slots, 1, &examples, plan(0.05, 0.002))))
+                let plan = LinearPlan { epochs: LINEAR_EPOCHS, rate: 0.05, decay: 0.002, seed: recipe.seed };
+                Ok(Head::Linear(linear::train(encoded, slots, &examples, plan)))
             }
-            LayerKind::Sentences => {
-                let mut examples = Vec::new();
-                for &sentence in sentences {
-                    let class = self.sentences[sentence as usize];
-                    if class != UNKNOWN {
-                        let mut goal = vec![0.0; self.lanes];
-                        goal[usize::from(class)] = 1.0;
-                        let tokens = self.range(sentence as usize);
-                        examples.push(Example { tokens, goal, weight: weight(sentence) });
-                    }
-                }
-                Ok(Head::Linear(linear::train(encoded, slots, self.lanes, &examples, plan(0.1, 1e-4))))
-            }
+            LayerKind::Sentences => Ok(Head::Linear(self.learn_sentences(encoded, slots, sentences, weights, recipe))),
         }
+    }
+
+    /// A label per sentence: a perceptron without pairs, on the features of all tokens together.
+    fn learn_sentences(
+        &self,
+        encoded: &Encoded,
+        slots: usize,
+        sentences: &[u32],
+        weights: Option<&[f32]>,
+        recipe: Recipe,
+    ) -> Linear {
+        let mut bags = Encoded::new();
+        for sentence in 0..encoded.sentences() {
+            for token in encoded.sentence(sentence) {
+                encoded.token(token).iter().for_each(|&slot| bags.push_slot(slot));
+            }
+            bags.end_token();
+            bags.end_sentence();
+        }
+        let layout = self.layout;
+        let lesson = Lesson { encoded: &bags, slots, labels: &self.sentences, sentences, weights, layout };
+        let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: super::knob("SM", MARGIN) };
+        let trained = perceptron::train_committee(&lesson, plan, recipe.members);
+        let bias = trained.decoder.start.iter().zip(&trained.decoder.end).map(|(start, end)| start + end).collect();
+        Linear { stride: trained.stride, states: trained.states, bias }
     }
 
     fn learn_field(

@@ -1,17 +1,17 @@
-//! Layers without a chain: a score for every token, or a label for every sentence.
+//! Layers of scores: a logistic regression per token. Also what layers without a chain have in common.
 
 use super::perceptron::{add_rows, stride_for};
 use crate::chain::Encoded;
 use crate::random::Random;
 
-/// Something to learn: a run of tokens whose features add up, and the share of every lane.
+/// Something to learn: a token, and the score it should have.
 pub(crate) struct Example {
-    pub(crate) tokens: std::ops::Range<usize>,
-    pub(crate) goal: Vec<f32>,
+    pub(crate) token: usize,
+    pub(crate) goal: f32,
     pub(crate) weight: f32,
 }
 
-/// What was learnt.
+/// What was learnt about tokens or sentences without a chain.
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
     pub(crate) stride: usize,
@@ -30,13 +30,12 @@ pub(crate) struct LinearPlan {
 }
 
 /// Logistic regression with one step length per weight (AdaGrad), the weights averaged over the second half of training.
-/// With one lane the goal is a probability of its own, with more they exclude each other.
-pub(crate) fn train(encoded: &Encoded, slots: usize, lanes: usize, examples: &[Example], plan: LinearPlan) -> Linear {
-    let stride = stride_for(lanes);
+pub(crate) fn train(encoded: &Encoded, slots: usize, examples: &[Example], plan: LinearPlan) -> Linear {
+    let stride = stride_for(1);
     let size = slots * stride;
     let (mut states, mut squares, mut behind) = (vec![0.0f32; size], vec![1e-6f32; size], vec![0.0f32; size]);
     let mut bias = vec![0.0f32; stride];
-    let mut bias_squares = vec![1e-6f32; stride];
+    let mut bias_squares = 1e-6f32;
     let mut order: Vec<u32> = (0..examples.len() as u32).filter(|&at| examples[at as usize].weight > 0.0).collect();
     let mut random = Random::new(plan.seed);
     let total = (plan.epochs * order.len()).max(1) as f32;
@@ -45,43 +44,29 @@ pub(crate) fn train(encoded: &Encoded, slots: usize, lanes: usize, examples: &[E
         random.shuffle(&mut order);
         for &at in &order {
             let example = &examples[at as usize];
-            let scale = share_of(example.tokens.len());
             sums.fill(0.0);
-            for token in example.tokens.clone() {
-                add_rows(&states, stride, encoded.token(token), &mut sums);
-            }
-            sums.iter_mut().zip(&bias).for_each(|(sum, bias)| *sum = *sum * scale + bias);
-            probabilities(&mut sums[..lanes]);
+            add_rows(&states, stride, encoded.token(example.token), &mut sums);
+            sums.iter_mut().zip(&bias).for_each(|(sum, bias)| *sum += bias);
+            probabilities(&mut sums[..1]);
             // Steps of the first half count with nothing, later ones with the share of the second half that is left.
             let late = ((step as f32 / total - 0.5) * 2.0).max(0.0);
-            for lane in 0..lanes {
-                let slope = (sums[lane] - example.goal[lane]) * example.weight;
-                bias_squares[lane] += slope * slope;
-                bias[lane] -= plan.rate * slope / bias_squares[lane].sqrt();
-                let slope = slope * scale;
-                for token in example.tokens.clone() {
-                    for &slot in encoded.token(token) {
-                        let at = slot as usize * stride + lane;
-                        let slope = slope + plan.decay * states[at];
-                        squares[at] += slope * slope;
-                        let change = plan.rate * slope / squares[at].sqrt();
-                        states[at] -= change;
-                        behind[at] -= late * change;
-                    }
-                }
+            let slope = (sums[0] - example.goal) * example.weight;
+            bias_squares += slope * slope;
+            bias[0] -= plan.rate * slope / bias_squares.sqrt();
+            for &slot in encoded.token(example.token) {
+                let at = slot as usize * stride;
+                let slope = slope + plan.decay * states[at];
+                squares[at] += slope * slope;
+                let change = plan.rate * slope / squares[at].sqrt();
+                states[at] -= change;
+                behind[at] -= late * change;
             }
             step += 1;
         }
     }
     states.iter_mut().zip(&behind).for_each(|(weight, behind)| *weight -= behind);
-    bias.truncate(lanes);
+    bias.truncate(1);
     Linear { stride, states, bias }
-}
-
-/// How much each token counts in a run of so many.
-#[inline(always)]
-pub(crate) fn share_of(tokens: usize) -> f32 {
-    if tokens <= 1 { 1.0 } else { 1.0 / (tokens as f32).sqrt() }
 }
 
 /// Turns scores into probabilities: of one lane by itself, of several among each other.
@@ -103,12 +88,11 @@ impl Linear {
     /// The scores of a run of tokens, one per lane, before they become probabilities.
     pub(crate) fn score(&self, encoded: &Encoded, tokens: std::ops::Range<usize>) -> Vec<f32> {
         let mut sums = vec![0.0; self.stride];
-        let scale = share_of(tokens.len());
         for token in tokens {
             add_rows(&self.states, self.stride, encoded.token(token), &mut sums);
         }
         sums.truncate(self.bias.len());
-        sums.iter_mut().zip(&self.bias).for_each(|(sum, bias)| *sum = *sum * scale + bias);
+        sums.iter_mut().zip(&self.bias).for_each(|(sum, bias)| *sum += bias);
         sums
     }
 }

@@ -13,7 +13,6 @@ mod file;
 mod fit;
 mod hash;
 mod induce;
-pub mod lab;
 mod lesson;
 mod linear;
 mod lists;
@@ -34,3 +33,7 @@ pub use model::{TaggerDescription, TaggerModel};
 pub use options::{Algorithm, LayerQuality, Reached, TaggerOptions, TaggerReport};
 pub use predict::{LayerPrediction, PredictedLabel, PredictedSpan, TaggerScratch};
 pub use score::Counts;
+
+fn knob(name: &str, usual: f32) -> f32 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(usual)
+}

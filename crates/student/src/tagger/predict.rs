@@ -10,7 +10,7 @@ use super::encode::{Template, windows};
 use super::features::{REACH, Sink, Surroundings, WINDOW, is_shouting};
 use super::file::add_feature;
 use super::hash;
-use super::linear::{probabilities, share_of};
+use super::linear::probabilities;
 use super::lists::Marks;
 use super::model::TaggerModel;
 use super::perceptron::stride_for;
@@ -258,7 +258,7 @@ impl TaggerModel {
             self.decode(range.start + start, end - start, stride, confidence, scratch, predictions);
             start = end;
         }
-        self.label_sentence(inside.len(), confidence, scratch, predictions);
+        self.label_sentence(confidence, scratch, predictions);
     }
 
     /// Adds up the features of some tokens of the sentence.
@@ -375,7 +375,6 @@ impl TaggerModel {
     /// Labels the sentence from the sums over its tokens.
     fn label_sentence(
         &self,
-        tokens: usize,
         confidence: bool,
         scratch: &mut TaggerScratch,
         predictions: &mut [LayerPrediction],
@@ -385,9 +384,8 @@ impl TaggerModel {
             let count = layer.lanes();
             if let LayerPrediction::Sentences(found) = prediction {
                 let scores = &mut scratch.bag[lane..lane + count];
-                let scale = share_of(tokens) * numbers.factor;
-                for (score, bias) in scores.iter_mut().zip(&numbers.bias) {
-                    *score = (*score * scale + bias) / numbers.temperature;
+                    for (score, bias) in scores.iter_mut().zip(&numbers.bias) {
+                    *score = (*score * numbers.factor + bias) / numbers.temperature;
                 }
                 let mut best = 0;
                 for class in 1..count {
