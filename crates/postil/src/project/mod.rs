@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use postil_annotators::AnnotatorSpec;
 use postil_core::consensus::Method;
+use postil_core::sequences;
 use postil_core::text::Tokenizer;
 use postil_core::{Digest, Error, Label, LabelSet, Name, Result, Task, TaskKind};
 
@@ -42,8 +43,10 @@ pub struct Project {
     pub tokenizer: Tokenizer,
     /// The annotators, in the file's order.
     pub annotators: Vec<AnnotatorSpec>,
-    /// How answers are fused.
+    /// How answers about whole items are fused.
     pub method: Method,
+    /// How claims about stretches of text are fused.
+    pub sequence_method: sequences::Method,
     /// Whether a student is trained.
     pub student: bool,
     /// The formats in which the labels are written, besides Parquet.
@@ -110,6 +113,16 @@ impl Project {
             .unwrap_or_else(|| "project".to_owned());
         let items =
             if file.data.items == Path::new("-") { file.data.items.clone() } else { folder.join(&file.data.items) };
+        let (mut method, mut sequence_method) = (Method::parse("auto")?, sequences::Method::Automatic);
+        if task.kind == TaskKind::Spans && file.consensus.method != "auto" {
+            sequence_method = sequences::Method::from_name(&file.consensus.method).ok_or_else(|| {
+                let known: Vec<&str> = sequences::Method::ALL.into_iter().map(sequences::Method::name).collect();
+                let known = known.join("`, `");
+                Error::task(format!("expected `consensus.method` to be one of `{known}`, found `{}`", file.consensus.method))
+            })?;
+        } else {
+            method = Method::parse(&file.consensus.method)?;
+        }
         Ok(Self {
             name,
             task,
@@ -120,7 +133,8 @@ impl Project {
             gold_label: file.data.gold_label,
             tokenizer: file.data.tokenizer,
             annotators: file.annotators,
-            method: Method::parse(&file.consensus.method)?,
+            method,
+            sequence_method,
             student: file.student.train,
             formats: file.output.formats,
             output: folder.join(file.output.folder),

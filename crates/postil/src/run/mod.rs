@@ -155,7 +155,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
 
 /// Opens every annotator of a project, in its order.
 pub fn open_annotators(project: &Project, threads: usize) -> Result<Vec<Box<dyn Annotator>>> {
-    let settings = Settings::new(WorkerCommand::this_program()?, threads);
+    let settings = Settings::new(WorkerCommand::this_program()?, threads).with_tokenizer(project.tokenizer);
     let mut annotators = Vec::new();
     for spec in &project.annotators {
         annotators.extend(postil_annotators::open(spec, &project.task, &project.folder, &settings)?);

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use postil_annotators as annotators;
 use postil_core::ledger::{Detail, Snapshot};
 use postil_core::sequences::{Claim, Sequences, SequencesBuilder, Silence, What};
 use postil_core::text::{Misaligned, Problem, align};
-use postil_core::{AnnotatorIdentity, AnnotatorKind, Answer, Class, Document, Result, Span, Status, Task};
+use postil_core::{
+    Answer, AnnotatorIdentity, Class, Document, Error, Result, Span, SpanLabel, Status, Task,
+};
 
 use super::super::ballots::Activity;
 use super::super::items::Items;
@@ -31,19 +34,18 @@ pub(super) struct Claims {
 /// How many misaligned spans are kept to be shown.
 const SHOWN: usize = 10;
 
-/// What an annotator's silence on a text means: lists and programs know some spans and miss others; everybody else
-/// looked at all of it.
-pub(super) const fn silence(kind: AnnotatorKind) -> Silence {
-    match kind {
-        AnnotatorKind::Program | AnnotatorKind::List => Silence::Misses,
-        _ => Silence::Outside,
+/// What an annotator's silence on a token means to the aggregators.
+pub(super) const fn silence(silence: annotators::Silence) -> Silence {
+    match silence {
+        annotators::Silence::Abstain => Silence::Misses,
+        annotators::Silence::Outside => Silence::Outside,
     }
 }
 
 /// Reads what these annotators said about these items.
 pub(super) fn read(
     snapshot: &Snapshot,
-    identities: &[AnnotatorIdentity],
+    (identities, silences): (&[AnnotatorIdentity], &[annotators::Silence]),
     task: &Task,
     items: &Items,
     documents: &[Document],
@@ -78,7 +80,7 @@ pub(super) fn read(
         })?;
         found.activities.push(activity);
     }
-    let silences: Vec<Silence> = identities.iter().map(|identity| silence(identity.kind)).collect();
+    let silences: Vec<Silence> = silences.iter().map(|&one| silence(one)).collect();
     found.sequences = sequences(task, documents, &claims, &silences)?;
     found.said = claims;
     Ok(found)
@@ -142,9 +144,11 @@ fn place(
 
 /// What a span's label claims.
 fn what(label: &str, task: &Task) -> Result<What> {
-    let classes = |names: &str| names.split('|').map(|name| task.labels.expect(name)).collect::<Result<Vec<Class>>>();
-    Ok(match task.labels.class(label) {
-        Some(class) => What::Type(class),
-        None => What::OneOf(classes(label)?),
+    Ok(match task.labels.span_label(label) {
+        Some(SpanLabel::One(class)) => What::Type(class),
+        Some(SpanLabel::OneOf(classes)) => What::OneOf(classes),
+        Some(SpanLabel::Any) => What::OneOf((0..task.labels.len() as Class).collect()),
+        Some(SpanLabel::Nothing) => What::Nothing,
+        None => return Err(task.labels.expect(label).err().unwrap_or_else(|| Error::task("expected a label"))),
     })
 }

@@ -1,8 +1,9 @@
 //! From consensus and student to the spans that are written.
 
 use postil_core::audit::GoldPart;
-use postil_core::sequences::{Claim, GoldItem, Method, SequenceConsensus, Settings, Silence, TokenSpan, fit};
-use postil_core::{AnnotatorIdentity, AnnotatorKind, Document, Result};
+use postil_core::sequences::{Claim, GoldItem, SequenceConsensus, Settings, Silence, TokenSpan, fit};
+use postil_annotators as annotators;
+use postil_core::{Document, Result};
 
 use super::claims::{self, Claims};
 use super::gold::Gold;
@@ -60,12 +61,12 @@ const LEAST_GOLD_SPANS: usize = 20;
 const MARGIN: f64 = 0.01;
 
 /// Chooses between consensus, student, and both together: by their F1 on the gold that fits where there is enough of it.
-/// Otherwise the student speaks where all annotators are lists and programs, whose silences it fills, and the consensus
+/// Otherwise the student speaks where all annotators know only what they found, such as lists and programs, whose silences it fills, and the consensus
 /// where people or models have read the texts.
 pub(super) fn label(
     project: &Project,
     documents: &[Document],
-    identities: &[AnnotatorIdentity],
+    silences: &[annotators::Silence],
     claims: &Claims,
     consensus: &SequenceConsensus,
     learned: Option<&Learned>,
@@ -88,8 +89,8 @@ pub(super) fn label(
             spans.iter().map(stretch).collect()
         })
         .collect();
-    let both = of_consensus(&with_student(project, documents, identities, claims, &student, known)?, documents.len());
-    let weak = identities.iter().all(|one| matches!(one.kind, AnnotatorKind::List | AnnotatorKind::Program));
+    let both = of_consensus(&with_student(project, documents, silences, claims, &student, known)?, documents.len());
+    let weak = silences.iter().all(|&silence| silence == annotators::Silence::Abstain);
     let usual = if weak { Chosen::Student } else { Chosen::Both };
     let candidates = [(Chosen::Consensus, fused), (Chosen::Student, student), (Chosen::Both, both)];
     let fitting: usize = gold.part(GoldPart::Fit).map(|item| item.spans.len()).sum();
@@ -121,12 +122,13 @@ pub(super) fn label(
 fn with_student(
     project: &Project,
     documents: &[Document],
-    identities: &[AnnotatorIdentity],
+    silences: &[annotators::Silence],
     claims: &Claims,
     student: &[Vec<Stretch>],
     known: &[GoldItem],
 ) -> Result<SequenceConsensus> {
-    let mut silences: Vec<Silence> = identities.iter().map(|identity| claims::silence(identity.kind)).collect();
+    let student_number = silences.len() as u32;
+    let mut silences: Vec<Silence> = silences.iter().map(|&one| claims::silence(one)).collect();
     silences.push(Silence::Outside);
     let said: Vec<Vec<(u32, Vec<Claim>)>> = claims
         .said
@@ -134,11 +136,11 @@ fn with_student(
         .zip(student)
         .map(|(said, student)| {
             let spans = student.iter().map(|one| Claim::new(one.span.start, one.span.end, one.span.class)).collect();
-            said.iter().cloned().chain([(identities.len() as u32, spans)]).collect()
+            said.iter().cloned().chain([(student_number, spans)]).collect()
         })
         .collect();
     let sequences = claims::sequences(&project.task, documents, &said, &silences)?;
-    fit(&sequences, known, Method::Automatic, &Settings { seed: project.seed, ..Settings::default() })
+    fit(&sequences, known, project.sequence_method, &Settings { seed: project.seed, ..Settings::default() })
 }
 
 fn of_consensus(consensus: &SequenceConsensus, items: usize) -> Vec<Vec<Stretch>> {

@@ -18,7 +18,7 @@ mod texts;
 
 use postil_core::audit::GoldPart;
 use postil_core::ledger::{Access, Ledger};
-use postil_core::sequences::{GoldItem, Method, Settings, TokenSpan, fit};
+use postil_core::sequences::{GoldItem, Settings, TokenSpan, fit};
 use postil_core::text::align;
 use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Digest, Document, Name, Result, Task};
 
@@ -58,7 +58,13 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     }
 
     watch.stage("fusing answers", None);
-    let claims = claims::read(&snapshot, &annotated.identities, &project.task, items, &documents)?;
+    let claims = claims::read(
+        &snapshot,
+        (&annotated.identities, &annotated.silences),
+        &project.task,
+        items,
+        &documents,
+    )?;
     let known = known(&project.task, &documents, &gold)?;
     let fitting: Vec<GoldItem> = gold
         .items
@@ -68,7 +74,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         .map(|(item, spans)| GoldItem { item: item.position, spans: spans.clone() })
         .collect();
     let settings = Settings { seed: project.seed, ..Settings::default() };
-    let consensus = fit(&claims.sequences, &fitting, Method::Automatic, &settings)?;
+    let consensus = fit(&claims.sequences, &fitting, project.sequence_method, &settings)?;
     let learned = if project.student {
         let digests: Vec<Digest> = (0..items.len()).map(|position| items.digest(position)).collect();
         learn::learn(project, &documents, &digests, &consensus, &gold, &known, watch)?
@@ -78,7 +84,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let labels = label::label(
         project,
         &documents,
-        &annotated.identities,
+        &annotated.silences,
         &claims,
         &consensus,
         learned.as_ref().ok(),
