@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use postil_core::ledger::{Detail, Snapshot};
 use postil_core::sequences::{Claim, Sequences, SequencesBuilder, Silence, What};
 use postil_core::text::{Misaligned, Problem, align};
-use postil_core::{AnnotatorIdentity, AnnotatorKind, Answer, Class, Document, Result, Span, Status, Task};
+use postil_core::{AnnotatorIdentity, AnnotatorKind, Answer, Class, Document, Result, Span, SpanLabel, Status, Task};
 
 use super::super::ballots::Activity;
 use super::super::items::Items;
@@ -142,9 +142,11 @@ fn place(
 
 /// What a span's label claims.
 fn what(label: &str, task: &Task) -> Result<What> {
-    let classes = |names: &str| names.split('|').map(|name| task.labels.expect(name)).collect::<Result<Vec<Class>>>();
-    Ok(match task.labels.class(label) {
-        Some(class) => What::Type(class),
-        None => What::OneOf(classes(label)?),
+    Ok(match task.labels.span_label(label) {
+        Some(SpanLabel::One(class)) => What::Type(class),
+        Some(SpanLabel::OneOf(classes)) => What::OneOf(classes),
+        Some(SpanLabel::Any) => What::OneOf((0..task.labels.len() as Class).collect()),
+        Some(SpanLabel::Nothing) => What::Nothing,
+        None => What::Type(task.labels.expect(label)?),
     })
 }
