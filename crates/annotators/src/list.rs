@@ -43,7 +43,7 @@ const ITEMS_PER_THREAD: usize = 256;
 /// * Ignoring case follows Unicode: `straße` finds `STRASSE`. Composed and decomposed letters differ.
 /// * Of phrases that start at one place the longest counts, and occurrences do not overlap: `credit card` is not also
 ///   `credit`, in whichever list that is.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListSpec {
     /// The name in the project.

@@ -27,6 +27,11 @@ impl GoldText {
         Self { document, spans }
     }
 
+    /// The spans of the lists' labels: start, end and label, in code points.
+    pub fn truth(&self) -> &[(u32, u32, Name)] {
+        &self.spans
+    }
+
     /// How many spans there are.
     pub fn spans(&self) -> usize {
         self.spans.len()

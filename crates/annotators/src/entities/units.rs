@@ -221,6 +221,6 @@ mod tests {
         };
         assert_eq!(forms("Lloyd's Bank"), forms("Lloyd 's  Bank"));
         assert_eq!(forms("a 's b").len(), 3);
-        assert_eq!(forms("it ' s b").len(), 5);
+        assert_eq!(forms("it ' s b").len(), 4);
     }
 }

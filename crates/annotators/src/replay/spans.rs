@@ -194,8 +194,8 @@ impl Reading {
         needed.extend(own.into_iter().filter_map(|column| column.as_deref()));
         let welcome =
             ["annotator", "spans", "quote", "confidence", columns.start.as_str(), &columns.end, &columns.label];
-        let table = Table::open(&folder.join(&spec.path), &spec.path, &needed, &welcome)?;
         let spans = columns.spans.as_deref().unwrap_or("spans");
+        let table = Table::open_with(&folder.join(&spec.path), &spec.path, &needed, &welcome, &[spans])?;
         let whole = table.has(spans);
         if !whole && ![&columns.start, &columns.end, &columns.label].iter().all(|name| table.has(name)) {
             return Err(Error::input(format!(

@@ -12,6 +12,8 @@ mod export;
 mod import;
 mod init;
 pub(crate) mod input;
+mod lists;
+mod match_lists;
 mod output;
 mod plan;
 mod predict;
@@ -73,6 +75,10 @@ enum Command {
     Convert(convert::Arguments),
     /// Read annotated text of any format into Postil's own, or into a project
     Import(import::Arguments),
+    /// Mark the names of lists in texts
+    Match(match_lists::Arguments),
+    /// Tune lists of names on gold, and carry marked names further
+    Lists(lists::Arguments),
     /// Measure how far annotators agree: a table with item, annotator and label
     Agree(agree::Arguments),
     /// Train a text classifier from a table
@@ -111,6 +117,8 @@ pub fn main() -> ExitCode {
         Command::Evaluate(arguments) => evaluate::execute(&arguments),
         Command::Convert(arguments) => convert::execute(&arguments),
         Command::Import(arguments) => import::execute(&arguments),
+        Command::Match(arguments) => match_lists::execute(&arguments),
+        Command::Lists(arguments) => lists::execute(&arguments),
         Command::Agree(arguments) => agree::execute(&arguments),
         Command::Train(arguments) => train::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
