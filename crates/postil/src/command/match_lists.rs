@@ -11,7 +11,8 @@ use postil_core::{Document, Error, Span};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::convert::{Reading, Writing, formats, output_format};
+use super::convert::{Reading, Writing, output_format};
+use super::documents::formats;
 use super::input::text_column;
 use super::lists::{ListArguments, told};
 use super::output::{Voice, count, remark, say_json};

@@ -7,7 +7,8 @@ use postil_core::Error;
 use postil_core::formats::{DocumentReader, DocumentWriter, Format};
 use serde_json::json;
 
-use super::super::convert::{Reading, Writing, formats, output_format};
+use super::super::convert::{Reading, Writing, output_format};
+use super::super::documents::formats;
 use super::super::output::{Voice, count, say_json};
 
 /// What can be typed after `postil lists propagate`.

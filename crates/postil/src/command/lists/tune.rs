@@ -13,7 +13,8 @@ use postil_core::text::Named;
 use postil_core::{Document, Error, Measured, Name, Random, Span};
 use serde_json::{Value, json};
 
-use super::super::convert::{Reading, formats};
+use super::super::convert::Reading;
+use super::super::documents::formats;
 use super::super::output::{count, remark, say as tell, say_json};
 use super::ListArguments;
 

@@ -7,7 +7,7 @@ use postil_core::ledger::{Detail, Snapshot};
 use postil_core::sequences::{Claim, Sequences, SequencesBuilder, Silence, What};
 use postil_core::text::{Misaligned, Problem, align};
 use postil_core::{
-    Answer, AnnotatorIdentity, Class, Document, Error, Result, Span, SpanLabel, Status, Task,
+    Answer, AnnotatorIdentity, Class, Document, Result, Span, SpanLabel, Status, Task,
 };
 
 use super::super::ballots::Activity;
@@ -149,6 +149,6 @@ fn what(label: &str, task: &Task) -> Result<What> {
         Some(SpanLabel::OneOf(classes)) => What::OneOf(classes),
         Some(SpanLabel::Any) => What::OneOf((0..task.labels.len() as Class).collect()),
         Some(SpanLabel::Nothing) => What::Nothing,
-        None => return Err(task.labels.expect(label).err().unwrap_or_else(|| Error::task("expected a label"))),
+        None => What::Type(task.labels.expect(label)?),
     })
 }
