@@ -43,7 +43,9 @@ impl Arguments {
 
     fn number(&self, name: &str) -> Result<Option<u64>, Failure> {
         let value = self.0.iter().skip_while(|argument| *argument != name).nth(1);
-        value.map(|value| value.parse().map_err(|_| format!("{name}: expected a number, found {value}").into())).transpose()
+        value
+            .map(|value| value.parse().map_err(|_| format!("{name}: expected a number, found {value}").into()))
+            .transpose()
     }
 }
 

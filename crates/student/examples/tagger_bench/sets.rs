@@ -135,7 +135,9 @@ fn tags(name: &'static str, path: &str, names: &mut Vec<String>) -> Result<Part,
     let documents = columns(path, [0, 1])?;
     let targets = documents
         .iter()
-        .map(|document| vec![LayerTarget::Tags(document.iter().flatten().map(|token| number(names, &token[1])).collect())])
+        .map(|document| {
+            vec![LayerTarget::Tags(document.iter().flatten().map(|token| number(names, &token[1])).collect())]
+        })
         .collect();
     Ok(Part { name, texts: words(&documents), targets })
 }
@@ -265,14 +267,12 @@ pub(crate) fn read(set: &str) -> Result<Set, Failure> {
             tags("train", "ud-ewt/train.tsv.gz", &mut names)?,
             vec![tags("dev", "ud-ewt/dev.tsv", &mut names)?, tags("test", "ud-ewt/test.tsv", &mut names)?],
         ),
-        "hinglid" => (
-            tags("train", "hinglid/validation.txt", &mut names)?,
-            vec![tags("test", "hinglid/test.txt", &mut names)?],
-        ),
-        "emphasis" => (
-            emphasis("train", "semeval20-emphasis/train.txt")?,
-            vec![emphasis("dev", "semeval20-emphasis/dev.txt")?],
-        ),
+        "hinglid" => {
+            (tags("train", "hinglid/validation.txt", &mut names)?, vec![tags("test", "hinglid/test.txt", &mut names)?])
+        }
+        "emphasis" => {
+            (emphasis("train", "semeval20-emphasis/train.txt")?, vec![emphasis("dev", "semeval20-emphasis/dev.txt")?])
+        }
         "snips" | "atis" => {
             let mut part = |name| slots(name, &format!("slots-{set}/{name}"), &mut names, &mut intents);
             (part("train")?, vec![part("dev")?, part("test")?])
@@ -282,10 +282,9 @@ pub(crate) fn read(set: &str) -> Result<Set, Failure> {
     let layers = match set {
         "ewt" | "hinglid" => vec![Layer::new("tags", LayerKind::Tags, names)],
         "emphasis" => vec![Layer::new("emphasis", LayerKind::Scores, names)],
-        "snips" | "atis" => vec![
-            Layer::new("slots", LayerKind::Spans, names),
-            Layer::new("intent", LayerKind::Sentences, intents),
-        ],
+        "snips" | "atis" => {
+            vec![Layer::new("slots", LayerKind::Spans, names), Layer::new("intent", LayerKind::Sentences, intents)]
+        }
         _ => vec![Layer::new("entities", LayerKind::Spans, names)],
     };
     let lists = if set == "conll2003" { gazetteers()? } else { Vec::new() };

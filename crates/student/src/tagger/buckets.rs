@@ -69,8 +69,12 @@ impl<'a> Buckets<'a> {
         let offsets = bases + 2 * (count + 1);
         let end = offsets.checked_add(blob)?;
         (end <= bytes.len()).then(|| {
-            let view =
-                Self { count, bases: &bytes[HEADER..bases], offsets: &bytes[bases..offsets], blob: &bytes[offsets..end] };
+            let view = Self {
+                count,
+                bases: &bytes[HEADER..bases],
+                offsets: &bytes[bases..offsets],
+                blob: &bytes[offsets..end],
+            };
             (view, end)
         })
     }
@@ -156,7 +160,7 @@ pub(crate) fn write_map(entries: &mut Vec<(u64, u16)>) -> Result<Vec<u8>> {
         kept.dedup_by_key(|entry| entry.0);
         kept.iter().for_each(|entry| blob.extend_from_slice(&entry.0.to_le_bytes()));
         for (_, value) in kept {
-            blob.extend_from_slice(&value.to_le_bytes()[..1 + usize::from(wide)]);
+            blob.extend_from_slice(&value.to_le_bytes()[..=usize::from(wide)]);
         }
     })?;
     let mut bytes = u32::from(wide).to_le_bytes().to_vec();
@@ -182,7 +186,9 @@ impl<'a> Map<'a> {
             for bucket in 0..buckets.count() {
                 let bytes = buckets.at(bucket);
                 let count = bytes.len() / map.entry();
-                if bytes.len() % map.entry() != 0 || (0..count).any(|at| usize::from(map.value(bytes, count, at)) >= values) {
+                if bytes.len() % map.entry() != 0
+                    || (0..count).any(|at| usize::from(map.value(bytes, count, at)) >= values)
+                {
                     return None;
                 }
             }

@@ -65,11 +65,7 @@ pub struct Layer {
 
 impl Layer {
     /// A layer of a kind.
-    pub fn new<S: Into<String>>(
-        name: impl Into<String>,
-        kind: LayerKind,
-        labels: impl IntoIterator<Item = S>,
-    ) -> Self {
+    pub fn new<S: Into<String>>(name: impl Into<String>, kind: LayerKind, labels: impl IntoIterator<Item = S>) -> Self {
         Self { name: name.into(), kind, labels: labels.into_iter().map(Into::into).collect() }
     }
 
@@ -150,7 +146,11 @@ pub(crate) fn check_targets(
     weights: Option<&[f32]>,
 ) -> Result<()> {
     if documents.len() != targets.len() {
-        return Err(Error::input(format!("expected targets of {} documents, found {}", documents.len(), targets.len())));
+        return Err(Error::input(format!(
+            "expected targets of {} documents, found {}",
+            documents.len(),
+            targets.len()
+        )));
     }
     if let Some(weights) = weights {
         if weights.len() != documents.len() {
@@ -169,7 +169,10 @@ pub(crate) fn check_targets(
     }
     for (at, layer) in layers.iter().enumerate() {
         if targets.iter().all(|targets| targets[at] == LayerTarget::Unknown) {
-            return Err(Error::input(format!("layer `{}`: expected a document that teaches it, found none", layer.name)));
+            return Err(Error::input(format!(
+                "layer `{}`: expected a document that teaches it, found none",
+                layer.name
+            )));
         }
     }
     Ok(())
@@ -191,7 +194,9 @@ fn check_document(layers: &[Layer], document: &Document, targets: &[LayerTarget]
         let labels = layer.labels.len();
         let name = &layer.name;
         let length = |expected: usize, found: usize, what: &str| {
-            (expected == found).then_some(()).ok_or(format!("layer `{name}`: expected {expected} {what}, found {found}"))
+            (expected == found)
+                .then_some(())
+                .ok_or(format!("layer `{name}`: expected {expected} {what}, found {found}"))
         };
         let below = |class: Option<&u16>, labels: usize| match class {
             Some(class) => Err(format!("layer `{name}`: expected a label below {labels}, found {class}")),

@@ -46,8 +46,7 @@ impl Template<'_> {
         tokens.clear();
         starts.clear();
         tokens.extend(texts.iter().map(|token| self.read(token, spelling)));
-        let shouting: Vec<bool> =
-            sentences.iter().map(|range| is_shouting(tokens[range.clone()].iter())).collect();
+        let shouting: Vec<bool> = sentences.iter().map(|range| is_shouting(tokens[range.clone()].iter())).collect();
         let with_document = self.groups.document;
         if with_document {
             for (range, &shouting) in sentences.iter().zip(&shouting) {

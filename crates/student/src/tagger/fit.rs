@@ -4,8 +4,8 @@ use super::clusters::ClusterTable;
 use super::corpus::{Document, Layer, LayerKind, LayerTarget, check_layers, check_targets};
 use super::encode::{Slots, Template};
 use super::features::FeatureGroups;
-use super::induce::induce;
 use super::file::{Contents, LayerNumbers, Numbers};
+use super::induce::induce;
 use super::lesson::{Goals, Head, Recipe};
 use super::lists::ListTable;
 use super::model::{TaggerDescription, TaggerModel};
@@ -87,7 +87,10 @@ impl<'a> TaggerTrainer<'a> {
     ) -> Result<FittedTagger> {
         check_targets(&self.layers, documents, targets, weights)?;
         if !(0.0..=0.5).contains(&self.options.held_out) {
-            return Err(Error::setting(format!("expected a share from 0 to 0.5 held out, found {}", self.options.held_out)));
+            return Err(Error::setting(format!(
+                "expected a share from 0 to 0.5 held out, found {}",
+                self.options.held_out
+            )));
         }
         let clusters = self.word_classes(documents)?;
         let mut lists = ListTable::build(&self.options.lists)?;
@@ -201,7 +204,8 @@ impl<'a> TaggerTrainer<'a> {
         clusters: &ClusterTable,
     ) -> Result<FeatureGroups> {
         let usual = self.usual_groups(documents);
-        let chains: Vec<usize> = (0..self.layers.len()).filter(|&at| self.layers[at].kind == LayerKind::Spans).collect();
+        let chains: Vec<usize> =
+            (0..self.layers.len()).filter(|&at| self.layers[at].kind == LayerKind::Spans).collect();
         let tokens: usize = documents.iter().map(|document| document.tokens.len()).sum();
         if usual.characters || chains.is_empty() || documents.len() < 20 || tokens > TRIAL_TOKENS {
             return Ok(usual);
@@ -254,7 +258,9 @@ impl<'a> TaggerTrainer<'a> {
         let (encoded, slots) = (&material.slots.encoded, material.slots.keys.len());
         let weights = material.weights.as_deref();
         let learn = |goals: &Goals| match &material.of_sentences {
-            Some(encoded) if goals.kind == LayerKind::Sentences => goals.learn(encoded, slots, sentences, weights, recipe),
+            Some(encoded) if goals.kind == LayerKind::Sentences => {
+                goals.learn(encoded, slots, sentences, weights, recipe)
+            }
             _ => goals.learn(encoded, slots, sentences, weights, recipe),
         };
         material.goals.iter().map(learn).collect()
@@ -318,7 +324,7 @@ impl<'a> TaggerTrainer<'a> {
         if documents < 5 || wanted == 0 || all.len() < 10 {
             return (order, Vec::new());
         }
-        Random::new(self.options.seed ^ 0x68_656c_64).shuffle(&mut order);
+        Random::new(self.options.seed ^ 0x6865_6c64).shuffle(&mut order);
         let seen = order.split_off(wanted);
         (seen, order)
     }

@@ -119,7 +119,10 @@ impl Goals {
                 }
                 LayerTarget::Tags(tags) => tokens.copy_from_slice(tags),
                 LayerTarget::Scores(scores) => {
-                    tokens.iter_mut().zip(scores).for_each(|(goal, score)| *goal = (score * SCORE_UNITS).round() as u16);
+                    tokens
+                        .iter_mut()
+                        .zip(scores)
+                        .for_each(|(goal, score)| *goal = (score * SCORE_UNITS).round() as u16);
                 }
                 LayerTarget::Candidates(sets) => {
                     candidates.resize(first, Vec::new());
@@ -177,7 +180,7 @@ impl Goals {
                 }
                 let layout = self.layout;
                 let lesson = Lesson { encoded, slots, labels: &self.tokens, sentences, weights, layout };
-                let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: super::knob("MARGIN", MARGIN) };
+                let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: MARGIN };
                 Ok(Head::Chain(perceptron::train_committee(&lesson, plan, recipe.members)))
             }
             LayerKind::Scores => {
@@ -216,7 +219,7 @@ impl Goals {
         }
         let layout = self.layout;
         let lesson = Lesson { encoded: &bags, slots, labels: &self.sentences, sentences, weights, layout };
-        let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: super::knob("SM", MARGIN) };
+        let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: MARGIN };
         let trained = perceptron::train_committee(&lesson, plan, recipe.members);
         let bias = trained.decoder.start.iter().zip(&trained.decoder.end).map(|(start, end)| start + end).collect();
         Linear { stride: trained.stride, states: trained.states, bias }
@@ -242,8 +245,7 @@ impl Goals {
             weights.map(|weights| chosen.iter().map(|&sentence| weights[sentence]).collect());
         let trainer = chain::Trainer { seed: recipe.seed, ..chain::Trainer::default() };
         let constraints = self.layout.constraints();
-        let fitted =
-            trainer.fit(&encoded.select(&chosen), &targets, weights.as_deref(), &constraints, slots)?;
+        let fitted = trainer.fit(&encoded.select(&chosen), &targets, weights.as_deref(), &constraints, slots)?;
         Ok(Trained { epochs: fitted.progress.losses.len(), ..Trained::from_weights(self.layout, &fitted.weights) })
     }
 
@@ -275,7 +277,8 @@ impl Goals {
                     let gold = &self.tokens[self.range(sentence)];
                     let found = trained.decode(encoded, sentence, &mut room);
                     let class = |label: &u16| self.layout.class(*label);
-                    reached.right += gold.iter().zip(&found).filter(|(gold, found)| class(gold) == class(found)).count();
+                    reached.right +=
+                        gold.iter().zip(&found).filter(|(gold, found)| class(gold) == class(found)).count();
                     reached.all += gold.len();
                     if self.kind == LayerKind::Spans {
                         reached.spans.add(&self.layout.spans(gold), &self.layout.spans(&found));
@@ -308,10 +311,8 @@ impl Goals {
         match head {
             _ if known.is_empty() || self.kind == LayerKind::Scores => Ok(1.0),
             Head::Chain(trained) => {
-                let targets: Vec<Target> = known
-                    .iter()
-                    .map(|&sentence| Target::Hard(self.tokens[self.range(sentence)].to_vec()))
-                    .collect();
+                let targets: Vec<Target> =
+                    known.iter().map(|&sentence| Target::Hard(self.tokens[self.range(sentence)].to_vec())).collect();
                 fit_temperature(&trained.weights(), &self.layout.constraints(), &encoded.select(&known), &targets)
             }
             Head::Linear(linear) => {

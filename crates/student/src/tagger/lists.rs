@@ -90,12 +90,13 @@ impl ListTable {
         sets.sort_unstable();
         sets.dedup();
         if sets.len() > usize::from(u16::MAX) {
-            return Err(Error::setting(format!("expected lists that overlap in at most 65535 ways, found {}", sets.len())));
+            return Err(Error::setting(format!(
+                "expected lists that overlap in at most 65535 ways, found {}",
+                sets.len()
+            )));
         }
-        let mut entries: Vec<(u64, u16)> = all
-            .iter()
-            .map(|(key, set)| (*key, sets.binary_search(set).unwrap_or_default() as u16))
-            .collect();
+        let mut entries: Vec<(u64, u16)> =
+            all.iter().map(|(key, set)| (*key, sets.binary_search(set).unwrap_or_default() as u16)).collect();
         let count = entries.len();
         Ok(Self { map: write_map(&mut entries)?, sets, longest, entries: count, too_long })
     }

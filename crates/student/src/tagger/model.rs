@@ -60,7 +60,11 @@ impl TaggerModel {
         let misfit = || Error::damaged("the model's description does not fit its weights");
         check_layers(&description.layers).map_err(|_| misfit())?;
         // Of the pairs of so many labels alone there would be more than memory.
-        if description.layers.iter().any(|layer| layer.is_chain() && layer.lanes().pow(2) > 8 * content.len().max(1 << 20)) {
+        if description
+            .layers
+            .iter()
+            .any(|layer| layer.is_chain() && layer.lanes().pow(2) > 8 * content.len().max(1 << 20))
+        {
             return Err(misfit());
         }
         let lanes = description.layers.iter().map(Layer::lanes).sum();
@@ -102,7 +106,7 @@ impl TaggerModel {
 
     /// Whether bytes look like the beginning of a tagger's file.
     pub fn recognises(bytes: &[u8]) -> bool {
-        bytes.starts_with(file::MAGIC)
+        bytes.starts_with(&file::MAGIC)
     }
 
     /// The bytes of the model's file.

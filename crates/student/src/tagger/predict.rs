@@ -108,7 +108,14 @@ impl Sink for Adder<'_> {
 }
 
 impl Words {
-    fn begin(&mut self, model: &TaggerModel, template: &Template, stride: usize, coming: usize, spelling: &mut Spelling) {
+    fn begin(
+        &mut self,
+        model: &TaggerModel,
+        template: &Template,
+        stride: usize,
+        coming: usize,
+        spelling: &mut Spelling,
+    ) {
         let most = (MOST_SUMS / (WINDOW * stride)).max(LEAST_WORDS);
         if self.model == model.identity && !self.slots.is_empty() && self.attributes.len() + coming <= most {
             return;
@@ -137,7 +144,14 @@ impl Words {
 
     /// The number of a token.
     #[inline(always)]
-    fn find(&mut self, text: &str, model: &TaggerModel, template: &Template, stride: usize, spelling: &mut Spelling) -> u32 {
+    fn find(
+        &mut self,
+        text: &str,
+        model: &TaggerModel,
+        template: &Template,
+        stride: usize,
+        spelling: &mut Spelling,
+    ) -> u32 {
         let word = hash::of(text.as_bytes());
         let mask = self.slots.len() - 1;
         let mut at = (word >> 17) as usize & mask;
@@ -342,11 +356,13 @@ impl TaggerModel {
                                 found.push(PredictedSpan { span: TypedSpan { start, end, ..span }, confidence });
                             });
                         }
-                        LayerPrediction::Tags(found) => found.extend(lanes.iter().enumerate().map(|(token, &class)| {
-                            let confidence =
-                                known.and_then(|(_, lattice)| sure(lattice.token(token, usize::from(class))));
-                            PredictedLabel { class, confidence }
-                        })),
+                        LayerPrediction::Tags(found) => {
+                            found.extend(lanes.iter().enumerate().map(|(token, &class)| {
+                                let confidence =
+                                    known.and_then(|(_, lattice)| sure(lattice.token(token, usize::from(class))));
+                                PredictedLabel { class, confidence }
+                            }))
+                        }
                         _ => {}
                     }
                 }
@@ -357,18 +373,13 @@ impl TaggerModel {
     }
 
     /// Labels the sentence from the sums over its tokens.
-    fn label_sentence(
-        &self,
-        confidence: bool,
-        scratch: &mut TaggerScratch,
-        predictions: &mut [LayerPrediction],
-    ) {
+    fn label_sentence(&self, confidence: bool, scratch: &mut TaggerScratch, predictions: &mut [LayerPrediction]) {
         let mut lane = 0;
         for ((layer, prediction), numbers) in self.layers().iter().zip(predictions).zip(&self.numbers.layers) {
             let count = layer.lanes();
             if let LayerPrediction::Sentences(found) = prediction {
                 let scores = &mut scratch.bag[lane..lane + count];
-                    for (score, bias) in scores.iter_mut().zip(&numbers.bias) {
+                for (score, bias) in scores.iter_mut().zip(&numbers.bias) {
                     *score = (*score * numbers.factor + bias) / numbers.temperature;
                 }
                 let mut best = 0;

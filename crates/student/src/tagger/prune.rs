@@ -66,7 +66,7 @@ pub(crate) fn prune(layers: &[LayerRows], features: &Features, budget: usize) ->
         if scale <= 0.0 {
             return;
         }
-        let often = (features.counts[slot] as f32).powf(super::knob("ALPHA", 0.5)) * scale;
+        let often = (features.counts[slot] as f32).sqrt() * scale;
         let mut first = 0;
         for (layer, factor) in layers.iter().zip(&factors) {
             let row = &layer.states[slot * layer.stride..][..layer.lanes];
@@ -154,9 +154,10 @@ fn root_mean_square(layer: &LayerRows) -> f32 {
 impl Kept {
     /// The features and their weights.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (u32, &[(u16, i8)])> {
-        self.slots.iter().enumerate().map(|(at, &slot)| {
-            (slot, &self.weights[self.starts[at] as usize..self.starts[at + 1] as usize])
-        })
+        self.slots
+            .iter()
+            .enumerate()
+            .map(|(at, &slot)| (slot, &self.weights[self.starts[at] as usize..self.starts[at + 1] as usize]))
     }
 
     /// The kept weights as they were while training: what the model will make of each layer.

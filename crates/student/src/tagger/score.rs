@@ -51,7 +51,10 @@ mod tests {
     fn exact_spans_count() {
         let span = |start, end, class| TypedSpan { start, end, class };
         let mut counts = Counts::default();
-        counts.add(&[span(0, 2, 0), span(3, 4, 1), span(6, 7, 0)], &[span(0, 2, 0), span(3, 5, 1), span(5, 6, 0), span(6, 7, 1)]);
+        counts.add(
+            &[span(0, 2, 0), span(3, 4, 1), span(6, 7, 0)],
+            &[span(0, 2, 0), span(3, 5, 1), span(5, 6, 0), span(6, 7, 1)],
+        );
         counts.add(&[], &[]);
         assert_eq!(counts, Counts { right: 1, predicted: 4, gold: 3 });
         assert!((counts.f1() - 2.0 / 7.0).abs() < 1e-12);

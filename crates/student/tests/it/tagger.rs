@@ -78,7 +78,8 @@ fn a_random_field_learns_too_and_from_candidates() {
         let sets = labels.iter().map(|&label| if label == 0 { vec![] } else { vec![label] }).collect();
         targets[0] = LayerTarget::Candidates(sets);
     }
-    let fitted = TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap().fit(&train.documents(), &targets, None).unwrap();
+    let fitted =
+        TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap().fit(&train.documents(), &targets, None).unwrap();
     assert!(span_f1(&predict(&fitted.model, &test), 0, &test) > 0.9);
 }
 
@@ -111,7 +112,9 @@ fn lists_name_what_training_never_saw() {
     let lists = vec![
         NameList {
             name: "people".into(),
-            entries: entries(&["Anna", "Boris", "Clara", "Dmitri", "Elena", "Felix", "Greta", "Zoltan", "Quinn", "Yusuf"]),
+            entries: entries(&[
+                "Anna", "Boris", "Clara", "Dmitri", "Elena", "Felix", "Greta", "Zoltan", "Quinn", "Yusuf",
+            ]),
         },
         NameList { name: "places".into(), entries: entries(&["New York", "Oslo", "Kyoto", "a b c d e f g h i"]) },
     ];
@@ -122,16 +125,21 @@ fn lists_name_what_training_never_saw() {
 
 #[test]
 fn a_tight_budget_is_kept() {
-    let (train, test) = (sentences(400, 9), sentences(200, 10));
+    let (mut train, test) = (sentences(400, 9), sentences(200, 10));
+    for (at, tokens) in train.tokens.iter_mut().enumerate() {
+        let house = tokens.iter_mut().filter(|token| *token == "house");
+        house.for_each(|token| *token = format!("thing{}", at % 90));
+    }
     let kinds = [LayerKind::Spans];
     let whole = fit(&kinds, &train, TaggerOptions::new());
+    let budget = whole.model.as_bytes().len() * 2 / 3;
     let list = NameList { name: "numbers".into(), entries: (0..50_000).map(|at| format!("Number {at}")).collect() };
-    let options = TaggerOptions::new().max_bytes(12_000).lists(vec![list]);
+    let options = TaggerOptions::new().max_bytes(budget).lists(vec![list]);
     let fitted = fit(&kinds, &train, options);
     let report = &fitted.report;
-    assert!(fitted.model.as_bytes().len() <= 12_000 && report.bytes == fitted.model.as_bytes().len());
+    assert!(fitted.model.as_bytes().len() <= budget && report.bytes == fitted.model.as_bytes().len());
     assert_eq!(report.lists_left_out, ["numbers"]);
-    assert!(whole.model.as_bytes().len() > 12_000 && report.kept_weights < whole.report.kept_weights);
+    assert!(report.kept_weights < whole.report.kept_weights);
     assert!(span_f1(&predict(&fitted.model, &test), 0, &test) > 0.95);
     let error = TaggerTrainer::new(vec![layer(LayerKind::Spans)])
         .unwrap()
@@ -166,7 +174,9 @@ fn weights_move_the_model() {
     for wanted in 0..2 {
         let weights: Vec<f32> = (0..40).map(|at| if at % 2 == wanted { 9.0 } else { 0.5 }).collect();
         let model = trainer.fit(&all, &targets, Some(&weights)).unwrap().model;
-        let LayerPrediction::Tags(tags) = &model.predict(&all[0], false, &mut TaggerScratch::default())[0] else { panic!() };
+        let LayerPrediction::Tags(tags) = &model.predict(&all[0], false, &mut TaggerScratch::default())[0] else {
+            panic!()
+        };
         assert_eq!((tags[0].class, tags[0].confidence), (wanted as u16, None));
     }
 }
@@ -190,7 +200,8 @@ fn predictions_do_not_depend_on_what_came_before() {
 fn long_and_odd_documents_are_predicted() {
     let model = fit(&ALL, &sentences(100, 15), TaggerOptions::new()).model;
     let mut scratch = TaggerScratch::default();
-    let long: Vec<&str> = (0..50_000).map(|at| ["Anna", "visited", "New", "York", "🙂", "東京", "\t", "é"][at % 8]).collect();
+    let long: Vec<&str> =
+        (0..50_000).map(|at| ["Anna", "visited", "New", "York", "🙂", "東京", "\t", "é"][at % 8]).collect();
     let cases: [Document; 5] = [
         Document::default(),
         Document { tokens: vec![], sentences: vec![0, 0] },

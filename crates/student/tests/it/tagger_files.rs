@@ -2,9 +2,7 @@
 
 use std::sync::LazyLock;
 
-use postil_student::tagger::{
-    Document, LayerKind, NameList, TaggerModel, TaggerOptions, TaggerScratch, TaggerTrainer,
-};
+use postil_student::tagger::{Document, LayerKind, NameList, TaggerModel, TaggerOptions, TaggerScratch, TaggerTrainer};
 use proptest::prelude::*;
 
 use crate::tagger_data::{layer, sentences};
@@ -87,7 +85,8 @@ fn resealed(mut bytes: Vec<u8>) -> Vec<u8> {
 fn use_it(bytes: Vec<u8>) -> bool {
     let Ok(model) = TaggerModel::from_vec(bytes) else { return false };
     let mut scratch = TaggerScratch::default();
-    let one = Document::from_sentences([vec!["Anna", "Weber", "left", "Oslo", "."], vec!["émoji", "🙂", "U.S.", "ANNA"]]);
+    let one =
+        Document::from_sentences([vec!["Anna", "Weber", "left", "Oslo", "."], vec!["émoji", "🙂", "U.S.", "ANNA"]]);
     for document in [one, Document::default()] {
         model.predict(&document, true, &mut scratch);
     }
