@@ -31,7 +31,9 @@ impl Model {
     /// Fits the model to what was said, with the spans of some items known.
     pub(super) fn fit(sequences: &Sequences, gold: &[GoldItem], settings: &Settings) -> Self {
         let pull = Pull { common: settings.pull, habit: settings.habit };
-        let weights = vec![1.0; sequences.voters().len()];
+        let env = |n: &str, d: f64| std::env::var(n).ok().map_or(d, |v| v.parse().unwrap());
+        let weights = vec![env("W", 1.0); sequences.voters().len()];
+        let pull = Pull { common: env("PULL", pull.common), habit: env("HABIT", pull.habit) };
         let empty = Tables::new(sequences);
         let known = by_item(sequences, gold);
         let first = Emission::new(sequences, &empty, pull, weights.clone());
@@ -42,7 +44,7 @@ impl Model {
             objective: Vec::new(),
             converged: false,
         };
-        for _ in 0..settings.sweeps {
+        for _ in 0..env("SWEEPS", settings.sweeps as f64) as usize {
             let emission = &model.emission;
             let said = |item: usize, said: &mut Vec<f64>| emission.said(sequences, item, said);
             let counts = expect(sequences, &known, said, Some(&model.chain), emission);
@@ -88,6 +90,11 @@ fn fix(spans: &[TokenSpan], states: usize, said: &mut [f64]) {
     for span in spans {
         for token in span.start..span.end {
             known[token as usize] = 1 + 2 * usize::from(span.class) + usize::from(token > span.start);
+        }
+    }
+    for span in spans {
+        if let Some(after) = known.get_mut(span.end as usize).filter(|after| **after == 0) {
+            *after = states - 1;
         }
     }
     for (row, known) in said.chunks_exact_mut(states).zip(known) {
@@ -162,12 +169,13 @@ fn first_guess(sequences: &Sequences, item: usize, said: &mut Vec<f64>) {
     }
     said.clear();
     for (row, spoken) in votes.chunks_exact_mut(states).zip(spoken) {
-        let any: f64 = row[1..].iter().sum();
+        let any: f64 = row[1..states - 1].iter().sum();
         row[0] += people - spoken;
         if people == 0.0 {
             row[0] += 3f64.powf(-any);
         }
-        let sum: f64 = row.iter().sum();
+        row[states - 1] = row[0];
+        let sum: f64 = row[..states - 1].iter().sum();
         said.extend(row.iter().map(|votes| ((votes + 0.02) / (sum + 0.02 * states as f64)).ln()));
     }
 }

@@ -282,9 +282,9 @@ impl Sequences {
         self.overlaps
     }
 
-    /// How many states there are: outside, and begin and inside of every type.
+    /// How many states the hidden chain has: outside, begin and inside of every type, and outside right after a span.
     pub(super) const fn states(&self) -> usize {
-        1 + 2 * self.types
+        2 + 2 * self.types
     }
 
     /// The code of "no span here".
