@@ -16,6 +16,7 @@ mod curves;
 mod doubtful;
 mod figures;
 mod headline;
+mod marked;
 mod numbers;
 mod origin;
 mod palette;
@@ -92,18 +93,27 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
         let body = classes::confusion(report, palette);
         sections.push(Section { id: "confusion", title: "What is taken for what", body });
     }
-    sections.extend([
-        Section { id: "reliability", title: "Stated confidence", body: reliability::reliability(report) },
-        Section { id: "promise", title: "What may be accepted unseen", body: trust::promise(&report.trust) },
-        Section { id: "shares", title: "How many of each label", body: trust::shares(&report.trust, palette) },
-        Section { id: "errors", title: "Probably wrong labels", body: trust::errors(&report.trust, palette) },
-        Section { id: "annotators", title: "Annotators", body: annotators::annotators(report, palette) },
-        Section { id: "agreement", title: "How far annotators agree", body: trust::agreement(&report.trust) },
-        Section { id: "consensus", title: "How answers were fused", body: origin::consensus(report) },
-        Section { id: "data", title: "Items and gold", body: origin::data(report) },
-        Section { id: "student", title: "The model", body: origin::student(report) },
-        Section { id: "cost", title: "Cost so far", body: origin::cost(report) },
-    ]);
+    if !report.marked.is_empty() {
+        let body = marked::marked(report, palette);
+        sections.push(Section { id: "texts", title: "Marked texts", body });
+    }
+    let of_spans = !report.marked.is_empty();
+    let trust = &report.trust;
+    let mut section = |id, title, shown: bool, body: &dyn Fn() -> Markup| {
+        if shown {
+            sections.push(Section { id, title, body: body() });
+        }
+    };
+    section("reliability", "Stated confidence", true, &|| reliability::reliability(report));
+    section("promise", "What may be accepted unseen", true, &|| trust::promise(trust));
+    section("shares", "How many of each label", !of_spans, &|| trust::shares(trust, palette));
+    section("errors", "Probably wrong labels", !of_spans, &|| trust::errors(trust, palette));
+    section("annotators", "Annotators", true, &|| annotators::annotators(report, palette));
+    section("agreement", "How far annotators agree", true, &|| trust::agreement(trust));
+    section("consensus", "How answers were fused", true, &|| origin::consensus(report));
+    section("data", "Items and gold", true, &|| origin::data(report));
+    section("student", "The model", true, &|| origin::student(report));
+    section("cost", "Cost so far", true, &|| origin::cost(report));
     if !report.doubtful.is_empty() {
         let body = doubtful::doubtful(report, palette);
         sections.push(Section { id: "doubtful", title: "Most doubtful items", body });

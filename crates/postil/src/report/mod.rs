@@ -7,9 +7,11 @@ use postil_core::Measured;
 use serde::{Deserialize, Serialize};
 
 mod html;
+mod marked;
 mod trust;
 
 pub use html::render;
+pub use marked::{MarkedSpan, MarkedText};
 pub use trust::{
     AgreementSummary, ConfusedRow, DepthRow, ErrorSummary, PairRow, Part, PromiseSummary, RiskRow, ShareRow,
     ShareSummary, SuspectRow, Trust,
@@ -56,8 +58,11 @@ pub struct Report {
     pub student: Option<StudentSummary>,
     /// What has been spent.
     pub cost: CostSummary,
-    /// The most doubtful items, most doubtful first.
+    /// The most doubtful items, or spans, most doubtful first.
     pub doubtful: Vec<DoubtfulItem>,
+    /// In tasks that mark text: some texts as they were marked, those on which gold disagrees first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marked: Vec<MarkedText>,
     /// What went wrong or needs a look, one sentence each.
     pub warnings: Vec<String>,
     /// What to do next, most useful first, one sentence each.
@@ -306,6 +311,9 @@ pub struct DoubtfulItem {
     pub id: String,
     /// Its text, shortened to a few hundred characters.
     pub text: String,
+    /// In tasks that mark text, the spans in it; the first is the doubtful one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<MarkedSpan>,
     /// The label that was written.
     pub label: String,
     /// The likeliest labels with their probability, likeliest first.

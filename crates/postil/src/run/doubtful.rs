@@ -96,6 +96,7 @@ fn doubtful_item(findings: &Findings<'_>, item: usize, text: &str) -> DoubtfulIt
     DoubtfulItem {
         id: findings.annotated.items.id(item).to_owned(),
         text: excerpt,
+        spans: Vec::new(),
         label: findings.label_of(item),
         posterior,
         answers,

@@ -176,6 +176,7 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&Vec<u8>>, watch: &d
         },
         trust: trust(findings),
         doubtful: doubtful(findings, watch)?,
+        marked: Vec::new(),
         warnings: warnings(findings),
         next: next(findings, &annotators, &headline),
         annotators,

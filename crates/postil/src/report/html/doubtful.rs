@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::{DoubtfulItem, Report};
 use super::palette::Palette;
-use super::{charts, numbers, text};
+use super::{charts, marked, numbers, text};
 
 /// How many of the likeliest labels are shown even if nobody said them.
 const LIKELIEST: usize = 3;
@@ -16,7 +16,9 @@ const MANY_ANSWERS: usize = 12;
 pub(super) fn doubtful(report: &Report, palette: &Palette<'_>) -> Markup {
     html! {
         p {
-            "The " (numbers::counted(report.doubtful.len() as u64, "item", "items")) " on which the labels are least certain, most "
+            "The " @if report.marked.is_empty() { (numbers::counted(report.doubtful.len() as u64, "item", "items")) }
+            @else { (numbers::counted(report.doubtful.len() as u64, "stretch of text", "stretches of text")) }
+            " on which the labels are least certain, most "
             "doubtful first. A person's answer to these is worth most."
         }
         ol class="doubtful" { @for item in &report.doubtful { li { (entry(item, palette)) } } }
@@ -72,7 +74,9 @@ fn entry(item: &DoubtfulItem, palette: &Palette<'_>) -> Markup {
         article class=(if item.answers.len() > MANY_ANSWERS { "many" } else { "" }) {
             div class="item" {
                 h3 { code { (text::user(&item.id)) } }
-                p class="quote" dir="auto" { @if item.text.trim().is_empty() { "(no text)" } @else { (text::clean(&item.text)) } }
+                @if !item.spans.is_empty() { (marked::spans(&item.text, &item.spans, palette, true)) } @else {
+                    p class="quote" dir="auto" { @if item.text.trim().is_empty() { "(no text)" } @else { (text::clean(&item.text)) } }
+                }
                 p class="soft" {
                     "Labelled "
                     @if written.is_empty() { (text::user(&item.label)) }
@@ -124,6 +128,7 @@ mod tests {
         let item = DoubtfulItem {
             id: "1".into(),
             text: String::new(),
+            spans: Vec::new(),
             label: "d".into(),
             posterior: [("a", 0.4), ("b", 0.3), ("c", 0.2), ("d", 0.1)].map(|(label, p)| (label.into(), p)).into(),
             answers: answers.map(|(name, answer)| (name.into(), answer.into())).into(),
