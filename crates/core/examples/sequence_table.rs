@@ -56,13 +56,17 @@ fn spans(tags: &[&str], types: &mut Names) -> Vec<TokenSpan> {
 }
 
 /// An item as it is read: tokens, gold, and claims with silence by annotator.
-type Item = (u32, Option<Vec<TokenSpan>>, Vec<(u32, Vec<Claim>, Silence)>);
+type Item = (Vec<String>, Option<Vec<TokenSpan>>, Vec<(u32, Vec<Claim>, Silence)>);
 
 fn build(name: &str, types: usize, items: Vec<Item>) -> Set {
     let mut builder = SequencesBuilder::new(types);
     let mut all = Vec::new();
     for (tokens, gold, said) in items {
-        builder.item(tokens);
+        if tokens.iter().any(|word| !word.is_empty()) {
+            builder.item_of_words(&tokens);
+        } else {
+            builder.item(tokens.len() as u32);
+        }
         for (annotator, claims, silence) in said {
             builder.say(annotator, &claims, &silence).unwrap();
         }
@@ -81,6 +85,15 @@ fn mturk(folder: &Path) -> Set {
         let (sentence, token) = item.rsplit_once(':').unwrap();
         (sentence.to_owned(), token.parse::<usize>().unwrap())
     };
+    let text = read(&folder.join("tokens.csv.gz"));
+    let words: HashMap<String, String> = text
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let (item, word) = line.split_once(',').unwrap();
+            (item.to_owned(), word.trim_matches('"').replace("\"\"", "\""))
+        })
+        .collect();
     let mut truth: BTreeMap<String, Vec<(usize, String)>> = BTreeMap::new();
     for line in read(&folder.join("truth.csv.gz")).lines().skip(1) {
         let (item, label) = line.rsplit_once(',').unwrap();
@@ -105,7 +118,7 @@ fn mturk(folder: &Path) -> Set {
             let tags: Vec<&str> = tokens.iter().map(|(token, _)| of.get(token).map_or("O", String::as_str)).collect();
             said.push((annotators.of(annotator), claims(&spans(&tags, &mut types)), Silence::Outside));
         }
-        items.push((tokens.len() as u32, Some(gold), said));
+        items.push((tokens.iter().map(|(token, _)| words[&format!("{key}:{token}")].clone()).collect(), Some(gold), said));
     }
     build("ner_mturk", types.0.len(), items)
 }
@@ -124,7 +137,9 @@ fn btc(folder: &Path) -> Set {
     let mut items = Vec::new();
     for line in read(&folder.join("btc_a_crowd.jsonl.gz")).lines() {
         let line: Value = serde_json::from_str(line).unwrap();
-        let tokens = line["tokens"].as_array().unwrap().len() as u32;
+        let words: Vec<String> =
+            line["tokens"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect();
+        let tokens = words.len() as u32;
         let mut said = Vec::new();
         for judgment in line["judgments"].as_array().unwrap() {
             let class = types.of(judgment["type"].as_str().unwrap()) as u16;
@@ -143,7 +158,7 @@ fn btc(folder: &Path) -> Set {
         let known = gold
             .get(line["id"].as_str().unwrap())
             .map(|tags| spans(&tags.iter().map(String::as_str).collect::<Vec<_>>(), &mut types));
-        items.push((tokens, known, said));
+        items.push((words, known, said));
     }
     build("btc-crowd-a", types.0.len(), items)
 }
@@ -174,7 +189,7 @@ fn queryner(folder: &Path) -> Set {
                 said.push((annotator as u32, claims(&found), Silence::Outside));
             }
         }
-        items.push((tags.len() as u32, Some(gold), said));
+        items.push((vec![String::new(); tags.len()], Some(gold), said));
     }
     build("queryner", types.0.len(), items)
 }
@@ -187,7 +202,10 @@ fn jsonl(path: &Path) -> Set {
         if place == 0 {
             program = line["program"] == Value::Bool(true);
         }
-        let tokens = line["tokens"].as_u64().unwrap_or_else(|| line["tokens"].as_array().unwrap().len() as u64) as u32;
+        let tokens = match line["tokens"].as_u64() {
+            Some(count) => vec![String::new(); count as usize],
+            None => line["tokens"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect(),
+        };
         let place = |span: &Value, at: usize| span[at].as_u64().unwrap() as u32;
         let gold = line["gold"].as_array().map(|spans| {
             let one = |span: &Value| TokenSpan {
@@ -262,6 +280,35 @@ fn main() {
                 }
             }
             set.gold.iter().flatten().for_each(|gold| there += gold.len());
+            if std::env::var_os("ERRORS").is_some() {
+                let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+                for (item, gold) in set.gold.iter().enumerate() {
+                    let Some(gold) = gold else { continue };
+                    let mine: Vec<TokenSpan> =
+                        consensus.spans.iter().filter(|one| one.item as usize == item).map(|one| one.span).collect();
+                    let claimed: Vec<TokenSpan> =
+                        consensus.candidates.iter().filter(|one| one.item as usize == item).map(|one| one.span).collect();
+                    let kind = |one: &TokenSpan, others: &[TokenSpan]| {
+                        if others.contains(one) {
+                            "right"
+                        } else if others.iter().any(|other| (one.start, one.end) == (other.start, other.end)) {
+                            "type"
+                        } else if others.iter().any(|other| one.start < other.end && other.start < one.end) {
+                            if others.iter().any(|other| one.start < other.end && other.start < one.end && other.class == one.class) { "boundary" } else { "boundary+type" }
+                        } else {
+                            "alone"
+                        }
+                    };
+                    for one in gold {
+                        *counts.entry(match kind(one, &mine) { "right" => "gold right", "type" => "gold type", "boundary" => "gold boundary", "boundary+type" => "gold boundary+type", _ => "gold missed" }).or_default() += 1;
+                        if !claimed.contains(one) { *counts.entry("gold never claimed").or_default() += 1; }
+                    }
+                    for one in &mine {
+                        if kind(one, gold) == "alone" { *counts.entry("spurious").or_default() += 1; }
+                    }
+                }
+                println!("    {counts:?}");
+            }
             let (precision, recall) = (right as f64 / given.max(1) as f64, right as f64 / there.max(1) as f64);
             println!(
                 "  {:18} F1 {:.4}  P {precision:.4}  R {recall:.4}  mean confidence {:.3}  Brier {:.3}  threshold {:.2}  {} sweeps  {seconds:.2} s",

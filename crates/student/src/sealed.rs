@@ -31,17 +31,17 @@ fn checksum(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// Checks that these are all bytes of a sealed file of this kind and of a version up to `newest`.
-pub(crate) fn check(bytes: &[u8], magic: &[u8; 8], newest: u32) -> Result<()> {
+pub(crate) fn check(bytes: &[u8], magic: [u8; 8], newest: u32) -> Result<()> {
     if bytes.len() < HEADER {
         return Err(
-            if magic.starts_with(&bytes[..bytes.len().min(8)]) && !bytes.is_empty() || bytes.starts_with(magic) {
+            if magic.starts_with(&bytes[..bytes.len().min(8)]) && !bytes.is_empty() || bytes.starts_with(&magic) {
                 damaged(&format!("expected at least {HEADER} bytes, found {}", bytes.len()))
             } else {
                 Error::damaged("expected a model file, found something else")
             },
         );
     }
-    if !bytes.starts_with(magic) {
+    if !bytes.starts_with(&magic) {
         return Err(Error::damaged("expected a model file, found something else"));
     }
     let version = u32_at(bytes, 8);
@@ -66,14 +66,14 @@ pub(crate) fn damaged(message: &str) -> Error {
         .hint("train the model again or restore the file from a copy")
 }
 
-#[inline(always)]
+#[inline]
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let mut four = [0; 4];
     four.copy_from_slice(&bytes[at..at + 4]);
     u32::from_le_bytes(four)
 }
 
-#[inline(always)]
+#[inline]
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     let mut eight = [0; 8];
     eight.copy_from_slice(&bytes[at..at + 8]);

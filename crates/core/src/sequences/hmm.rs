@@ -15,6 +15,8 @@ const PARTS: usize = 8;
 pub(super) struct Model {
     pub(super) chain: Chain,
     pub(super) emission: Emission,
+    /// What words say, where they are known: logarithms per token and label, outside, then begin and inside of each type.
+    evidence: Vec<f32>,
     /// The log-likelihood before each sweep.
     pub(super) objective: Vec<f64>,
     pub(super) converged: bool,
@@ -25,13 +27,17 @@ struct Counts {
     chain: ChainCounts,
     tables: Tables,
     log_likelihood: f64,
+    /// The probabilities of labels of every token, if words are known.
+    posterior: Vec<f32>,
 }
 
 impl Model {
     /// Fits the model to what was said, with the spans of some items known.
     pub(super) fn fit(sequences: &Sequences, gold: &[GoldItem], settings: &Settings) -> Self {
         let pull = Pull { common: settings.pull, habit: settings.habit };
-        let weights = vec![1.0; sequences.voters().len()];
+        let env = |n: &str, d: f64| std::env::var(n).ok().map_or(d, |v| v.parse().unwrap());
+        let weights = vec![env("W", 1.0); sequences.voters().len()];
+        let pull = Pull { common: env("PULL", pull.common), habit: env("HABIT", pull.habit) };
         let empty = Tables::new(sequences);
         let known = by_item(sequences, gold);
         let first = Emission::new(sequences, &empty, pull, weights.clone());
@@ -39,13 +45,25 @@ impl Model {
         let mut model = Self {
             chain: counts.chain.chain(),
             emission: Emission::new(sequences, &counts.tables, pull, weights.clone()),
+            evidence: Vec::new(),
             objective: Vec::new(),
             converged: false,
         };
-        for _ in 0..settings.sweeps {
-            let emission = &model.emission;
-            let said = |item: usize, said: &mut Vec<f64>| emission.said(sequences, item, said);
+        let with_words = sequences.context.covers(sequences.all_tokens()) && env("WORDS", 0.5) > 0.0;
+        let labels = 1 + 2 * sequences.types();
+        let evidence = |posterior: &[f32]| {
+            let counted = sequences.context.counted(posterior, labels);
+            sequences.context.evidence(posterior, &counted, env("WORDS", 0.5))
+        };
+        let mut last = Vec::new();
+        for _ in 0..env("SWEEPS", settings.sweeps as f64) as usize {
+            let (emission, heard) = (&model.emission, &model.evidence);
+            let said = |item: usize, said: &mut Vec<f64>| {
+                emission.said(sequences, item, said);
+                add_words(sequences, item, heard, said);
+            };
             let counts = expect(sequences, &known, said, Some(&model.chain), emission);
+            last.clone_from(&counts.posterior);
             let before = model.objective.last().copied();
             model.objective.push(counts.log_likelihood);
             model.chain = counts.chain.chain();
@@ -55,6 +73,9 @@ impl Model {
                 model.converged = true;
                 break;
             }
+        }
+        if with_words && !last.is_empty() {
+            model.evidence = evidence(&last);
         }
         model
     }
@@ -68,7 +89,21 @@ impl Model {
         lattice: &mut Lattice,
     ) -> bool {
         self.emission.said(sequences, item, said);
+        add_words(sequences, item, &self.evidence, said);
         lattice.fill(&self.chain, said)
+    }
+}
+
+/// Adds what the words of an item say.
+fn add_words(sequences: &Sequences, item: usize, evidence: &[f32], said: &mut [f64]) {
+    if evidence.is_empty() {
+        return;
+    }
+    let (states, labels) = (sequences.states(), 1 + 2 * sequences.types());
+    let rows = evidence[sequences.tokens(item).start * labels..].chunks_exact(labels);
+    for (said, words) in said.chunks_exact_mut(states).zip(rows) {
+        said.iter_mut().zip(words).for_each(|(said, words)| *said += f64::from(*words));
+        said[states - 1] += f64::from(words[0]);
     }
 }
 
@@ -90,6 +125,11 @@ fn fix(spans: &[TokenSpan], states: usize, said: &mut [f64]) {
             known[token as usize] = 1 + 2 * usize::from(span.class) + usize::from(token > span.start);
         }
     }
+    for span in spans {
+        if let Some(after) = known.get_mut(span.end as usize).filter(|after| **after == 0) {
+            *after = states - 1;
+        }
+    }
     for (row, known) in said.chunks_exact_mut(states).zip(known) {
         row.iter_mut().enumerate().filter(|(state, _)| *state != known).for_each(|(_, log)| *log = f64::NEG_INFINITY);
     }
@@ -104,6 +144,8 @@ fn expect(
 ) -> Counts {
     let flat = ChainCounts::new(sequences.types()).chain();
     let chain = chain.unwrap_or(&flat);
+    let labels = 1 + 2 * sequences.types();
+    let with_words = sequences.context.covers(sequences.all_tokens());
     let parts: Vec<Counts> = (0..PARTS)
         .into_par_iter()
         .map(|part| {
@@ -111,6 +153,7 @@ fn expect(
                 chain: ChainCounts::new(sequences.types()),
                 tables: Tables::new(sequences),
                 log_likelihood: 0.0,
+                posterior: Vec::new(),
             };
             let (mut said, mut lattice) = (Vec::new(), Lattice::default());
             for item in (part..sequences.items()).step_by(PARTS) {
@@ -118,7 +161,14 @@ fn expect(
                 if let Some(spans) = known[item] {
                     fix(spans, sequences.states(), &mut said);
                 }
-                if !said.is_empty() && lattice.fill(chain, &said) {
+                let possible = !said.is_empty() && lattice.fill(chain, &said);
+                if with_words {
+                    for token in 0..sequences.tokens(item).len() {
+                        let share = |label: usize| if possible { lattice.state(token, label) as f32 } else { 0.0 };
+                        counts.posterior.extend((0..labels).map(share));
+                    }
+                }
+                if possible {
                     counts.log_likelihood += lattice.log_likelihood;
                     lattice.count(chain, &mut counts.chain);
                     emission.count(sequences, item, &lattice, &mut counts.tables);
@@ -127,6 +177,18 @@ fn expect(
             counts
         })
         .collect();
+    let mut posterior = vec![0f32; if with_words { sequences.all_tokens() * labels } else { 0 }];
+    if with_words {
+        for (place, part) in parts.iter().enumerate() {
+            let mut rows = part.posterior.as_slice();
+            for item in (place..sequences.items()).step_by(PARTS) {
+                let tokens = sequences.tokens(item);
+                let (row, rest) = rows.split_at(tokens.len() * labels);
+                posterior[tokens.start * labels..tokens.end * labels].copy_from_slice(row);
+                rows = rest;
+            }
+        }
+    }
     let mut parts = parts.into_iter();
     let mut sum = parts.next().expect("there are eight parts");
     for part in parts {
@@ -134,6 +196,7 @@ fn expect(
         sum.tables.merge(&part.tables);
         sum.log_likelihood += part.log_likelihood;
     }
+    sum.posterior = posterior;
     sum
 }
 
@@ -162,12 +225,13 @@ fn first_guess(sequences: &Sequences, item: usize, said: &mut Vec<f64>) {
     }
     said.clear();
     for (row, spoken) in votes.chunks_exact_mut(states).zip(spoken) {
-        let any: f64 = row[1..].iter().sum();
+        let any: f64 = row[1..states - 1].iter().sum();
         row[0] += people - spoken;
         if people == 0.0 {
             row[0] += 3f64.powf(-any);
         }
-        let sum: f64 = row.iter().sum();
+        row[states - 1] = row[0];
+        let sum: f64 = row[..states - 1].iter().sum();
         said.extend(row.iter().map(|votes| ((votes + 0.02) / (sum + 0.02 * states as f64)).ln()));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::context::Context;
 use crate::error::{Error, Result};
 use crate::task::Class;
 
@@ -113,6 +114,7 @@ pub struct Sequences {
     voters: Vec<Voter>,
     sets: Vec<Vec<Class>>,
     overlaps: usize,
+    pub(super) context: Context,
 }
 
 /// Collects items in order and, for each, what annotators said.
@@ -149,6 +151,7 @@ impl SequencesBuilder {
             voters: Vec::new(),
             sets: Vec::new(),
             overlaps: 0,
+            context: Context::default(),
         };
         Self { made, voters: HashMap::new(), sets: HashMap::new() }
     }
@@ -159,6 +162,13 @@ impl SequencesBuilder {
         self.made.tokens.push(last + tokens as usize);
         self.made.of_item.push(self.made.voter_of.len() as u32);
         self.made.tokens.len() as u32 - 2
+    }
+
+    /// Begins the next item with its words. Where the words of all items are known, what annotators said about the same
+    /// words elsewhere is evidence, too.
+    pub fn item_of_words<W: AsRef<str>>(&mut self, words: &[W]) -> u32 {
+        self.made.context.push(words);
+        self.item(words.len() as u32)
     }
 
     /// Says what an annotator said about the item that was begun last. An annotator about whom nothing is said abstains.
@@ -282,9 +292,9 @@ impl Sequences {
         self.overlaps
     }
 
-    /// How many states there are: outside, and begin and inside of every type.
+    /// How many states the hidden chain has: outside, begin and inside of every type, and outside right after a span.
     pub(super) const fn states(&self) -> usize {
-        1 + 2 * self.types
+        2 + 2 * self.types
     }
 
     /// The code of "no span here".

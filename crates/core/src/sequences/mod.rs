@@ -21,6 +21,7 @@
 
 mod chain;
 mod choose;
+mod context;
 mod emission;
 mod hmm;
 mod input;

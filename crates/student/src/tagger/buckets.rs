@@ -160,7 +160,7 @@ pub(crate) fn write_map(entries: &mut Vec<(u64, u16)>) -> Result<Vec<u8>> {
         kept.dedup_by_key(|entry| entry.0);
         kept.iter().for_each(|entry| blob.extend_from_slice(&entry.0.to_le_bytes()));
         for (_, value) in kept {
-            blob.extend_from_slice(&value.to_le_bytes()[..1 + usize::from(wide)]);
+            blob.extend_from_slice(&value.to_le_bytes()[..=usize::from(wide)]);
         }
     })?;
     let mut bytes = u32::from(wide).to_le_bytes().to_vec();

@@ -77,20 +77,6 @@ impl DocumentIndex {
         }
     }
 
-    /// The word of a token, and how many there are.
-    pub(crate) fn word_of(&self, token: usize) -> usize {
-        self.of[token] as usize
-    }
-
-    pub(crate) fn words(&self) -> usize {
-        self.words.len()
-    }
-
-    /// How often the word of a token occurs.
-    pub(crate) fn occurrences(&self, token: usize) -> u16 {
-        self.words[self.word_of(token)].all
-    }
-
     /// The features of the token at `place`; `at` gives the attributes of any token, and of the borders beyond.
     pub(crate) fn features<'a>(
         &self,
@@ -105,7 +91,7 @@ impl DocumentIndex {
         if token.flags & CAPITAL == 0 {
             return;
         }
-        let word = &self.words[self.word_of(place)];
+        let word = &self.words[self.of[place] as usize];
         if word.all < 2 {
             return;
         }

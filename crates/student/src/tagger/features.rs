@@ -11,6 +11,7 @@ use super::token::{ALL_CAPITALS, Attributes, CAPITAL, DIGIT, DOT, HYPHEN, INNER_
 
 /// Which groups of features a tagger uses. Lists and clusters take part when there are any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each switches one group")]
 pub struct FeatureGroups {
     /// The token itself, as it is and in lower case.
     pub words: bool,
@@ -89,7 +90,7 @@ pub(crate) const WINDOW: usize = 2 * REACH + 1;
 impl FeatureGroups {
     /// The features that a token gives to the token `place - 2` positions away from it: those of its own at place 2.
     /// `spelling` has read this token last.
-    pub(crate) fn alone(&self, token: &Attributes, spelling: &Spelling, place: usize, sink: &mut impl Sink) {
+    pub(crate) fn alone(self, token: &Attributes, spelling: &Spelling, place: usize, sink: &mut impl Sink) {
         if place == REACH {
             self.own(token, spelling, sink);
             return;
@@ -116,7 +117,7 @@ impl FeatureGroups {
         }
     }
 
-    fn own(&self, token: &Attributes, spelling: &Spelling, sink: &mut impl Sink) {
+    fn own(self, token: &Attributes, spelling: &Spelling, sink: &mut impl Sink) {
         let mut put = |template: u8, value: u64| sink.feature(template, key(template, value));
         if self.words {
             put(WORD, token.word);
@@ -157,7 +158,7 @@ impl FeatureGroups {
     }
 
     /// The features that join a token with its neighbours.
-    pub(crate) fn joined(&self, around: &Surroundings, sink: &mut impl Sink) {
+    pub(crate) fn joined(self, around: &Surroundings, sink: &mut impl Sink) {
         let mut put = |template: u8, value: u64| sink.feature(template, key(template, value));
         let [before_last, last, token, next, after_next] = around.window;
         if self.context {
@@ -212,7 +213,10 @@ impl FeatureGroups {
 
 /// Whether a template says something about a sentence as a whole: words, pairs of words, ends and classes of words.
 pub(crate) const fn speaks_of_sentences(template: u8) -> bool {
-    matches!(template, LOWER_WORD | PAIRS | FIRST) || template == PREFIX + 3 || template == SUFFIX + 2 || template == CLUSTER
+    matches!(template, LOWER_WORD | PAIRS | FIRST)
+        || template == PREFIX + 3
+        || template == SUFFIX + 2
+        || template == CLUSTER
 }
 
 /// A token among its neighbours.

@@ -25,7 +25,7 @@ use crate::chain::Layout;
 use crate::error::Result;
 use crate::sealed::{self, HEADER, u64_at};
 
-pub(crate) const MAGIC: &[u8; 8] = b"POSTILTG";
+pub(crate) const MAGIC: [u8; 8] = *b"POSTILTG";
 /// The newest format that this version reads and the one it writes.
 const VERSION: u32 = 1;
 
@@ -54,7 +54,7 @@ pub(crate) struct Contents<'a> {
 pub(crate) fn encode(metadata: &[u8], contents: &Contents) -> Vec<u8> {
     let Contents { floats, table, lists, clusters } = contents;
     let mut bytes = vec![0u8; HEADER];
-    bytes[..8].copy_from_slice(MAGIC);
+    bytes[..8].copy_from_slice(&MAGIC);
     let mut number = |at: usize, value: u32| bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
     number(8, VERSION);
     number(12, lists.sets.len() as u32);

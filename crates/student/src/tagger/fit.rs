@@ -204,7 +204,8 @@ impl<'a> TaggerTrainer<'a> {
         clusters: &ClusterTable,
     ) -> Result<FeatureGroups> {
         let usual = self.usual_groups(documents);
-        let chains: Vec<usize> = (0..self.layers.len()).filter(|&at| self.layers[at].kind == LayerKind::Spans).collect();
+        let chains: Vec<usize> =
+            (0..self.layers.len()).filter(|&at| self.layers[at].kind == LayerKind::Spans).collect();
         let tokens: usize = documents.iter().map(|document| document.tokens.len()).sum();
         if usual.characters || chains.is_empty() || documents.len() < 20 || tokens > TRIAL_TOKENS {
             return Ok(usual);
@@ -257,7 +258,9 @@ impl<'a> TaggerTrainer<'a> {
         let (encoded, slots) = (&material.slots.encoded, material.slots.keys.len());
         let weights = material.weights.as_deref();
         let learn = |goals: &Goals| match &material.of_sentences {
-            Some(encoded) if goals.kind == LayerKind::Sentences => goals.learn(encoded, slots, sentences, weights, recipe),
+            Some(encoded) if goals.kind == LayerKind::Sentences => {
+                goals.learn(encoded, slots, sentences, weights, recipe)
+            }
             _ => goals.learn(encoded, slots, sentences, weights, recipe),
         };
         material.goals.iter().map(learn).collect()
@@ -321,7 +324,7 @@ impl<'a> TaggerTrainer<'a> {
         if documents < 5 || wanted == 0 || all.len() < 10 {
             return (order, Vec::new());
         }
-        Random::new(self.options.seed ^ 0x68_656c_64).shuffle(&mut order);
+        Random::new(self.options.seed ^ 0x6865_6c64).shuffle(&mut order);
         let seen = order.split_off(wanted);
         (seen, order)
     }

@@ -180,7 +180,7 @@ impl Goals {
                 }
                 let layout = self.layout;
                 let lesson = Lesson { encoded, slots, labels: &self.tokens, sentences, weights, layout };
-                let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: super::knob("MARGIN", MARGIN) };
+                let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: MARGIN };
                 Ok(Head::Chain(perceptron::train_committee(&lesson, plan, recipe.members)))
             }
             LayerKind::Scores => {
@@ -219,7 +219,7 @@ impl Goals {
         }
         let layout = self.layout;
         let lesson = Lesson { encoded: &bags, slots, labels: &self.sentences, sentences, weights, layout };
-        let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: super::knob("SM", MARGIN) };
+        let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: MARGIN };
         let trained = perceptron::train_committee(&lesson, plan, recipe.members);
         let bias = trained.decoder.start.iter().zip(&trained.decoder.end).map(|(start, end)| start + end).collect();
         Linear { stride: trained.stride, states: trained.states, bias }

@@ -33,7 +33,3 @@ pub use model::{TaggerDescription, TaggerModel};
 pub use options::{Algorithm, LayerQuality, Reached, TaggerOptions, TaggerReport};
 pub use predict::{LayerPrediction, PredictedLabel, PredictedSpan, TaggerScratch};
 pub use score::Counts;
-
-fn knob(name: &str, usual: f32) -> f32 {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(usual)
-}

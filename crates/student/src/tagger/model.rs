@@ -106,7 +106,7 @@ impl TaggerModel {
 
     /// Whether bytes look like the beginning of a tagger's file.
     pub fn recognises(bytes: &[u8]) -> bool {
-        bytes.starts_with(file::MAGIC)
+        bytes.starts_with(&file::MAGIC)
     }
 
     /// The bytes of the model's file.

@@ -118,7 +118,7 @@ pub(crate) fn train(lesson: &Lesson, plan: Plan) -> Trained {
                 *rest = (0, 0);
                 let importance = lesson.weights.map_or(1.0, |weights| weights[sentence as usize]);
                 let late = importance * step as f32 / total;
-                let mut change = |decoder: &mut Decoder, change: f32| {
+                let change = |decoder: &mut Decoder, change: f32| {
                     correct(decoder, gold, &found, change);
                 };
                 change(&mut decoder, importance);

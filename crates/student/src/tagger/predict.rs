@@ -373,18 +373,13 @@ impl TaggerModel {
     }
 
     /// Labels the sentence from the sums over its tokens.
-    fn label_sentence(
-        &self,
-        confidence: bool,
-        scratch: &mut TaggerScratch,
-        predictions: &mut [LayerPrediction],
-    ) {
+    fn label_sentence(&self, confidence: bool, scratch: &mut TaggerScratch, predictions: &mut [LayerPrediction]) {
         let mut lane = 0;
         for ((layer, prediction), numbers) in self.layers().iter().zip(predictions).zip(&self.numbers.layers) {
             let count = layer.lanes();
             if let LayerPrediction::Sentences(found) = prediction {
                 let scores = &mut scratch.bag[lane..lane + count];
-                    for (score, bias) in scores.iter_mut().zip(&numbers.bias) {
+                for (score, bias) in scores.iter_mut().zip(&numbers.bias) {
                     *score = (*score * numbers.factor + bias) / numbers.temperature;
                 }
                 let mut best = 0;

@@ -66,7 +66,7 @@ pub(crate) fn prune(layers: &[LayerRows], features: &Features, budget: usize) ->
         if scale <= 0.0 {
             return;
         }
-        let often = (features.counts[slot] as f32).powf(super::knob("ALPHA", 0.5)) * scale;
+        let often = (features.counts[slot] as f32).sqrt() * scale;
         let mut first = 0;
         for (layer, factor) in layers.iter().zip(&factors) {
             let row = &layer.states[slot * layer.stride..][..layer.lanes];

@@ -20,7 +20,7 @@ use crate::sealed::{self, HEADER, seal, u32_at};
 
 pub(crate) use crate::sealed::u64_at;
 
-const MAGIC: &[u8; 8] = b"POSTILTM";
+const MAGIC: [u8; 8] = *b"POSTILTM";
 /// The newest format that this version reads and the one it writes.
 const VERSION: u32 = 1;
 
@@ -106,7 +106,7 @@ pub(crate) fn with_metadata(bytes: &[u8], layout: &Layout, metadata: &[u8]) -> V
 fn begin(metadata: &[u8], slots: usize, rows: usize, classes: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let padded = metadata.len().next_multiple_of(8);
-    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&[0; 12]);
     for value in [padded as u64, slots as u64, rows as u64] {

@@ -125,16 +125,21 @@ fn lists_name_what_training_never_saw() {
 
 #[test]
 fn a_tight_budget_is_kept() {
-    let (train, test) = (sentences(400, 9), sentences(200, 10));
+    let (mut train, test) = (sentences(400, 9), sentences(200, 10));
+    for (at, tokens) in train.tokens.iter_mut().enumerate() {
+        let house = tokens.iter_mut().filter(|token| *token == "house");
+        house.for_each(|token| *token = format!("thing{}", at % 90));
+    }
     let kinds = [LayerKind::Spans];
     let whole = fit(&kinds, &train, TaggerOptions::new());
+    let budget = whole.model.as_bytes().len() * 2 / 3;
     let list = NameList { name: "numbers".into(), entries: (0..50_000).map(|at| format!("Number {at}")).collect() };
-    let options = TaggerOptions::new().max_bytes(12_000).lists(vec![list]);
+    let options = TaggerOptions::new().max_bytes(budget).lists(vec![list]);
     let fitted = fit(&kinds, &train, options);
     let report = &fitted.report;
-    assert!(fitted.model.as_bytes().len() <= 12_000 && report.bytes == fitted.model.as_bytes().len());
+    assert!(fitted.model.as_bytes().len() <= budget && report.bytes == fitted.model.as_bytes().len());
     assert_eq!(report.lists_left_out, ["numbers"]);
-    assert!(whole.model.as_bytes().len() > 12_000 && report.kept_weights < whole.report.kept_weights);
+    assert!(report.kept_weights < whole.report.kept_weights);
     assert!(span_f1(&predict(&fitted.model, &test), 0, &test) > 0.95);
     let error = TaggerTrainer::new(vec![layer(LayerKind::Spans)])
         .unwrap()
