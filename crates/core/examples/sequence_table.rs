@@ -13,7 +13,10 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
-use postil_core::sequences::{Claim, Method, Sequences, SequencesBuilder, Settings, Silence, TokenSpan, What, fit};
+use postil_core::Random;
+use postil_core::sequences::{
+    Claim, GoldItem, Method, Sequences, SequencesBuilder, Settings, Silence, TokenSpan, What, fit,
+};
 use postil_core::text::{Scheme, read_tags};
 use serde_json::Value;
 
@@ -22,6 +25,7 @@ struct Set {
     name: String,
     sequences: Sequences,
     gold: Vec<Option<Vec<TokenSpan>>>,
+    types: Vec<String>,
 }
 
 fn read(path: &Path) -> String {
@@ -56,19 +60,23 @@ fn spans(tags: &[&str], types: &mut Names) -> Vec<TokenSpan> {
 }
 
 /// An item as it is read: tokens, gold, and claims with silence by annotator.
-type Item = (u32, Option<Vec<TokenSpan>>, Vec<(u32, Vec<Claim>, Silence)>);
+type Item = (Vec<String>, Option<Vec<TokenSpan>>, Vec<(u32, Vec<Claim>, Silence)>);
 
-fn build(name: &str, types: usize, items: Vec<Item>) -> Set {
-    let mut builder = SequencesBuilder::new(types);
+fn build(name: &str, types: &Names, items: Vec<Item>) -> Set {
+    let mut builder = SequencesBuilder::new(types.0.len());
     let mut all = Vec::new();
     for (tokens, gold, said) in items {
-        builder.item(tokens);
+        if tokens.iter().any(|word| !word.is_empty()) {
+            builder.item_of_words(&tokens);
+        } else {
+            builder.item(tokens.len() as u32);
+        }
         for (annotator, claims, silence) in said {
             builder.say(annotator, &claims, &silence).unwrap();
         }
         all.push(gold);
     }
-    Set { name: name.to_owned(), sequences: builder.build(), gold: all }
+    Set { name: name.to_owned(), sequences: builder.build(), gold: all, types: types.0.clone() }
 }
 
 fn claims(spans: &[TokenSpan]) -> Vec<Claim> {
@@ -81,6 +89,15 @@ fn mturk(folder: &Path) -> Set {
         let (sentence, token) = item.rsplit_once(':').unwrap();
         (sentence.to_owned(), token.parse::<usize>().unwrap())
     };
+    let text = read(&folder.join("tokens.csv.gz"));
+    let words: HashMap<String, String> = text
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let (item, word) = line.split_once(',').unwrap();
+            (item.to_owned(), word.trim_matches('"').replace("\"\"", "\""))
+        })
+        .collect();
     let mut truth: BTreeMap<String, Vec<(usize, String)>> = BTreeMap::new();
     for line in read(&folder.join("truth.csv.gz")).lines().skip(1) {
         let (item, label) = line.rsplit_once(',').unwrap();
@@ -105,9 +122,13 @@ fn mturk(folder: &Path) -> Set {
             let tags: Vec<&str> = tokens.iter().map(|(token, _)| of.get(token).map_or("O", String::as_str)).collect();
             said.push((annotators.of(annotator), claims(&spans(&tags, &mut types)), Silence::Outside));
         }
-        items.push((tokens.len() as u32, Some(gold), said));
+        items.push((
+            tokens.iter().map(|(token, _)| words[&format!("{key}:{token}")].clone()).collect(),
+            Some(gold),
+            said,
+        ));
     }
-    build("ner_mturk", types.0.len(), items)
+    build("ner_mturk", &types, items)
 }
 
 fn btc(folder: &Path) -> Set {
@@ -124,7 +145,9 @@ fn btc(folder: &Path) -> Set {
     let mut items = Vec::new();
     for line in read(&folder.join("btc_a_crowd.jsonl.gz")).lines() {
         let line: Value = serde_json::from_str(line).unwrap();
-        let tokens = line["tokens"].as_array().unwrap().len() as u32;
+        let words: Vec<String> =
+            line["tokens"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect();
+        let tokens = words.len() as u32;
         let mut said = Vec::new();
         for judgment in line["judgments"].as_array().unwrap() {
             let class = types.of(judgment["type"].as_str().unwrap()) as u16;
@@ -143,9 +166,9 @@ fn btc(folder: &Path) -> Set {
         let known = gold
             .get(line["id"].as_str().unwrap())
             .map(|tags| spans(&tags.iter().map(String::as_str).collect::<Vec<_>>(), &mut types));
-        items.push((tokens, known, said));
+        items.push((words, known, said));
     }
-    build("btc-crowd-a", types.0.len(), items)
+    build("btc-crowd-a", &types, items)
 }
 
 fn queryner(folder: &Path) -> Set {
@@ -174,9 +197,9 @@ fn queryner(folder: &Path) -> Set {
                 said.push((annotator as u32, claims(&found), Silence::Outside));
             }
         }
-        items.push((tags.len() as u32, Some(gold), said));
+        items.push((vec![String::new(); tags.len()], Some(gold), said));
     }
-    build("queryner", types.0.len(), items)
+    build("queryner", &types, items)
 }
 
 fn jsonl(path: &Path) -> Set {
@@ -187,7 +210,10 @@ fn jsonl(path: &Path) -> Set {
         if place == 0 {
             program = line["program"] == Value::Bool(true);
         }
-        let tokens = line["tokens"].as_u64().unwrap_or_else(|| line["tokens"].as_array().unwrap().len() as u64) as u32;
+        let tokens = match line["tokens"].as_u64() {
+            Some(count) => vec![String::new(); count as usize],
+            None => line["tokens"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect(),
+        };
         let place = |span: &Value, at: usize| span[at].as_u64().unwrap() as u32;
         let gold = line["gold"].as_array().map(|spans| {
             let one = |span: &Value| TokenSpan {
@@ -220,7 +246,7 @@ fn jsonl(path: &Path) -> Set {
         }
         items.push((tokens, gold, said));
     }
-    build(&path.display().to_string(), types.0.len(), items)
+    build(&path.display().to_string(), &types, items)
 }
 
 fn main() {
@@ -246,9 +272,20 @@ fn main() {
             set.sequences.annotators(),
             set.sequences.types()
         );
+        let shown: usize = std::env::var("GOLD").ok().map_or(0, |text| text.parse().unwrap());
+        let with_gold: Vec<u32> =
+            (0..set.gold.len() as u32).filter(|&item| set.gold[item as usize].is_some()).collect();
+        let chosen = Random::for_purpose(1, "gold").sample(with_gold.len(), shown);
+        let known: Vec<GoldItem> = chosen
+            .into_iter()
+            .map(|place| with_gold[place])
+            .map(|item| GoldItem { item, spans: set.gold[item as usize].clone().unwrap_or_default() })
+            .collect();
+        let mut set = set;
+        known.iter().for_each(|one| set.gold[one.item as usize] = None);
         for method in Method::ALL {
             let start = Instant::now();
-            let consensus = fit(&set.sequences, &[], method, &Settings::default()).unwrap();
+            let consensus = fit(&set.sequences, &known, method, &Settings::default()).unwrap();
             let seconds = start.elapsed().as_secs_f64();
             let (mut right, mut given, mut there) = (0, 0, 0);
             let (mut expected, mut brier) = (0.0, 0.0);
@@ -262,6 +299,66 @@ fn main() {
                 }
             }
             set.gold.iter().flatten().for_each(|gold| there += gold.len());
+            if std::env::var_os("ERRORS").is_some() {
+                let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+                for (item, gold) in set.gold.iter().enumerate() {
+                    let Some(gold) = gold else { continue };
+                    let mine: Vec<TokenSpan> =
+                        consensus.spans.iter().filter(|one| one.item as usize == item).map(|one| one.span).collect();
+                    let claimed: Vec<TokenSpan> = consensus
+                        .candidates
+                        .iter()
+                        .filter(|one| one.item as usize == item)
+                        .map(|one| one.span)
+                        .collect();
+                    let kind = |one: &TokenSpan, others: &[TokenSpan]| {
+                        if others.contains(one) {
+                            "right"
+                        } else if others.iter().any(|other| (one.start, one.end) == (other.start, other.end)) {
+                            "type"
+                        } else if others.iter().any(|other| one.start < other.end && other.start < one.end) {
+                            if others
+                                .iter()
+                                .any(|other| one.start < other.end && other.start < one.end && other.class == one.class)
+                            {
+                                "boundary"
+                            } else {
+                                "boundary+type"
+                            }
+                        } else {
+                            "alone"
+                        }
+                    };
+                    for one in gold {
+                        *counts
+                            .entry(match kind(one, &mine) {
+                                "right" => "gold right",
+                                "type" => "gold type",
+                                "boundary" => "gold boundary",
+                                "boundary+type" => "gold boundary+type",
+                                _ => "gold missed",
+                            })
+                            .or_default() += 1;
+                        if !claimed.contains(one) {
+                            *counts.entry("gold never claimed").or_default() += 1;
+                        }
+                    }
+                    for one in &mine {
+                        if kind(one, gold) == "alone" {
+                            *counts.entry("spurious").or_default() += 1;
+                        }
+                    }
+                }
+                println!("    {counts:?}");
+                if std::env::var_os("DUMP").is_some() && method == Method::Hmm {
+                    for one in &consensus.spans {
+                        println!(
+                            "DUMP {} {} {} {} {:.3}",
+                            one.item, one.span.start, one.span.end, set.types[one.span.class as usize], one.probability
+                        );
+                    }
+                }
+            }
             let (precision, recall) = (right as f64 / given.max(1) as f64, right as f64 / there.max(1) as f64);
             println!(
                 "  {:18} F1 {:.4}  P {precision:.4}  R {recall:.4}  mean confidence {:.3}  Brier {:.3}  threshold {:.2}  {} sweeps  {seconds:.2} s",

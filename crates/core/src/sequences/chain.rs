@@ -3,8 +3,9 @@
 use super::input::TokenSpan;
 use crate::task::Class;
 
-/// States are outside (0), begin (`1 + 2t`) and inside (`2 + 2t`) of every type. A span of type `t` goes on after its
-/// first token with one probability and after later ones with another; what comes next depends on the type that ended.
+/// States are outside (0), begin (`1 + 2t`) and inside (`2 + 2t`) of every type, and outside right after a span (the last),
+/// where annotators that overrun differ from those that see a span where there is none. A span of type `t` goes on after
+/// its first token with one probability and after later ones with another; what comes next depends on the type that ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Chain {
     pub(super) types: usize,
@@ -36,8 +37,11 @@ impl ChainCounts {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
-        let add = |into: &mut [f64], from: &[f64]| into.iter_mut().zip(from).for_each(|(into, from)| *into += from);
+    /// Adds `times` other counts.
+    pub(super) fn merge(&mut self, other: &Self, times: f64) {
+        let add = |into: &mut [f64], from: &[f64]| {
+            into.iter_mut().zip(from).for_each(|(into, from)| *into += times * from);
+        };
         add(&mut self.start, &other.start);
         add(&mut self.next, &other.next);
         add(&mut self.went_on, &other.went_on);
@@ -99,7 +103,7 @@ impl Lattice {
     /// Fills the lattice from logarithms of what was said given each state, `tokens x states` numbers; minus infinity
     /// forbids a state. `false` if nothing is possible.
     pub(super) fn fill(&mut self, chain: &Chain, said: &[f64]) -> bool {
-        let states = 1 + 2 * chain.types;
+        let states = 2 + 2 * chain.types;
         let tokens = said.len() / states;
         (self.tokens, self.states, self.log_likelihood) = (tokens, states, 0.0);
         for buffer in [&mut self.emission, &mut self.alpha, &mut self.beta] {
@@ -129,8 +133,8 @@ impl Lattice {
             } else {
                 let before = &done[(token - 1) * states..];
                 leave(chain, before, &mut left);
-                for (row, &mass) in chain.next.chunks_exact(chain.types + 1).zip(&left) {
-                    now[0] += mass * row[0];
+                for (exit, (row, &mass)) in chain.next.chunks_exact(chain.types + 1).zip(&left).enumerate() {
+                    now[if exit == 0 { 0 } else { states - 1 }] += mass * row[0];
                     (0..chain.types).for_each(|class| now[1 + 2 * class] += mass * row[1 + class]);
                 }
                 for class in 0..chain.types {
@@ -159,9 +163,10 @@ impl Lattice {
             let before = &mut self.beta[(token - 1) * states..token * states];
             for (exit, row) in chain.next.chunks_exact(chain.types + 1).enumerate() {
                 let open: f64 = (0..chain.types).map(|class| row[1 + class] * ahead[1 + 2 * class]).sum();
-                let entered = row[0] * ahead[0] + open;
+                let entered = row[0] * ahead[if exit == 0 { 0 } else { states - 1 }] + open;
                 if exit == 0 {
                     before[0] = entered;
+                    before[states - 1] = entered;
                 } else {
                     let class = exit - 1;
                     for late in 0..2 {
@@ -241,7 +246,7 @@ impl Lattice {
             leave(chain, &self.alpha[(token - 1) * self.states..token * self.states], &mut left);
             for (exit, &mass) in left.iter().enumerate() {
                 let row = exit * width;
-                counts.next[row] += mass * chain.next[row] * ahead[0];
+                counts.next[row] += mass * chain.next[row] * ahead[if exit == 0 { 0 } else { self.states - 1 }];
                 for class in 0..chain.types {
                     counts.next[row + 1 + class] += mass * chain.next[row + 1 + class] * ahead[1 + 2 * class];
                 }
@@ -277,7 +282,8 @@ impl Lattice {
                 let exits: Vec<(f64, u32)> = (0..=chain.types)
                     .map(|exit| {
                         if exit == 0 {
-                            return (before[0], 0);
+                            let after = before[states - 1];
+                            return if after > before[0] { (after, states as u32 - 1) } else { (before[0], 0) };
                         }
                         let class = exit - 1;
                         let ways = [0, 1].map(|late| {
@@ -287,10 +293,14 @@ impl Lattice {
                         if ways[1].0 > ways[0].0 { ways[1] } else { ways[0] }
                     })
                     .collect();
+                scores.fill(f64::NEG_INFINITY);
                 for entered in 0..=chain.types {
-                    let to = if entered == 0 { 0 } else { 2 * entered - 1 };
-                    scores[to] = f64::NEG_INFINITY;
                     for (exit, &(score, state)) in exits.iter().enumerate() {
+                        let to = match (entered, exit) {
+                            (0, 0) => 0,
+                            (0, _) => states - 1,
+                            _ => 2 * entered - 1,
+                        };
                         let score = score + log(chain.next[exit * (chain.types + 1) + entered]);
                         if score > scores[to] {
                             (scores[to], back[to]) = (score, state);
@@ -311,7 +321,7 @@ impl Lattice {
         let mut state = (1..states).fold(0, |best, state| if scores[state] > scores[best] { state } else { best });
         let mut end = None;
         for token in (0..tokens).rev() {
-            if state > 0 {
+            if state > 0 && state + 1 < states {
                 let last = *end.get_or_insert(token as u32 + 1);
                 if state % 2 == 1 {
                     spans.push(TokenSpan { start: token as u32, end: last, class: ((state - 1) / 2) as Class });
@@ -326,7 +336,7 @@ impl Lattice {
 
 /// The mass that leaves each type, and stays outside.
 fn leave(chain: &Chain, before: &[f64], left: &mut [f64]) {
-    left[0] = before[0];
+    left[0] = before[0] + before[before.len() - 1];
     for class in 0..chain.types {
         left[1 + class] = before[1 + 2 * class] * (1.0 - chain.goes_on[2 * class])
             + before[2 + 2 * class] * (1.0 - chain.goes_on[2 * class + 1]);

@@ -4,16 +4,16 @@
 //! "nothing here", or begins a span of some type; where it is inside it stops, goes on, or begins another. So a missed
 //! span of five tokens is one miss and a wrong type one confusion, not five: given the truth, tokens are independent only
 //! once the voter's own last word is known (as in Bayesian sequence combination, Simpson and Gurevych 2019,
-//! <https://arxiv.org/abs/1811.00780>). Beginnings depend on the true state, types included; going on depends on whether
-//! the truth is outside, begins or goes on.
+//! <https://arxiv.org/abs/1811.00780>). Whether it begins depends on the true state, the type it names on the
+//! true type, and going on on whether the truth is outside, begins, goes on or has just ended.
 
 use super::chain::{Lattice, normalise};
 use super::input::{Scope, Sequences, Statement};
 
-/// Symbols of a voter that is outside: silent, "nothing here", and beyond that the types.
+/// Symbols of a voter that is outside.
 const SILENT: usize = 0;
 const NOTHING: usize = 1;
-const FIRST_TYPE: usize = 2;
+const BEGIN: usize = 2;
 
 /// Symbols of a voter that is inside.
 const STOP: usize = 0;
@@ -23,38 +23,79 @@ const ANEW: usize = 2;
 /// Expected counts, or probabilities, of all voters.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
-    states: usize,
-    width: usize,
+    types: usize,
     /// `voter x state x symbol` outside of its spans.
     open: Vec<f64>,
-    /// `voter x (outside, begin, inside) x symbol` inside of its spans.
+    /// `voter x (outside or true type) x named type`, where it begins one.
+    named: Vec<f64>,
+    /// `voter x role x symbol` inside of its spans.
     within: Vec<f64>,
 }
 
+/// How one voter's numbers lie in a [`Tables`].
 impl Tables {
     pub(super) fn new(sequences: &Sequences) -> Self {
-        let (states, width) = (sequences.states(), FIRST_TYPE + sequences.types());
-        let voters = sequences.voters().len();
-        Self { states, width, open: vec![0.0; voters * states * width], within: vec![0.0; voters * 9] }
+        Self::sized(sequences.types(), sequences.voters().len())
     }
 
-    fn open(&self, voter: usize, state: usize) -> &[f64] {
-        &self.open[(voter * self.states + state) * self.width..][..self.width]
+    fn sized(types: usize, voters: usize) -> Self {
+        let rows = (2 + 2 * types) * 3;
+        Self {
+            types,
+            open: vec![0.0; voters * rows],
+            named: vec![0.0; voters * (types + 1) * types],
+            within: vec![0.0; voters * 12],
+        }
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
-        let add = |into: &mut [f64], from: &[f64]| into.iter_mut().zip(from).for_each(|(into, from)| *into += from);
+    const fn states(&self) -> usize {
+        2 + 2 * self.types
+    }
+
+    const fn open_at(&self, voter: usize, state: usize) -> usize {
+        (voter * self.states() + state) * 3
+    }
+
+    /// Where the types a voter names are, given the true state.
+    const fn named_at(&self, voter: usize, state: usize) -> usize {
+        let row = match role(state, self.states()) {
+            Role::Outside | Role::After => 0,
+            Role::Begin | Role::Inside => (state + 1) / 2,
+        };
+        (voter * (self.types + 1) + row) * self.types
+    }
+
+    const fn within_at(&self, voter: usize, state: usize) -> usize {
+        voter * 12 + role(state, self.states()) as usize * 3
+    }
+
+    /// Adds `times` other counts.
+    pub(super) fn merge(&mut self, other: &Self, times: f64) {
+        let add = |into: &mut [f64], from: &[f64]| {
+            into.iter_mut().zip(from).for_each(|(into, from)| *into += times * from);
+        };
         add(&mut self.open, &other.open);
+        add(&mut self.named, &other.named);
         add(&mut self.within, &other.within);
     }
 }
 
-/// Outside, begin or inside.
-const fn role(state: usize) -> usize {
+/// What a state is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Outside,
+    Begin,
+    Inside,
+    /// Outside, right after a span.
+    After,
+}
+
+const fn role(state: usize, states: usize) -> Role {
     match (state, state % 2) {
-        (0, _) => 0,
-        (_, 1) => 1,
-        _ => 2,
+        (0, _) => Role::Outside,
+        _ if state + 1 == states => Role::After,
+        (_, 1) => Role::Begin,
+        _ => Role::Inside,
     }
 }
 
@@ -73,112 +114,96 @@ pub(super) struct Emission {
     tables: Tables,
     open_log: Vec<f64>,
     within_log: Vec<f64>,
-    /// The exponent on each voter's probabilities.
-    pub(super) weights: Vec<f64>,
+    /// The exponent on everybody's probabilities.
+    weight: f64,
 }
 
 impl Emission {
     /// Probabilities from expected counts.
-    pub(super) fn new(sequences: &Sequences, counts: &Tables, pull: Pull, weights: Vec<f64>) -> Self {
+    pub(super) fn new(sequences: &Sequences, counts: &Tables, pull: Pull, weight: f64) -> Self {
+        let mut counts = counts.clone();
+        let (types, states) = (counts.types, counts.states());
+        for rows in counts.open.chunks_exact_mut(states * 3) {
+            // A voter that is outside does not know whether a span has just ended.
+            let (first, last) = rows.split_at_mut((states - 1) * 3);
+            first[..3].iter_mut().zip(&mut *last).for_each(|(into, from)| *into += *from);
+            last.copy_from_slice(&first[..3]);
+        }
+        let common = common(sequences, &counts);
         let mut tables = counts.clone();
-        let (states, width) = (counts.states, counts.width);
-        let voters = sequences.voters();
-        // Voters of one kind share what they have in common.
-        let common = common(sequences, counts);
-        for (voter, one) in voters.iter().enumerate() {
-            let habit = matches!(one.scope, Scope::None).then(|| habits(counts, voter));
+        for (voter, one) in sequences.voters().iter().enumerate() {
+            let habit = matches!(one.scope, Scope::None).then(|| habits(&counts, voter));
+            let (mean, pull) = habit.as_ref().map_or((&common, pull.common), |habit| (habit, pull.habit));
+            // A type the voter does not look for is outside to it.
+            let blind = |class: usize| matches!(&one.scope, Scope::Some(seen) if !seen.contains(&(class as u16)));
             for state in 0..states {
-                let row = &mut tables.open[(voter * states + state) * width..][..width];
-                match &habit {
-                    Some(habit) => {
-                        row.iter_mut().zip(&habit[state * width..]).for_each(|(cell, mean)| *cell += pull.habit * mean);
-                    }
-                    None => {
-                        // A type the voter does not look for is outside to it.
-                        let blind = matches!(&one.scope, Scope::Some(seen) if state > 0 && !seen.contains(&(((state - 1) / 2) as u16)));
-                        let from = if blind { 0 } else { state };
-                        let mean = &common.open[from * width..][..width];
-                        row.iter_mut().zip(mean).for_each(|(cell, mean)| *cell += pull.common * mean);
-                    }
+                let inner = matches!(role(state, states), Role::Begin | Role::Inside);
+                let from = if inner && blind((state - 1) / 2) { 0 } else { state };
+                let (at, mean_at) = (tables.open_at(voter, state), mean.open_at(0, from));
+                draw(&mut tables.open[at..at + 3], &mean.open[mean_at..mean_at + 3], pull);
+                let at = tables.within_at(voter, state);
+                if matches!(state, 0..=2) || state + 1 == states {
+                    let mean_at = common.within_at(0, state);
+                    draw(&mut tables.within[at..at + 3], &common.within[mean_at..mean_at + 3], pull);
                 }
-                normalise(row);
             }
-            for role in 0..3 {
-                let row = &mut tables.within[voter * 9 + role * 3..][..3];
-                let mean = &common.within[role * 3..][..3];
-                row.iter_mut().zip(mean).for_each(|(cell, mean)| *cell += pull.common * mean);
-                normalise(row);
+            for row in 0..=types {
+                let at = (voter * (types + 1) + row) * types;
+                draw(&mut tables.named[at..at + types], &mean.named[row * types..][..types], pull);
             }
         }
         let logs = |values: &[f64]| values.iter().map(|&value| value.max(1e-12).ln()).collect();
-        Self { open_log: logs(&tables.open), within_log: logs(&tables.within), tables, weights }
+        Self { open_log: logs(&tables.open), within_log: logs(&tables.within), tables, weight }
     }
 
     /// Writes the logarithm of what was said on an item given each state, `tokens x states`.
     pub(super) fn said(&self, sequences: &Sequences, item: usize, said: &mut Vec<f64>) {
-        let (states, tokens) = (self.tables.states, sequences.tokens(item).len());
+        let (states, tokens) = (self.tables.states(), sequences.tokens(item).len());
         let mut silent = vec![0.0; states];
         for statement in sequences.statements(item) {
             let voter = statement.voter as usize;
             for (state, silent) in silent.iter_mut().enumerate() {
-                *silent += self.weights[voter] * self.open_log[(voter * states + state) * self.tables.width + SILENT];
+                *silent += self.weight * self.open_log[self.tables.open_at(voter, state) + SILENT];
             }
         }
         said.clear();
         (0..tokens).for_each(|_| said.extend_from_slice(&silent));
         for statement in sequences.statements(item) {
             let voter = statement.voter as usize;
-            let weight = self.weights[voter];
             read(sequences, statement, tokens, |token, word| {
                 let row = &mut said[token as usize * states..][..states];
                 for (state, log) in row.iter_mut().enumerate() {
-                    let silent = self.open_log[(voter * states + state) * self.tables.width + SILENT];
-                    *log += weight * (self.word(sequences, voter, state, word) - silent);
+                    let silent = self.open_log[self.tables.open_at(voter, state) + SILENT];
+                    *log += self.weight * (self.word(sequences, voter, state, word) - silent);
                 }
             });
         }
     }
 
     fn word(&self, sequences: &Sequences, voter: usize, state: usize, word: Word) -> f64 {
-        let open = (voter * self.tables.states + state) * self.tables.width;
-        let within = voter * 9 + role(state) * 3;
+        let open = self.tables.open_at(voter, state);
+        let within = self.tables.within_at(voter, state);
+        let named = |what: u32| self.names(sequences, voter, state, what).max(1e-12).ln();
         match word {
             Word::Nothing => self.open_log[open + NOTHING],
-            Word::Begin(what) => self.begin(sequences, voter, state, what).max(1e-12).ln(),
-            Word::Anew(what) => {
-                let row = self.tables.open(voter, state);
-                let any: f64 = row[FIRST_TYPE..].iter().sum();
-                let share = self.begin(sequences, voter, state, what) / any.max(1e-12);
-                self.within_log[within + ANEW] + share.max(1e-12).ln()
-            }
-            Word::GoOn(what) => {
-                let mut log = self.within_log[within + GO_ON];
-                if role(state) == 1 {
-                    // The voter began too early; its type speaks where the truth begins.
-                    let share = |state: usize| {
-                        let row = self.tables.open(voter, state);
-                        let any: f64 = row[FIRST_TYPE..].iter().sum();
-                        (self.begin(sequences, voter, state, what) / any.max(1e-12)).max(1e-3)
-                    };
-                    log += (share(state) / share(0)).ln();
-                }
-                log
-            }
+            Word::Begin(what) => self.open_log[open + BEGIN] + named(what),
+            Word::Anew(what) => self.within_log[within + ANEW] + named(what),
+            Word::GoOn => self.within_log[within + GO_ON],
             Word::Stop => self.within_log[within + STOP],
         }
     }
 
-    /// The probability that a voter begins a span of one of these types.
-    fn begin(&self, sequences: &Sequences, voter: usize, state: usize, what: u32) -> f64 {
-        let row = self.tables.open(voter, state);
+    /// The probability that a voter that begins a span names one of these types.
+    fn names(&self, sequences: &Sequences, voter: usize, state: usize, what: u32) -> f64 {
+        let at = self.tables.named_at(voter, state);
         let mut sum = 0.0;
-        sequences.each_member(what, |class| sum += row[FIRST_TYPE + class]);
+        sequences.each_member(what, |class| sum += self.tables.named[at + class]);
         sum
     }
 
     /// Adds expected counts of what was said on an item.
     pub(super) fn count(&self, sequences: &Sequences, item: usize, lattice: &Lattice, counts: &mut Tables) {
-        let (states, width, tokens) = (counts.states, counts.width, lattice.tokens());
+        let (states, tokens) = (counts.states(), lattice.tokens());
         let mut total = vec![0.0; states];
         for token in 0..tokens {
             (0..states).for_each(|state| total[state] += lattice.state(token, state));
@@ -186,35 +211,38 @@ impl Emission {
         for statement in sequences.statements(item) {
             let voter = statement.voter as usize;
             for (state, total) in total.iter().enumerate() {
-                counts.open[(voter * states + state) * width + SILENT] += total;
+                let at = counts.open_at(voter, state) + SILENT;
+                counts.open[at] += total;
             }
             read(sequences, statement, tokens, |token, word| {
                 for state in 0..states {
                     let share = lattice.state(token as usize, state);
-                    let open = (voter * states + state) * width;
-                    let within = voter * 9 + role(state) * 3;
-                    let silent = &mut counts.open[open + SILENT];
-                    *silent = (*silent - share).max(0.0);
-                    let mut began = |what: u32, share: f64| {
-                        let any = self.begin(sequences, voter, state, what).max(1e-12);
-                        let row = self.tables.open(voter, state);
-                        let breadth = sequences.breadth(what) as f64;
-                        sequences.each_member(what, |class| {
-                            let part = if breadth == 1.0 { 1.0 } else { row[FIRST_TYPE + class] / any };
-                            counts.open[open + FIRST_TYPE + class] += share * part;
-                        });
-                    };
+                    let (open, within) = (counts.open_at(voter, state), counts.within_at(voter, state));
+                    counts.open[open + SILENT] = (counts.open[open + SILENT] - share).max(0.0);
                     match word {
                         Word::Nothing => counts.open[open + NOTHING] += share,
-                        Word::Begin(what) => began(what, share),
+                        Word::Begin(_) => counts.open[open + BEGIN] += share,
                         Word::Anew(_) => counts.within[within + ANEW] += share,
-                        Word::GoOn(_) => counts.within[within + GO_ON] += share,
+                        Word::GoOn => counts.within[within + GO_ON] += share,
                         Word::Stop => counts.within[within + STOP] += share,
+                    }
+                    if let Word::Begin(what) | Word::Anew(what) = word {
+                        let any = self.names(sequences, voter, state, what).max(1e-12);
+                        let at = counts.named_at(voter, state);
+                        sequences.each_member(what, |class| {
+                            counts.named[at + class] += share * self.tables.named[at + class] / any;
+                        });
                     }
                 }
             });
         }
     }
+}
+
+/// Draws a row of counts to a mean row by so many counts, and scales it.
+fn draw(row: &mut [f64], mean: &[f64], pull: f64) {
+    row.iter_mut().zip(mean).for_each(|(cell, mean)| *cell += pull * mean);
+    normalise(row);
 }
 
 /// What a voter says at a token, other than being silent outside of its spans.
@@ -223,7 +251,7 @@ enum Word {
     Nothing,
     Begin(u32),
     Anew(u32),
-    GoOn(u32),
+    GoOn,
     Stop,
 }
 
@@ -238,7 +266,7 @@ fn read(sequences: &Sequences, statement: Statement<'_>, tokens: usize, mut visi
         }
         let follows = place > 0 && claims[place - 1].end == claim.start && claims[place - 1].what != nothing;
         visit(claim.start, if follows { Word::Anew(claim.what) } else { Word::Begin(claim.what) });
-        (claim.start + 1..claim.end).for_each(|token| visit(token, Word::GoOn(claim.what)));
+        (claim.start + 1..claim.end).for_each(|token| visit(token, Word::GoOn));
         let next = claims.get(place + 1).is_some_and(|next| next.start == claim.end);
         if !next && (claim.end as usize) < tokens {
             visit(claim.end, Word::Stop);
@@ -246,108 +274,88 @@ fn read(sequences: &Sequences, statement: Statement<'_>, tokens: usize, mut visi
     }
 }
 
-/// One table for all voters whose silence means something.
-struct Common {
-    open: Vec<f64>,
-    within: Vec<f64>,
-}
+/// What voters do in general, as probabilities: people and models mostly see what is there, and lists and programs mostly
+/// miss it. Rows are in the order of [`Role`].
+const OPEN: [[f64; 3]; 4] = [[0.97, 0.01, 0.02], [0.3, 0.01, 0.69], [0.75, 0.02, 0.23], [0.97, 0.01, 0.02]];
+const OPEN_PROGRAM: [[f64; 3]; 4] =
+    [[0.995, 0.001, 0.004], [0.6, 0.001, 0.4], [0.9, 0.001, 0.1], [0.995, 0.001, 0.004]];
+const WITHIN: [[f64; 3]; 4] = [[0.45, 0.5, 0.05], [0.35, 0.4, 0.25], [0.1, 0.88, 0.02], [0.85, 0.1, 0.05]];
 
-/// The mean rows of people and models, smoothed by what annotators do in general: mostly say the truth, and else be silent
-/// more often than wrong. Types without examples take the average of the others.
-fn common(sequences: &Sequences, counts: &Tables) -> Common {
-    let (states, width) = (counts.states, counts.width);
-    let types = width - FIRST_TYPE;
-    let mut open = vec![0.0; states * width];
-    let mut within = vec![0.0; 9];
+/// The mean rows of people and models, each drawn to the mean over types.
+fn common(sequences: &Sequences, counts: &Tables) -> Tables {
+    let (types, states) = (counts.types, counts.states());
+    let mut mean = Tables::sized(types, 1);
     for (voter, one) in sequences.voters().iter().enumerate() {
-        let looked = matches!(one.scope, Scope::All | Scope::Some(_));
-        if looked {
-            for (into, from) in open.iter_mut().zip(&counts.open[voter * states * width..][..states * width]) {
-                *into += from;
-            }
+        let add = |into: &mut [f64], from: &[f64]| into.iter_mut().zip(from).for_each(|(into, from)| *into += from);
+        if !matches!(one.scope, Scope::None) {
+            let (rows, cells) = (states * 3, (types + 1) * types);
+            add(&mut mean.open, &counts.open[voter * rows..][..rows]);
+            add(&mut mean.named, &counts.named[voter * cells..][..cells]);
         }
-        within.iter_mut().zip(&counts.within[voter * 9..][..9]).for_each(|(into, from)| *into += from);
+        add(&mut mean.within, &counts.within[voter * 12..][..12]);
     }
-    // By role: silent, nothing, right type, a given wrong type.
-    let mut by_role = [[0.0f64; 4]; 3];
-    for state in 0..states {
-        let row = &open[state * width..][..width];
-        let sums = &mut by_role[role(state)];
-        sums[0] += row[SILENT];
-        sums[1] += row[NOTHING];
-        for (class, count) in row[FIRST_TYPE..].iter().enumerate() {
-            sums[if state > 0 && class == (state - 1) / 2 { 2 } else { 3 }] += count;
-        }
+    let mut by_role = OPEN.map(|row| row.map(|share| 20.0 * share));
+    for (state, row) in mean.open.chunks_exact(3).enumerate() {
+        let sums = &mut by_role[role(state, states) as usize];
+        sums.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
     }
-    let general = [[0.97, 0.01, 0.0, 0.02], [0.3, 0.01, 0.6, 0.09], [0.75, 0.02, 0.18, 0.05]];
-    for (sums, general) in by_role.iter_mut().zip(general) {
-        sums.iter_mut().zip(general).for_each(|(sum, general)| *sum += 20.0 * general);
-        normalise(sums);
+    by_role.iter_mut().for_each(|row| normalise(row));
+    for (state, row) in mean.open.chunks_exact_mut(3).enumerate() {
+        draw(row, &by_role[role(state, states) as usize], 10.0);
     }
-    for state in 0..states {
-        let [silent, nothing, right, wrong] = by_role[role(state)];
-        let others = if state == 0 { types } else { types - 1 };
-        let row = &mut open[state * width..][..width];
-        row[SILENT] += 10.0 * silent;
-        row[NOTHING] += 10.0 * nothing;
-        for (class, cell) in row[FIRST_TYPE..].iter_mut().enumerate() {
-            let is_right = state > 0 && class == (state - 1) / 2;
-            *cell += 10.0 * if is_right { right } else { wrong / others.max(1) as f64 };
-        }
-        normalise(row);
+    // The right type and the others, whatever the type.
+    let (mut right, mut wrong) = (18.0, 2.0);
+    let (outside, typed) = mean.named.split_at_mut(types);
+    for (class, row) in typed.chunks_exact(types).enumerate() {
+        right += row[class];
+        wrong += row.iter().sum::<f64>() - row[class];
     }
-    let general = [[0.6, 0.35, 0.05], [0.35, 0.4, 0.25], [0.1, 0.88, 0.02]];
-    for (row, general) in within.chunks_exact_mut(3).zip(general) {
-        row.iter_mut().zip(general).for_each(|(cell, general)| *cell += 5.0 * general);
-        normalise(row);
+    let sum = right + wrong;
+    let even = 1.0 / types as f64;
+    for (class, row) in typed.chunks_exact_mut(types).enumerate() {
+        let others = wrong / sum / (types.max(2) - 1) as f64;
+        let general: Vec<f64> = (0..types).map(|named| if named == class { right / sum } else { others }).collect();
+        draw(row, &general, 10.0);
     }
-    Common { open, within }
+    draw(outside, &vec![even; types], 5.0);
+    for (row, general) in mean.within.chunks_exact_mut(3).zip(WITHIN) {
+        draw(row, &general, 5.0);
+    }
+    mean
 }
 
-/// What to expect of a list or program: it finds spans of the types it names at one rate, and where it speaks of a state
-/// at all, mostly tells the right type if it is one of its types, and else says what it mostly says.
-fn habits(counts: &Tables, voter: usize) -> Vec<f64> {
-    let (states, width) = (counts.states, counts.width);
-    let types = width - FIRST_TYPE;
-    let rows = &counts.open[voter * states * width..][..states * width];
+/// What to expect of a list or program: it finds spans of the types it names at one rate, and mostly names the right type
+/// if that is one of its types, and else what it mostly names.
+fn habits(counts: &Tables, voter: usize) -> Tables {
+    let (types, states) = (counts.types, counts.states());
+    let mut mean = Tables::sized(types, 1);
+    let named = &counts.named[voter * (types + 1) * types..][..(types + 1) * types];
     let mut habit = vec![0.0; types];
-    // Silent, nothing, any type: by role, and for beginnings by whether the type is one of its own.
-    let mut sums = [[0.0f64; 3]; 4];
-    for row in rows.chunks_exact(width) {
-        habit.iter_mut().zip(&row[FIRST_TYPE..]).for_each(|(sum, count)| *sum += count);
+    for row in named.chunks_exact(types) {
+        habit.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
     }
     let all: f64 = habit.iter().sum();
     habit.iter_mut().for_each(|sum| *sum = if all > 0.0 { *sum / all } else { 1.0 / types as f64 });
     let own = |class: usize| habit[class] >= 0.02;
-    let kind = |state: usize| match role(state) {
-        0 => 0,
-        1 if own((state - 1) / 2) => 1,
-        2 if own((state - 1) / 2) => 2,
-        _ => 3,
+    // States of types that it never names are like outside to it.
+    let kind = |state: usize| match role(state, states) {
+        Role::Begin | Role::Inside if !own((state - 1) / 2) => Role::Outside as usize,
+        role => role as usize,
     };
-    for (state, row) in rows.chunks_exact(width).enumerate() {
-        let sums = &mut sums[kind(state)];
-        sums[0] += row[SILENT];
-        sums[1] += row[NOTHING];
-        sums[2] += row[FIRST_TYPE..].iter().sum::<f64>();
+    let mut by_kind = OPEN_PROGRAM.map(|row| row.map(|share| 10.0 * share));
+    let rows = &counts.open[voter * states * 3..][..states * 3];
+    for (state, row) in rows.chunks_exact(3).enumerate() {
+        by_kind[kind(state)].iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
     }
-    let general = [[0.995, 0.001, 0.004], [0.6, 0.001, 0.4], [0.9, 0.001, 0.1], [0.97, 0.001, 0.03]];
-    for (sums, general) in sums.iter_mut().zip(general) {
-        sums.iter_mut().zip(general).for_each(|(sum, general)| *sum += 10.0 * general);
-        normalise(sums);
+    by_kind.iter_mut().for_each(|row| normalise(row));
+    for (state, row) in mean.open.chunks_exact_mut(3).enumerate() {
+        row.copy_from_slice(&by_kind[kind(state)]);
     }
-    let mut mean = vec![0.0; states * width];
-    for (state, row) in mean.chunks_exact_mut(width).enumerate() {
-        let [silent, nothing, any] = sums[kind(state)];
-        row[SILENT] = silent;
-        row[NOTHING] = nothing;
-        let right = (state > 0).then(|| (state - 1) / 2).filter(|&class| own(class));
-        for (class, cell) in row[FIRST_TYPE..].iter_mut().enumerate() {
-            let share = match right {
-                Some(right) => 0.8 * f64::from(u8::from(class == right)) + 0.2 * habit[class],
-                None => habit[class],
-            };
-            *cell = any * share;
+    for (place, row) in mean.named.chunks_exact_mut(types).enumerate() {
+        let right = place.checked_sub(1).filter(|&class| own(class));
+        for (class, cell) in row.iter_mut().enumerate() {
+            let exact = f64::from(u8::from(right == Some(class)));
+            *cell = if right.is_some() { 0.8 * exact + 0.2 * habit[class] } else { habit[class] };
         }
     }
     mean
@@ -367,8 +375,7 @@ mod tests {
         let sequences = builder.build();
         let mut words = Vec::new();
         read(&sequences, sequences.statements(0).next().unwrap(), 8, |token, word| words.push((token, word)));
-        let expected =
-            [(1, Word::Begin(0)), (2, Word::GoOn(0)), (3, Word::Anew(1)), (4, Word::Stop), (6, Word::Nothing)];
+        let expected = [(1, Word::Begin(0)), (2, Word::GoOn), (3, Word::Anew(1)), (4, Word::Stop), (6, Word::Nothing)];
         assert_eq!(words, expected);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::context::Context;
 use crate::error::{Error, Result};
 use crate::task::Class;
 
@@ -99,8 +100,8 @@ pub(super) struct Statement<'a> {
     pub(super) claims: &'a [Packed],
 }
 
-/// Items of tokens and what annotators said about them. Built by [`SequencesBuilder`]; immutable. Memory is linear in tokens
-/// of items (one offset per item), statements and claims; silence costs nothing.
+/// Items of tokens and what annotators said about them. Built by [`SequencesBuilder`]; immutable. Memory is linear
+/// in items, statements and claims, and in tokens where words are given; silence costs nothing.
 #[derive(Clone, Debug)]
 pub struct Sequences {
     types: usize,
@@ -113,6 +114,7 @@ pub struct Sequences {
     voters: Vec<Voter>,
     sets: Vec<Vec<Class>>,
     overlaps: usize,
+    pub(super) context: Context,
 }
 
 /// Collects items in order and, for each, what annotators said.
@@ -149,6 +151,7 @@ impl SequencesBuilder {
             voters: Vec::new(),
             sets: Vec::new(),
             overlaps: 0,
+            context: Context::default(),
         };
         Self { made, voters: HashMap::new(), sets: HashMap::new() }
     }
@@ -159,6 +162,13 @@ impl SequencesBuilder {
         self.made.tokens.push(last + tokens as usize);
         self.made.of_item.push(self.made.voter_of.len() as u32);
         self.made.tokens.len() as u32 - 2
+    }
+
+    /// Begins the next item with its words. Where the words of all items are known, what annotators said about the same
+    /// words elsewhere is evidence, too.
+    pub fn item_of_words<W: AsRef<str>>(&mut self, words: &[W]) -> u32 {
+        self.made.context.push(words);
+        self.item(words.len() as u32)
     }
 
     /// Says what an annotator said about the item that was begun last. An annotator about whom nothing is said abstains.
@@ -282,9 +292,9 @@ impl Sequences {
         self.overlaps
     }
 
-    /// How many states there are: outside, and begin and inside of every type.
+    /// How many states the hidden chain has: outside, begin and inside of every type, and outside right after a span.
     pub(super) const fn states(&self) -> usize {
-        1 + 2 * self.types
+        2 + 2 * self.types
     }
 
     /// The code of "no span here".
@@ -326,20 +336,23 @@ impl Sequences {
         })
     }
 
-    /// The same items without the words of some annotators on some items.
-    pub(super) fn without(&self, hide: impl Fn(usize, u32) -> bool) -> Self {
-        let mut left =
-            Self { of_item: vec![0], voter_of: Vec::new(), of_statement: vec![0], claims: Vec::new(), ..self.clone() };
-        for item in 0..self.items() {
-            for statement in self.statements(item) {
-                if !hide(item, statement.voter) {
-                    left.voter_of.push(statement.voter);
-                    left.claims.extend_from_slice(statement.claims);
-                    left.of_statement.push(left.claims.len() as u32);
-                }
-            }
-            left.of_item.push(left.voter_of.len() as u32);
-        }
-        left
+    /// Whether most of what was said was said by lists and programs.
+    pub(super) fn mostly_programs(&self) -> bool {
+        let programs = self.voter_of.iter().filter(|&&voter| self.voters[voter as usize].scope == Scope::None).count();
+        2 * programs > self.voter_of.len()
+    }
+
+    /// How many annotators look for spans wherever they speak.
+    pub(super) fn people(&self) -> usize {
+        let mut people: Vec<u32> =
+            self.voters.iter().filter(|one| one.scope != Scope::None).map(|one| one.annotator).collect();
+        people.sort_unstable();
+        people.dedup();
+        people.len()
+    }
+
+    /// How many claims there are.
+    pub(super) fn claims(&self) -> usize {
+        self.claims.len()
     }
 }

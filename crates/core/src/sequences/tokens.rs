@@ -17,7 +17,7 @@ pub(super) struct ByToken {
 /// Runs a consensus on tokens. Those who looked for everything vote for outside where they are silent; those who looked
 /// for some types, and lists and programs, are silent there.
 pub(super) fn fit(sequences: &Sequences, gold: &[GoldItem], method: Method, settings: &Settings) -> Result<ByToken> {
-    let states = sequences.states();
+    let states = 1 + 2 * sequences.types();
     let mut builder = VotesBuilder::new(states);
     let mut tags: Vec<Vec<(u16, f64)>> = Vec::new();
     for item in 0..sequences.items() {
@@ -93,10 +93,13 @@ impl ByToken {
         said: &mut Vec<f64>,
         lattice: &mut Lattice,
     ) -> bool {
-        let (tokens, states) = (sequences.tokens(item), sequences.states());
+        let (tokens, states) = (sequences.tokens(item), 1 + 2 * sequences.types());
         said.clear();
-        let row = &self.posterior[tokens.start * states..tokens.end * states];
-        said.extend(row.iter().map(|&share| f64::from(share).max(1e-9).ln()));
+        for row in self.posterior[tokens.start * states..tokens.end * states].chunks_exact(states) {
+            said.extend(row.iter().map(|&share| f64::from(share).max(1e-9).ln()));
+            // Outside is outside, after a span or not.
+            said.push(f64::from(row[0]).max(1e-9).ln());
+        }
         lattice.fill(&self.chain, said)
     }
 }
