@@ -9,6 +9,7 @@ mod bad_input;
 mod crash;
 mod estimate;
 mod first_steps;
+mod lists;
 mod pairs;
 mod report;
 mod simulate;
