@@ -6,9 +6,7 @@ use postil_annotators as annotators;
 use postil_core::ledger::{Detail, Snapshot};
 use postil_core::sequences::{Claim, Sequences, SequencesBuilder, Silence, What};
 use postil_core::text::{Misaligned, Problem, align};
-use postil_core::{
-    Answer, AnnotatorIdentity, Class, Document, Result, Span, SpanLabel, Status, Task,
-};
+use postil_core::{AnnotatorIdentity, Answer, Class, Document, Result, Span, SpanLabel, Status, Task};
 
 use super::super::ballots::Activity;
 use super::super::items::Items;
@@ -95,7 +93,7 @@ pub(super) fn sequences(
 ) -> Result<Sequences> {
     let mut builder = SequencesBuilder::new(task.labels.len());
     for (document, said) in documents.iter().zip(said) {
-        builder.item(document.tokens.len() as u32);
+        builder.item_of_words(&document.words().collect::<Vec<_>>());
         for (annotator, claims) in said {
             builder.say(*annotator, claims, &silences[*annotator as usize])?;
         }

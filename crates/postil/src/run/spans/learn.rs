@@ -1,9 +1,11 @@
 //! The student: a tagger trained on the consensus, which marks what no list knows.
 
+use std::collections::HashSet;
+
 use postil_core::audit::GoldPart;
 use postil_core::sequences::{SequenceConsensus, TokenSpan};
 use postil_core::{Digest, Document, Error, Result};
-use postil_student::chain::TypedSpan;
+use postil_student::chain::{Layout, TypedSpan};
 use postil_student::tagger::{
     FittedTagger, Layer, LayerKind, LayerPrediction, LayerTarget, PredictedSpan, TaggerOptions, TaggerScratch,
     TaggerTrainer,
@@ -34,6 +36,11 @@ pub(super) struct Learned {
 }
 
 /// Trains on what the consensus says. Gold that fits counts as certain; gold that measures is not looked at.
+///
+/// Where annotators are one-sided (lists and programs, which know some names and miss others), a missed name would teach
+/// that it is none. Then only texts are learnt from in which every word that looks like a name is in a span: it begins
+/// with a capital, and is nowhere written small. In scripts without capitals that is every text.
+///
 /// `Ok(Err(reason))` if there is too little to learn from.
 pub(super) fn learn(
     project: &Project,
@@ -41,7 +48,7 @@ pub(super) fn learn(
     digests: &[Digest],
     consensus: &SequenceConsensus,
     gold: &Gold,
-    known: &[Vec<TokenSpan>],
+    (known, one_sided): (&[Vec<TokenSpan>], bool),
     watch: &dyn Watch,
 ) -> Result<std::result::Result<Learned, String>> {
     let mut spans: Vec<Vec<TypedSpan>> = vec![Vec::new(); documents.len()];
@@ -70,7 +77,26 @@ pub(super) fn learn(
     }
     watch.stage("training", None);
     let layers = vec![Layer::new("spans", LayerKind::Spans, project.task.labels.names().map(ToString::to_string))];
-    let train = |positions: &[usize], held_out: f64| {
+    let mut certain = vec![false; documents.len()];
+    for item in gold.part(GoldPart::Fit) {
+        certain[item.position as usize] = true;
+    }
+    let lower: HashSet<&str> =
+        documents.iter().flat_map(Document::words).filter(|word| word.chars().all(char::is_lowercase)).collect();
+    // Whether every word of a text that looks like a name is in a span: then the rest is truly outside.
+    let explained = |spans: &[Vec<TypedSpan>], position: usize| {
+        certain[position] || {
+            let document = &documents[position];
+            let known =
+                Layout::Bilou { types: layers[0].labels.len() }.labels_of(&spans[position], document.tokens.len());
+            document.words().zip(known).all(|(word, label)| {
+                label != 0
+                    || !word.chars().next().is_some_and(char::is_uppercase)
+                    || lower.contains(word.to_lowercase().as_str())
+            })
+        }
+    };
+    let train = |positions: &[usize], spans: &[Vec<TypedSpan>], held_out: f64| {
         let views: Vec<_> = positions.iter().map(|&position| view(&documents[position])).collect();
         let targets: Vec<Vec<LayerTarget>> =
             positions.iter().map(|&position| vec![LayerTarget::Spans(spans[position].clone())]).collect();
@@ -78,17 +104,20 @@ pub(super) fn learn(
         TaggerTrainer::new(layers.clone())?.with_options(options).fit(&views, &targets, None)
     };
     let mut predicted = vec![Vec::new(); documents.len()];
-    let mut learnt_from = vec![None; documents.len()];
-    for &position in &chosen {
-        learnt_from[position] = Some(digests[position].to_u64() as usize % FOLDS);
+    if one_sided {
+        let explained: Vec<usize> = chosen.iter().copied().filter(|&position| explained(&spans, position)).collect();
+        if explained.iter().filter(|&&position| !spans[position].is_empty()).count() >= LEAST {
+            chosen = explained;
+        }
     }
+    let fold_of = |position: usize| digests[position].to_u64() as usize % FOLDS;
     for fold in 0..FOLDS {
-        let (own, others): (Vec<usize>, Vec<usize>) =
-            chosen.iter().partition(|&&position| learnt_from[position] == Some(fold));
+        let others: Vec<usize> = chosen.iter().copied().filter(|&position| fold_of(position) != fold).collect();
+        let own: Vec<usize> = (0..documents.len()).filter(|&position| fold_of(position) == fold).collect();
         if own.is_empty() {
             continue;
         }
-        let fitted = match train(&others, 0.1) {
+        let fitted = match train(&others, &spans, 0.0) {
             Ok(fitted) => fitted,
             Err(error) if error.is_input() => return Ok(Err(format!("no model was trained: {error}"))),
             Err(error) => return Err(student_error(error)),
@@ -98,9 +127,7 @@ pub(super) fn learn(
             return Err(Error::cancelled());
         }
     }
-    let fitted = train(&chosen, 0.1).map_err(student_error)?;
-    let rest: Vec<usize> = (0..documents.len()).filter(|&position| learnt_from[position].is_none()).collect();
-    predict(&fitted, documents, &rest, &mut predicted);
+    let fitted = train(&chosen, &spans, 0.1).map_err(student_error)?;
     Ok(Ok(Learned { fitted, spans: predicted, trained_on: chosen.len() }))
 }
 

@@ -16,6 +16,7 @@ mod output;
 mod summary;
 mod texts;
 
+use postil_annotators::Silence;
 use postil_core::audit::GoldPart;
 use postil_core::ledger::{Access, Ledger};
 use postil_core::sequences::{GoldItem, Settings, TokenSpan, fit};
@@ -58,13 +59,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     }
 
     watch.stage("fusing answers", None);
-    let claims = claims::read(
-        &snapshot,
-        (&annotated.identities, &annotated.silences),
-        &project.task,
-        items,
-        &documents,
-    )?;
+    let claims =
+        claims::read(&snapshot, (&annotated.identities, &annotated.silences), &project.task, items, &documents)?;
     let known = known(&project.task, &documents, &gold)?;
     let fitting: Vec<GoldItem> = gold
         .items
@@ -77,7 +73,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let consensus = fit(&claims.sequences, &fitting, project.sequence_method, &settings)?;
     let learned = if project.student {
         let digests: Vec<Digest> = (0..items.len()).map(|position| items.digest(position)).collect();
-        learn::learn(project, &documents, &digests, &consensus, &gold, &known, watch)?
+        let one_sided = annotated.silences.iter().all(|&silence| silence == Silence::Abstain);
+        learn::learn(project, &documents, &digests, &consensus, &gold, (&known, one_sided), watch)?
     } else {
         Err("no model was trained: `student.train` is false".to_owned())
     };
