@@ -18,8 +18,7 @@ use super::learn::Learned;
 use super::measure::{Measurements, written};
 use crate::project::{Metric, Project};
 use crate::report::{
-    AnnotatorRow, Candidate, ClassRow, Confusion, ConsensusSummary, Figure, Headline, Part, ReliabilityBin, Report,
-    Stage, Trust,
+    AnnotatorRow, ClassRow, Confusion, ConsensusSummary, Figure, Headline, Part, ReliabilityBin, Report, Stage, Trust,
 };
 
 /// The interval a further gold draw is planned for.
@@ -151,14 +150,6 @@ fn headline(findings: &Findings<'_>) -> Headline {
 
 fn consensus(findings: &Findings<'_>) -> ConsensusSummary {
     let groups = groups(findings);
-    let candidates = findings.labels.compared.iter().map(|(chosen, f1)| Candidate {
-        method: chosen.name().to_owned(),
-        score: 1.0 - f1,
-        difference_error: 0.0,
-        share: f64::from(u8::from(*chosen == findings.labels.chosen)),
-    });
-    let mut candidates: Vec<Candidate> = candidates.collect();
-    candidates.sort_by(|left, right| left.score.total_cmp(&right.score));
     let fused = match findings.labels.chosen {
         Chosen::Consensus => "the written spans are the annotators' consensus",
         Chosen::Student => "the written spans are the student's",
@@ -167,8 +158,8 @@ fn consensus(findings: &Findings<'_>) -> ConsensusSummary {
     ConsensusSummary {
         method: findings.consensus.method.name().to_owned(),
         reason: findings.consensus.reason.clone(),
-        criterion: "errors in exact spans, one minus F1, on the gold that fits".to_owned(),
-        candidates,
+        criterion: "F1 of exact spans on the gold that fits".to_owned(),
+        candidates: Vec::new(),
         temperature: 1.0,
         decisions: groups.all,
         votes: groups.claims,
