@@ -57,7 +57,7 @@ impl TaggerTrainer<'_> {
     }
 }
 
-impl<'a> TaggerTrainer<'a> {
+impl TaggerTrainer<'_> {
     /// The same trainer with other settings.
     #[must_use]
     pub fn with_options(mut self, options: TaggerOptions) -> Self {
@@ -254,7 +254,7 @@ impl<'a> TaggerTrainer<'a> {
         }
     }
 
-    fn learn(&self, material: &Material, sentences: &[u32], recipe: Recipe) -> Result<Vec<Head>> {
+    fn learn(material: &Material, sentences: &[u32], recipe: Recipe) -> Result<Vec<Head>> {
         let (encoded, slots) = (&material.slots.encoded, material.slots.keys.len());
         let weights = material.weights.as_deref();
         let learn = |goals: &Goals| match &material.of_sentences {
@@ -284,7 +284,7 @@ impl<'a> TaggerTrainer<'a> {
         if !held.is_empty() {
             report.held_out_documents = held.len();
             let (seen, held) = (material.sentences_of(&seen), material.sentences_of(&held));
-            let heads = self.learn(material, &seen, Recipe { members: 1, ..self.recipe() })?;
+            let heads = Self::learn(material, &seen, Recipe { members: 1, ..self.recipe() })?;
             let (kept, pruned) = self.pruned(material, &heads, budget);
             drop(kept);
             for (number, goals) in material.goals.iter().enumerate() {
@@ -298,7 +298,7 @@ impl<'a> TaggerTrainer<'a> {
                 });
             }
         }
-        let heads = self.learn(material, &all, self.recipe())?;
+        let heads = Self::learn(material, &all, self.recipe())?;
         report.epochs = heads.iter().map(Head::epochs).collect();
         if held.is_empty() {
             for (number, goals) in material.goals.iter().enumerate() {
@@ -361,7 +361,7 @@ impl<'a> TaggerTrainer<'a> {
     fn fixed_bytes(&self, material: &Material, report: &TaggerReport) -> Result<usize> {
         let numbers = Numbers {
             scales: vec![0.0; super::features::TEMPLATES],
-            layers: self.layers.iter().map(|layer| LayerNumbers::empty(layer)).collect(),
+            layers: self.layers.iter().map(LayerNumbers::empty).collect(),
         };
         let contents =
             Contents { floats: &numbers.write(), table: &[], lists: material.lists, clusters: material.clusters };

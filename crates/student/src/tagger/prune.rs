@@ -202,7 +202,7 @@ impl Kept {
                 let weights = &self.weights[self.starts[at] as usize..self.starts[at + 1] as usize];
                 let most = if lanes > 256 { weights.len() } else { 255 };
                 for &(lane, units) in weights.iter().take(most) {
-                    blob.extend_from_slice(&lane.to_le_bytes()[..1 + usize::from(lanes > 256)]);
+                    blob.extend_from_slice(&lane.to_le_bytes()[..=usize::from(lanes > 256)]);
                     blob.push(units as u8);
                 }
             }
