@@ -14,8 +14,8 @@ use std::hint::black_box;
 
 use postil_student::chain::{Layout, TypedSpan};
 use postil_student::tagger::{
-    Algorithm, Counts, Document, FittedTagger, Layer, LayerPrediction, LayerTarget, TaggerModel, TaggerOptions, TaggerScratch,
-    TaggerTrainer,
+    Algorithm, Counts, Document, FittedTagger, Layer, LayerPrediction, LayerTarget, TaggerModel, TaggerOptions,
+    TaggerScratch, TaggerTrainer,
 };
 use serde_json::{Map, Value, json};
 use sets::{Failure, NAMES, Part, documents};

@@ -34,6 +34,7 @@
 #![expect(clippy::needless_for_each, reason = "one-line updates of a whole slice read better as a chain")]
 
 mod buckets;
+mod choose;
 mod clusters;
 mod corpus;
 mod document;
