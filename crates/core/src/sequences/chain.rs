@@ -342,3 +342,106 @@ fn leave(chain: &Chain, before: &[f64], left: &mut [f64]) {
             + before[2 + 2 * class] * (1.0 - chain.goes_on[2 * class + 1]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    /// A chain and emissions drawn at random.
+    fn drawn(types: usize, tokens: usize, random: &mut Random) -> (Chain, Vec<f64>) {
+        let mut row = |width: usize| {
+            let mut row: Vec<f64> = (0..width).map(|_| 0.05 + random.unit()).collect();
+            normalise(&mut row);
+            row
+        };
+        let start = row(types + 1);
+        let next = (0..=types).flat_map(|_| row(types + 1)).collect();
+        let goes_on = (0..2 * types).map(|_| 0.1 + 0.8 * random.unit()).collect();
+        let said = (0..tokens * (2 + 2 * types)).map(|_| 3.0 * random.normal()).collect();
+        (Chain { types, start, next, goes_on }, said)
+    }
+
+    /// Every way to lay spans over the tokens, with its probability times that of what was said.
+    fn everything(chain: &Chain, said: &[f64]) -> Vec<(Vec<TokenSpan>, f64)> {
+        let states = 2 + 2 * chain.types;
+        let tokens = said.len() / states;
+        let mut all = vec![(Vec::new(), 0usize, 1.0f64)];
+        for token in 0..tokens {
+            let mut longer = Vec::new();
+            for (path, before, mass) in &all {
+                for state in 0..states {
+                    let exit = if *before == 0 || before + 1 == states { 0 } else { before.div_ceil(2) };
+                    let on = if exit == 0 { 0.0 } else { chain.goes_on[2 * (exit - 1) + (before + 1) % 2] };
+                    let enters = if state == 0 || state + 1 == states { 0 } else { state.div_ceil(2) };
+                    let step = if token == 0 {
+                        if state % 2 == 1 && state + 1 < states || state == 0 { chain.start[enters] } else { 0.0 }
+                    } else if state > 0 && state + 1 < states && state % 2 == 0 {
+                        if exit == enters { on } else { 0.0 }
+                    } else if state == 0 && exit > 0 || state + 1 == states && exit == 0 {
+                        0.0
+                    } else {
+                        (1.0 - on) * chain.next[exit * (chain.types + 1) + enters]
+                    };
+                    let mass = mass * step * said[token * states + state].exp();
+                    if mass > 0.0 {
+                        let mut path: Vec<usize> = path.clone();
+                        path.push(state);
+                        longer.push((path, state, mass));
+                    }
+                }
+            }
+            all = longer;
+        }
+        let spans = |path: &[usize]| {
+            let mut spans: Vec<TokenSpan> = Vec::new();
+            for (token, &state) in path.iter().enumerate() {
+                let token = token as u32;
+                if state == 0 || state + 1 == states {
+                    continue;
+                }
+                if state % 2 == 1 {
+                    spans.push(TokenSpan { start: token, end: token + 1, class: ((state - 1) / 2) as Class });
+                } else if let Some(last) = spans.last_mut() {
+                    last.end += 1;
+                }
+            }
+            spans
+        };
+        all.into_iter().map(|(path, _, mass)| (spans(&path), mass)).collect()
+    }
+
+    #[test]
+    fn probabilities_are_those_of_counting_everything() {
+        let mut random = Random::new(2);
+        for (types, tokens) in [(1, 1), (1, 4), (2, 4), (3, 3)] {
+            for _ in 0..20 {
+                let (chain, said) = drawn(types, tokens, &mut random);
+                let all = everything(&chain, &said);
+                let sum: f64 = all.iter().map(|(_, mass)| mass).sum();
+                let mut lattice = Lattice::default();
+                assert!(lattice.fill(&chain, &said));
+                assert!((lattice.log_likelihood - sum.ln()).abs() < 1e-9);
+                let mut best = Vec::new();
+                lattice.best(&chain, &mut best);
+                let top = all.iter().max_by(|left, right| left.1.total_cmp(&right.1)).unwrap();
+                assert_eq!(best, top.0);
+                let share = |of: &dyn Fn(&[TokenSpan]) -> bool| {
+                    all.iter().filter(|(spans, _)| of(spans)).map(|(_, mass)| mass).sum::<f64>() / sum
+                };
+                for class in 0..types as Class {
+                    for start in 0..tokens as u32 {
+                        for end in start + 1..=tokens as u32 {
+                            let span = TokenSpan { start, end, class };
+                            let expected = share(&|spans| spans.contains(&span));
+                            assert!((lattice.span(&chain, span) - expected).abs() < 1e-9);
+                        }
+                        let expected = share(&|spans| spans.iter().any(|one| one.start == start && one.class == class));
+                        let begin = 1 + 2 * usize::from(class);
+                        assert!((lattice.state(start as usize, begin) - expected).abs() < 1e-9);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -26,4 +26,5 @@ mod ledger_writing;
 mod pairs;
 mod perspective;
 mod redundancy_cases;
+mod sequences;
 mod shared;

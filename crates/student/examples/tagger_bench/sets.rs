@@ -18,15 +18,15 @@ pub(crate) struct Part {
     pub(crate) targets: Vec<Vec<LayerTarget>>,
 }
 
-impl Part {
-    /// The documents as the trainer and the model take them.
-    pub(crate) fn documents(&self) -> Vec<Document<'_>> {
-        self.texts.iter().map(|text| Document::from_sentences(text.iter().map(|tokens| slices(tokens)))).collect()
-    }
-}
-
-fn slices(tokens: &[String]) -> Vec<&str> {
-    tokens.iter().map(String::as_str).collect()
+/// The documents as the trainer and the model take them.
+pub(crate) fn documents(texts: &[Vec<Vec<String>>]) -> Vec<Document<'_>> {
+    texts
+        .iter()
+        .map(|text| {
+            let sentences = text.iter().map(|tokens| tokens.iter().map(String::as_str).collect::<Vec<_>>());
+            Document::from_sentences(sentences)
+        })
+        .collect()
 }
 
 /// A task with its data.
@@ -129,6 +129,20 @@ fn entities(name: &'static str, path: &str, column: usize, types: &mut Vec<Strin
         })
         .collect();
     Ok(Part { name, texts: words(&documents), targets })
+}
+
+/// Entities and parts of speech.
+fn entities_and_tags(
+    name: &'static str,
+    path: &str,
+    types: &mut Vec<String>,
+    names: &mut Vec<String>,
+) -> Result<Part, Failure> {
+    let mut part = entities(name, path, 3, types)?;
+    for (targets, document) in part.targets.iter_mut().zip(columns(path, [1, 1])?) {
+        targets.push(LayerTarget::Tags(document.iter().flatten().map(|token| number(names, &token[0])).collect()));
+    }
+    Ok(part)
 }
 
 fn tags(name: &'static str, path: &str, names: &mut Vec<String>) -> Result<Part, Failure> {
@@ -236,7 +250,8 @@ pub(crate) fn english() -> Result<Part, Failure> {
 }
 
 /// The names of all sets.
-pub(crate) const NAMES: [&str; 8] = ["conll2003", "ewt", "hinglid", "emphasis", "snips", "atis", "wnut17", "bc5cdr"];
+pub(crate) const NAMES: [&str; 9] =
+    ["conll2003", "conll2003-pos", "ewt", "hinglid", "emphasis", "snips", "atis", "wnut17", "bc5cdr"];
 
 /// A set by name.
 pub(crate) fn read(set: &str) -> Result<Set, Failure> {
@@ -249,6 +264,13 @@ pub(crate) fn read(set: &str) -> Result<Set, Failure> {
                 entities("test", "conll2003/eng.testb", 3, &mut names)?,
             ],
         ),
+        "conll2003-pos" => {
+            let mut part = |name, path| entities_and_tags(name, path, &mut names, &mut intents);
+            (
+                part("train", "conll2003/eng.train.gz")?,
+                vec![part("dev", "conll2003/eng.testa")?, part("test", "conll2003/eng.testb")?],
+            )
+        }
         "wnut17" => (
             entities("train", "wnut17/wnut17train.conll", 1, &mut names)?,
             vec![
@@ -281,13 +303,16 @@ pub(crate) fn read(set: &str) -> Result<Set, Failure> {
     };
     let layers = match set {
         "ewt" | "hinglid" => vec![Layer::new("tags", LayerKind::Tags, names)],
+        "conll2003-pos" => {
+            vec![Layer::new("entities", LayerKind::Spans, names), Layer::new("pos", LayerKind::Tags, intents)]
+        }
         "emphasis" => vec![Layer::new("emphasis", LayerKind::Scores, names)],
         "snips" | "atis" => {
             vec![Layer::new("slots", LayerKind::Spans, names), Layer::new("intent", LayerKind::Sentences, intents)]
         }
         _ => vec![Layer::new("entities", LayerKind::Spans, names)],
     };
-    let lists = if set == "conll2003" { gazetteers()? } else { Vec::new() };
-    let unlabelled = if set == "conll2003" { english()? } else { Part::default() };
+    let lists = if set.starts_with("conll2003") { gazetteers()? } else { Vec::new() };
+    let unlabelled = if set.starts_with("conll2003") { english()? } else { Part::default() };
     Ok(Set { layers, train, tests, lists, unlabelled })
 }

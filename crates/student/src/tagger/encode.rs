@@ -194,6 +194,19 @@ impl DocumentSink for Filler<'_> {
     }
 }
 
+/// The same sentences with only some of their features.
+pub(crate) fn filtered(encoded: &Encoded, stays: impl Fn(u32) -> bool) -> Encoded {
+    let mut fewer = Encoded::new();
+    for sentence in 0..encoded.sentences() {
+        for token in encoded.sentence(sentence) {
+            encoded.token(token).iter().filter(|slot| stays(**slot)).for_each(|&slot| fewer.push_slot(slot));
+            fewer.end_token();
+        }
+        fewer.end_sentence();
+    }
+    fewer
+}
+
 impl Slots {
     /// Encodes a corpus. Features of fewer than `least` tokens are left out, but for a few that share a counter.
     pub(crate) fn encode(template: &Template, documents: &[Document], least: u8) -> Self {
@@ -222,19 +235,7 @@ impl Slots {
 
     /// The features that speak of a sentence as a whole: those that do not describe a token's surroundings.
     pub(crate) fn of_sentences(&self) -> Encoded {
-        let mut encoded = Encoded::new();
-        for sentence in 0..self.encoded.sentences() {
-            for token in self.encoded.sentence(sentence) {
-                for &slot in self.encoded.token(token) {
-                    if speaks_of_sentences(self.templates[slot as usize]) {
-                        encoded.push_slot(slot);
-                    }
-                }
-                encoded.end_token();
-            }
-            encoded.end_sentence();
-        }
-        encoded
+        filtered(&self.encoded, |slot| speaks_of_sentences(self.templates[slot as usize]))
     }
 
     /// The slot of a key, a new one if it has none.

@@ -291,7 +291,7 @@ impl Numbers {
         let mut read = Vec::new();
         for layer in layers {
             let [factor, temperature] = *take(2)? else { return None };
-            if !(temperature > 0.0) {
+            if temperature <= 0.0 {
                 return None;
             }
             let mut numbers = LayerNumbers { factor, temperature, decoder: None, bias: Vec::new() };

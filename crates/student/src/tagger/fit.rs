@@ -2,10 +2,9 @@
 
 use super::clusters::ClusterTable;
 use super::corpus::{Document, Layer, LayerKind, LayerTarget, check_layers, check_targets};
-use super::encode::{Slots, Template};
+use super::encode::{Slots, Template, filtered};
 use super::features::FeatureGroups;
 use super::file::{Contents, LayerNumbers, Numbers};
-use super::induce::induce;
 use super::lesson::{Goals, Head, Recipe};
 use super::lists::ListTable;
 use super::model::{TaggerDescription, TaggerModel};
@@ -20,9 +19,9 @@ use crate::random::Random;
 /// Layers share their features and the table that holds them, so that one file serves several tasks under one budget.
 #[derive(Clone, Debug)]
 pub struct TaggerTrainer<'a> {
-    layers: Vec<Layer>,
-    options: TaggerOptions,
-    unlabelled: &'a [Document<'a>],
+    pub(super) layers: Vec<Layer>,
+    pub(super) options: TaggerOptions,
+    pub(super) unlabelled: &'a [Document<'a>],
 }
 
 /// A trained tagger with what training knows about it.
@@ -57,7 +56,7 @@ impl TaggerTrainer<'_> {
     }
 }
 
-impl<'a> TaggerTrainer<'a> {
+impl TaggerTrainer<'_> {
     /// The same trainer with other settings.
     #[must_use]
     pub fn with_options(mut self, options: TaggerOptions) -> Self {
@@ -132,120 +131,7 @@ impl<'a> TaggerTrainer<'a> {
         self.finish(&material, report)
     }
 
-    /// Word classes, where they are wanted or there is enough text for them.
-    fn word_classes(&self, documents: &[Document]) -> Result<ClusterTable> {
-        let tokens = |documents: &[Document]| documents.iter().map(|document| document.tokens.len()).sum::<usize>();
-        let enough = || tokens(self.unlabelled) > tokens(documents) && tokens(self.unlabelled) > 200_000;
-        if self.options.word_classes.unwrap_or_else(enough) {
-            induce(documents.iter().chain(self.unlabelled), self.options.seed)
-        } else {
-            Ok(ClusterTable::default())
-        }
-    }
-
-    /// The most bytes that lists may take.
-    fn list_budget(&self) -> usize {
-        self.options.max_bytes / 5 * 2
-    }
-
-    /// The lists that help most for their bytes, by the weights of a short training with all of them, and the names of
-    /// the others.
-    fn fewer_lists(
-        &self,
-        documents: &[Document],
-        targets: &[Vec<LayerTarget>],
-        groups: FeatureGroups,
-        all: &ListTable,
-        clusters: &ClusterTable,
-    ) -> Result<(ListTable, Vec<String>)> {
-        let template = Template { groups, lists: all.view(), clusters: clusters.view() };
-        let slots = Slots::encode(&template, documents, 2);
-        let sentences: Vec<u32> = (0..slots.encoded.sentences() as u32).collect();
-        let mut effects = vec![0.0f64; self.options.lists.len()];
-        for (number, layer) in self.layers.iter().enumerate() {
-            let goals = Goals::gather(number, layer, documents, targets, &mut 0);
-            let recipe = Recipe { epochs: 3, members: 1, ..self.recipe() };
-            let head = goals.learn(&slots.encoded, slots.keys.len(), &sentences, None, recipe)?;
-            let (states, stride) = head.states();
-            for (list, effect) in effects.iter_mut().enumerate() {
-                for slot in super::lists::keys_of(list).filter_map(|key| slots.find(key)) {
-                    let row = &states[slot as usize * stride..][..layer.lanes()];
-                    let size: f64 = row.iter().map(|weight| f64::from(weight * weight)).sum();
-                    *effect += size.sqrt() * f64::from(slots.counts[slot as usize]);
-                }
-            }
-        }
-        let worth = |list: usize| effects[list] / (self.options.lists[list].entries.len() + 1) as f64;
-        let mut order: Vec<usize> = (0..effects.len()).collect();
-        order.sort_by(|&left, &right| worth(right).total_cmp(&worth(left)).then(left.cmp(&right)));
-        let mut chosen: Vec<usize> = Vec::new();
-        let mut table = ListTable::build(&[])?;
-        for list in order {
-            chosen.push(list);
-            chosen.sort_unstable();
-            let lists: Vec<_> = chosen.iter().map(|&at| self.options.lists[at].clone()).collect();
-            let larger = ListTable::build(&lists)?;
-            if larger.map.len() > self.list_budget() {
-                chosen.retain(|&at| at != list);
-            } else {
-                table = larger;
-            }
-        }
-        let left_out = (0..effects.len()).filter(|list| !chosen.contains(list));
-        Ok((table, left_out.map(|list| self.options.lists[list].name.clone()).collect()))
-    }
-
-    /// The usual features, and those of all character runs if a short trial on held-out documents says that they help.
-    fn choose_groups(
-        &self,
-        documents: &[Document],
-        targets: &[Vec<LayerTarget>],
-        lists: &ListTable,
-        clusters: &ClusterTable,
-    ) -> Result<FeatureGroups> {
-        let usual = self.usual_groups(documents);
-        let chains: Vec<usize> =
-            (0..self.layers.len()).filter(|&at| self.layers[at].kind == LayerKind::Spans).collect();
-        let tokens: usize = documents.iter().map(|document| document.tokens.len()).sum();
-        if usual.characters || chains.is_empty() || documents.len() < 20 || tokens > TRIAL_TOKENS {
-            return Ok(usual);
-        }
-        let mut order: Vec<usize> = (0..documents.len()).collect();
-        Random::new(self.options.seed ^ 0x7472_6961).shuffle(&mut order);
-        let chosen: Vec<Document> = order.iter().map(|&at| documents[at].clone()).collect();
-        let known: Vec<Vec<LayerTarget>> = order.iter().map(|&at| targets[at].clone()).collect();
-        let held = chosen.len() / 4;
-        let reach = |groups: FeatureGroups| -> Result<f64> {
-            let template = Template { groups, lists: lists.view(), clusters: clusters.view() };
-            let slots = Slots::encode(&template, &chosen, 2);
-            let border = slots.documents[held] as u32;
-            let (tests, lessons): (Vec<u32>, Vec<u32>) =
-                (0..slots.encoded.sentences() as u32).partition(|&sentence| sentence < border);
-            let mut sum = 0.0;
-            for &layer in &chains {
-                let goals = Goals::gather(layer, &self.layers[layer], &chosen, &known, &mut 0);
-                let recipe = Recipe { epochs: 5, members: 1, ..self.recipe() };
-                let head = goals.learn(&slots.encoded, slots.keys.len(), &lessons, None, recipe)?;
-                sum += goals.measure(&head, &slots.encoded, &tests).spans.f1();
-            }
-            Ok(sum / chains.len() as f64)
-        };
-        let with = FeatureGroups { characters: true, ..usual };
-        Ok(if reach(with)? > reach(usual)? + WORTH_CHARACTERS { with } else { usual })
-    }
-
-    /// The features that do well for these kinds of layers.
-    fn usual_groups(&self, documents: &[Document]) -> FeatureGroups {
-        let has = |kind: LayerKind| self.layers.iter().any(|layer| layer.kind == kind);
-        FeatureGroups {
-            document: documents.iter().any(|document| document.ranges().nth(1).is_some()),
-            characters: has(LayerKind::Tags),
-            places: has(LayerKind::Scores),
-            ..FeatureGroups::default()
-        }
-    }
-
-    fn recipe(&self) -> Recipe {
+    pub(super) fn recipe(&self) -> Recipe {
         Recipe {
             algorithm: self.options.algorithm,
             epochs: self.options.epochs.unwrap_or(10).max(1),
@@ -254,16 +140,41 @@ impl<'a> TaggerTrainer<'a> {
         }
     }
 
-    fn learn(&self, material: &Material, sentences: &[u32], recipe: Recipe) -> Result<Vec<Head>> {
-        let (encoded, slots) = (&material.slots.encoded, material.slots.keys.len());
+    /// Learns all layers from these features, or from `of_sentences` where a layer labels sentences.
+    fn learn(
+        material: &Material,
+        encoded: &Encoded,
+        of_sentences: Option<&Encoded>,
+        sentences: &[u32],
+        recipe: Recipe,
+    ) -> Result<Vec<Head>> {
+        let slots = material.slots.keys.len();
         let weights = material.weights.as_deref();
-        let learn = |goals: &Goals| match &material.of_sentences {
+        let learn = |goals: &Goals| match of_sentences {
             Some(encoded) if goals.kind == LayerKind::Sentences => {
                 goals.learn(encoded, slots, sentences, weights, recipe)
             }
             _ => goals.learn(encoded, slots, sentences, weights, recipe),
         };
         material.goals.iter().map(learn).collect()
+    }
+
+    /// Learns, and where the budget leaves out more than a little, learns again with the features that stay: the others'
+    /// part of the work falls to them.
+    fn learn_within(&self, material: &Material, sentences: &[u32], recipe: Recipe, budget: usize) -> Result<Learnt> {
+        let (encoded, of_sentences) = (&material.slots.encoded, material.of_sentences.as_ref());
+        let whole = Self::learn(material, encoded, of_sentences, sentences, recipe)?;
+        let (kept, pruned) = self.pruned(material, &whole, budget);
+        if kept.weights.len() * 10 >= kept.all * 9 {
+            return Ok(Learnt { again: whole.clone(), whole, kept, pruned });
+        }
+        let mut stays = vec![false; material.slots.keys.len()];
+        kept.slots.iter().for_each(|&slot| stays[slot as usize] = true);
+        let encoded = filtered(encoded, |slot| stays[slot as usize]);
+        let of_sentences = of_sentences.map(|encoded| filtered(encoded, |slot| stays[slot as usize]));
+        let again = Self::learn(material, &encoded, of_sentences.as_ref(), sentences, recipe)?;
+        let (fewer, pruned) = self.pruned(material, &again, budget);
+        Ok(Learnt { whole, again, kept: Kept { all: kept.all, ..fewer }, pruned })
     }
 
     fn finish(&self, material: &Material, mut report: TaggerReport) -> Result<FittedTagger> {
@@ -284,35 +195,35 @@ impl<'a> TaggerTrainer<'a> {
         if !held.is_empty() {
             report.held_out_documents = held.len();
             let (seen, held) = (material.sentences_of(&seen), material.sentences_of(&held));
-            let heads = self.learn(material, &seen, Recipe { members: 1, ..self.recipe() })?;
-            let (kept, pruned) = self.pruned(material, &heads, budget);
-            drop(kept);
+            let recipe = Recipe { members: 1, ..self.recipe() };
+            let Learnt { whole, pruned, .. } = self.learn_within(material, &seen, recipe, budget)?;
             for (number, goals) in material.goals.iter().enumerate() {
                 let temperature = goals.temperature(&pruned[number], encoded, &held)?;
                 temperatures[number] = temperature;
                 report.quality.push(LayerQuality {
                     layer: self.layers[number].name.clone(),
-                    learnt: goals.measure(&heads[number], encoded, &held),
+                    learnt: goals.measure(&whole[number], encoded, &held),
                     pruned: goals.measure(&pruned[number], encoded, &held),
                     temperature,
                 });
             }
         }
-        let heads = self.learn(material, &all, self.recipe())?;
+        let Learnt { again: heads, mut kept, pruned, .. } = self.learn_within(material, &all, self.recipe(), budget)?;
+        report.weights = kept.all;
         report.epochs = heads.iter().map(Head::epochs).collect();
         if held.is_empty() {
             for (number, goals) in material.goals.iter().enumerate() {
-                temperatures[number] = goals.temperature(&heads[number], encoded, &all)?;
+                temperatures[number] = goals.temperature(&pruned[number], encoded, &all)?;
             }
         }
         loop {
-            let (kept, _) = self.pruned(material, &heads, budget);
             let model = self.assemble(material, &heads, &kept, &temperatures, &mut report)?;
             let over = model.as_bytes().len().saturating_sub(self.options.max_bytes);
             if over == 0 || budget < LEAST_TABLE {
                 return Ok(FittedTagger { report: model.description().training.clone(), model });
             }
             budget = budget.saturating_sub(over + 256);
+            kept = self.pruned(material, &heads, budget).0;
         }
     }
 
@@ -361,7 +272,7 @@ impl<'a> TaggerTrainer<'a> {
     fn fixed_bytes(&self, material: &Material, report: &TaggerReport) -> Result<usize> {
         let numbers = Numbers {
             scales: vec![0.0; super::features::TEMPLATES],
-            layers: self.layers.iter().map(|layer| LayerNumbers::empty(layer)).collect(),
+            layers: self.layers.iter().map(LayerNumbers::empty).collect(),
         };
         let contents =
             Contents { floats: &numbers.write(), table: &[], lists: material.lists, clusters: material.clusters };
@@ -389,7 +300,6 @@ impl<'a> TaggerTrainer<'a> {
         let lanes = self.layers.iter().map(Layer::lanes).sum();
         let table = kept.write(&material.slots.keys, lanes)?;
         report.kept_features = kept.slots.len();
-        report.weights = kept.all;
         report.kept_weights = kept.weights.len();
         let contents =
             Contents { floats: &numbers.write(), table: &table, lists: material.lists, clusters: material.clusters };
@@ -402,11 +312,16 @@ impl<'a> TaggerTrainer<'a> {
     }
 }
 
-/// With more tokens than this character runs are not tried: they helped on smaller sets (BC5CDR, WNUT-17) and hurt on
-/// CoNLL-2003, whose 200,000 tokens say enough about words.
-const TRIAL_TOKENS: usize = 150_000;
-/// What character runs have to add to F1 to be worth their size.
-const WORTH_CHARACTERS: f64 = 0.005;
+/// What learning within a budget gives.
+struct Learnt {
+    /// With all features.
+    whole: Vec<Head>,
+    /// With those that stay.
+    again: Vec<Head>,
+    kept: Kept,
+    /// What the model will make of it.
+    pruned: Vec<Head>,
+}
 
 /// Below this no table is worth having.
 const LEAST_TABLE: usize = 4_000;

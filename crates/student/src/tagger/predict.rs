@@ -361,7 +361,7 @@ impl TaggerModel {
                                 let confidence =
                                     known.and_then(|(_, lattice)| sure(lattice.token(token, usize::from(class))));
                                 PredictedLabel { class, confidence }
-                            }))
+                            }));
                         }
                         _ => {}
                     }

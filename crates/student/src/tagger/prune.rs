@@ -34,18 +34,20 @@ pub(crate) struct Kept {
     /// How many weights there were.
     pub(crate) all: usize,
     /// How many buckets the table has.
-    buckets: usize,
+    pub(crate) buckets: usize,
 }
 
 /// Bytes of a feature apart from its weights: fingerprint, count, and its share of the bucket.
 const ROW_BYTES: usize = 4;
+/// How much the frequency of a feature counts. A quarter did best among 0, 1/8, 1/4, 1/2, 3/4 and 1: with 150 kB for
+/// CoNLL-2003, 91.1 F1 on the development part, against 90.9 for 0, 90.7 for 1/2 and 90.0 for 1.
+const OFTEN: f32 = 0.25;
 /// Features per bucket.
 const FILL: usize = 3;
 
 /// Quantises the weights and drops those that matter least until the rest fits `budget` bytes.
 ///
-/// What a weight matters is its size times the root of how often its feature occurs: what it adds to the variance of the
-/// score. A feature whose last weight goes takes its own bytes with it.
+/// What a weight matters is its size times a power of how often its feature occurs. A feature whose last weight goes takes its own bytes with it.
 pub(crate) fn prune(layers: &[LayerRows], features: &Features, budget: usize) -> Kept {
     let slots = features.keys.len();
     let lanes: usize = layers.iter().map(|layer| layer.lanes).sum();
@@ -66,7 +68,7 @@ pub(crate) fn prune(layers: &[LayerRows], features: &Features, budget: usize) ->
         if scale <= 0.0 {
             return;
         }
-        let often = (features.counts[slot] as f32).sqrt() * scale;
+        let often = (features.counts[slot] as f32).powf(OFTEN) * scale;
         let mut first = 0;
         for (layer, factor) in layers.iter().zip(&factors) {
             let row = &layer.states[slot * layer.stride..][..layer.lanes];
@@ -79,25 +81,29 @@ pub(crate) fn prune(layers: &[LayerRows], features: &Features, budget: usize) ->
             first += layer.lanes;
         }
     };
+    // What every weight matters, and where the weights of each slot end.
+    let (mut matters, mut ends) = (Vec::new(), Vec::with_capacity(slots));
+    for slot in 0..slots {
+        quantised(slot, &mut |_, _, matter| matters.push(matter));
+        ends.push(matters.len());
+    }
     let size_at = |least: f32| {
-        let (mut bytes, mut all) = (0, 0);
-        for slot in 0..slots {
-            let mut kept = 0;
-            quantised(slot, &mut |_, _, matter| {
-                all += 1;
-                kept += usize::from(matter >= least);
-            });
+        let (mut bytes, mut start) = (0, 0);
+        for &end in &ends {
+            let kept = matters[start..end].iter().filter(|matter| **matter >= least).count();
             bytes += if kept > 0 { ROW_BYTES + weight_bytes * kept } else { 0 };
+            start = end;
         }
-        (bytes, all)
+        bytes
     };
-    let (whole, all) = size_at(0.0);
+    let all = matters.len();
+    let whole = size_at(0.0);
     let mut least = 0.0f32;
     if whole > budget {
         let (mut low, mut high) = (1e-6f32, 1e6f32);
         for _ in 0..24 {
             let middle = (low * high).sqrt();
-            if size_at(middle).0 > budget { low = middle } else { high = middle }
+            if size_at(middle) > budget { low = middle } else { high = middle }
         }
         least = high;
     }
@@ -202,7 +208,7 @@ impl Kept {
                 let weights = &self.weights[self.starts[at] as usize..self.starts[at + 1] as usize];
                 let most = if lanes > 256 { weights.len() } else { 255 };
                 for &(lane, units) in weights.iter().take(most) {
-                    blob.extend_from_slice(&lane.to_le_bytes()[..1 + usize::from(lanes > 256)]);
+                    blob.extend_from_slice(&lane.to_le_bytes()[..=usize::from(lanes > 256)]);
                     blob.push(units as u8);
                 }
             }
