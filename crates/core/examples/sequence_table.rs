@@ -118,7 +118,11 @@ fn mturk(folder: &Path) -> Set {
             let tags: Vec<&str> = tokens.iter().map(|(token, _)| of.get(token).map_or("O", String::as_str)).collect();
             said.push((annotators.of(annotator), claims(&spans(&tags, &mut types)), Silence::Outside));
         }
-        items.push((tokens.iter().map(|(token, _)| words[&format!("{key}:{token}")].clone()).collect(), Some(gold), said));
+        items.push((
+            tokens.iter().map(|(token, _)| words[&format!("{key}:{token}")].clone()).collect(),
+            Some(gold),
+            said,
+        ));
     }
     build("ner_mturk", types.0.len(), items)
 }
@@ -286,25 +290,48 @@ fn main() {
                     let Some(gold) = gold else { continue };
                     let mine: Vec<TokenSpan> =
                         consensus.spans.iter().filter(|one| one.item as usize == item).map(|one| one.span).collect();
-                    let claimed: Vec<TokenSpan> =
-                        consensus.candidates.iter().filter(|one| one.item as usize == item).map(|one| one.span).collect();
+                    let claimed: Vec<TokenSpan> = consensus
+                        .candidates
+                        .iter()
+                        .filter(|one| one.item as usize == item)
+                        .map(|one| one.span)
+                        .collect();
                     let kind = |one: &TokenSpan, others: &[TokenSpan]| {
                         if others.contains(one) {
                             "right"
                         } else if others.iter().any(|other| (one.start, one.end) == (other.start, other.end)) {
                             "type"
                         } else if others.iter().any(|other| one.start < other.end && other.start < one.end) {
-                            if others.iter().any(|other| one.start < other.end && other.start < one.end && other.class == one.class) { "boundary" } else { "boundary+type" }
+                            if others
+                                .iter()
+                                .any(|other| one.start < other.end && other.start < one.end && other.class == one.class)
+                            {
+                                "boundary"
+                            } else {
+                                "boundary+type"
+                            }
                         } else {
                             "alone"
                         }
                     };
                     for one in gold {
-                        *counts.entry(match kind(one, &mine) { "right" => "gold right", "type" => "gold type", "boundary" => "gold boundary", "boundary+type" => "gold boundary+type", _ => "gold missed" }).or_default() += 1;
-                        if !claimed.contains(one) { *counts.entry("gold never claimed").or_default() += 1; }
+                        *counts
+                            .entry(match kind(one, &mine) {
+                                "right" => "gold right",
+                                "type" => "gold type",
+                                "boundary" => "gold boundary",
+                                "boundary+type" => "gold boundary+type",
+                                _ => "gold missed",
+                            })
+                            .or_default() += 1;
+                        if !claimed.contains(one) {
+                            *counts.entry("gold never claimed").or_default() += 1;
+                        }
                     }
                     for one in &mine {
-                        if kind(one, gold) == "alone" { *counts.entry("spurious").or_default() += 1; }
+                        if kind(one, gold) == "alone" {
+                            *counts.entry("spurious").or_default() += 1;
+                        }
                     }
                 }
                 println!("    {counts:?}");

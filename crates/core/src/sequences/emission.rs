@@ -275,7 +275,8 @@ fn read(sequences: &Sequences, statement: Statement<'_>, tokens: usize, mut visi
 /// What voters do in general, as probabilities: people and models mostly see what is there, and lists and programs mostly
 /// miss it. Rows are in the order of [`Role`].
 const OPEN: [[f64; 3]; 4] = [[0.97, 0.01, 0.02], [0.3, 0.01, 0.69], [0.75, 0.02, 0.23], [0.97, 0.01, 0.02]];
-const OPEN_PROGRAM: [[f64; 3]; 4] = [[0.995, 0.001, 0.004], [0.6, 0.001, 0.4], [0.9, 0.001, 0.1], [0.995, 0.001, 0.004]];
+const OPEN_PROGRAM: [[f64; 3]; 4] =
+    [[0.995, 0.001, 0.004], [0.6, 0.001, 0.4], [0.9, 0.001, 0.1], [0.995, 0.001, 0.004]];
 const WITHIN: [[f64; 3]; 4] = [[0.45, 0.5, 0.05], [0.35, 0.4, 0.25], [0.1, 0.88, 0.02], [0.85, 0.1, 0.05]];
 
 /// The mean rows of people and models, each drawn to the mean over types.
@@ -372,8 +373,7 @@ mod tests {
         let sequences = builder.build();
         let mut words = Vec::new();
         read(&sequences, sequences.statements(0).next().unwrap(), 8, |token, word| words.push((token, word)));
-        let expected =
-            [(1, Word::Begin(0)), (2, Word::GoOn), (3, Word::Anew(1)), (4, Word::Stop), (6, Word::Nothing)];
+        let expected = [(1, Word::Begin(0)), (2, Word::GoOn), (3, Word::Anew(1)), (4, Word::Stop), (6, Word::Nothing)];
         assert_eq!(words, expected);
     }
 }

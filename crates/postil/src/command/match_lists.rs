@@ -140,8 +140,8 @@ fn find(
     scratch: &mut Scratch,
     drop_ambiguous: bool,
 ) -> (Vec<Span>, Vec<Hit>) {
-    let given = (!document.tokens.is_empty())
-        .then_some(Given { tokens: &document.tokens, sentences: &document.sentences });
+    let given =
+        (!document.tokens.is_empty()).then_some(Given { tokens: &document.tokens, sentences: &document.sentences });
     let offsets = Offsets::new(&document.text);
     let (mut spans, mut hits) = (Vec::new(), Vec::new());
     matcher.visit(&document.text, given, scratch, |found| {
@@ -210,7 +210,8 @@ impl Texts {
         if is_table {
             return Self::table(path, arguments);
         }
-        let is_plain = arguments.from.is_none() && path != Path::new("-") && !path.is_dir() && format_of(path)?.is_none();
+        let is_plain =
+            arguments.from.is_none() && path != Path::new("-") && !path.is_dir() && format_of(path)?.is_none();
         if is_plain {
             return Self::lines(path);
         }

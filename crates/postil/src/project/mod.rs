@@ -118,7 +118,10 @@ impl Project {
             sequence_method = sequences::Method::from_name(&file.consensus.method).ok_or_else(|| {
                 let known: Vec<&str> = sequences::Method::ALL.into_iter().map(sequences::Method::name).collect();
                 let known = known.join("`, `");
-                Error::task(format!("expected `consensus.method` to be one of `{known}`, found `{}`", file.consensus.method))
+                Error::task(format!(
+                    "expected `consensus.method` to be one of `{known}`, found `{}`",
+                    file.consensus.method
+                ))
             })?;
         } else {
             method = Method::parse(&file.consensus.method)?;

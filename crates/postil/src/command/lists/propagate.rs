@@ -89,6 +89,11 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             "documents": documents.len(), "spans_before": before, "added": more, "written": written,
         }));
     }
-    voice.say(&format!("{} spans, {} added, in {} documents", count(before), count(more), count(documents.len() as u64)))?;
+    voice.say(&format!(
+        "{} spans, {} added, in {} documents",
+        count(before),
+        count(more),
+        count(documents.len() as u64)
+    ))?;
     voice.written(Some(&arguments.output), "")
 }

@@ -217,10 +217,8 @@ impl Scorer<'_> {
                 .iter()
                 .map(|(start, end, label)| Named { start: *start, end: *end, label: label.clone() })
                 .collect();
-            let given: Vec<Named<Name>> = said
-                .iter()
-                .map(|one| Named { start: one.start, end: one.end, label: one.label.clone() })
-                .collect();
+            let given: Vec<Named<Name>> =
+                said.iter().map(|one| Named { start: one.start, end: one.end, label: one.label.clone() }).collect();
             tally.add(cluster as u64, 1.0, &truth, &given, None);
         }
         let mut scores = tally.scores("sentences", "characters");
@@ -285,7 +283,14 @@ impl Shown<'_> {
         }
         out.push_str("\nlists with these switches: right and wrong, in all of the gold\n");
         for (one, (right, wrong)) in self.kept.iter().zip(&self.found.lists) {
-            let _ = writeln!(out, "  {:<32} {:<12} {:>7} {:>7}", one.list.name, one.list.label, count(*right), count(*wrong));
+            let _ = writeln!(
+                out,
+                "  {:<32} {:<12} {:>7} {:>7}",
+                one.list.name,
+                one.list.label,
+                count(*right),
+                count(*wrong)
+            );
         }
         out.push_str("\nentries that are wrong most often: right, wrong\n");
         for entry in self.found.entries.iter().take(SHOWN) {

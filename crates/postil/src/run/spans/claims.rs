@@ -6,9 +6,7 @@ use postil_annotators as annotators;
 use postil_core::ledger::{Detail, Snapshot};
 use postil_core::sequences::{Claim, Sequences, SequencesBuilder, Silence, What};
 use postil_core::text::{Misaligned, Problem, align};
-use postil_core::{
-    Answer, AnnotatorIdentity, Class, Document, Result, Span, SpanLabel, Status, Task,
-};
+use postil_core::{AnnotatorIdentity, Answer, Class, Document, Result, Span, SpanLabel, Status, Task};
 
 use super::super::ballots::Activity;
 use super::super::items::Items;

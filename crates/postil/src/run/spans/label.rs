@@ -1,8 +1,8 @@
 //! From consensus and student to the spans that are written.
 
+use postil_annotators as annotators;
 use postil_core::audit::GoldPart;
 use postil_core::sequences::{Claim, GoldItem, SequenceConsensus, Settings, Silence, TokenSpan, fit};
-use postil_annotators as annotators;
 use postil_core::{Document, Result};
 
 use super::claims::{self, Claims};

@@ -58,13 +58,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     }
 
     watch.stage("fusing answers", None);
-    let claims = claims::read(
-        &snapshot,
-        (&annotated.identities, &annotated.silences),
-        &project.task,
-        items,
-        &documents,
-    )?;
+    let claims =
+        claims::read(&snapshot, (&annotated.identities, &annotated.silences), &project.task, items, &documents)?;
     let known = known(&project.task, &documents, &gold)?;
     let fitting: Vec<GoldItem> = gold
         .items
