@@ -13,7 +13,10 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
-use postil_core::sequences::{Claim, Method, Sequences, SequencesBuilder, Settings, Silence, TokenSpan, What, fit};
+use postil_core::Random;
+use postil_core::sequences::{
+    Claim, GoldItem, Method, Sequences, SequencesBuilder, Settings, Silence, TokenSpan, What, fit,
+};
 use postil_core::text::{Scheme, read_tags};
 use serde_json::Value;
 
@@ -22,6 +25,7 @@ struct Set {
     name: String,
     sequences: Sequences,
     gold: Vec<Option<Vec<TokenSpan>>>,
+    types: Vec<String>,
 }
 
 fn read(path: &Path) -> String {
@@ -58,8 +62,8 @@ fn spans(tags: &[&str], types: &mut Names) -> Vec<TokenSpan> {
 /// An item as it is read: tokens, gold, and claims with silence by annotator.
 type Item = (Vec<String>, Option<Vec<TokenSpan>>, Vec<(u32, Vec<Claim>, Silence)>);
 
-fn build(name: &str, types: usize, items: Vec<Item>) -> Set {
-    let mut builder = SequencesBuilder::new(types);
+fn build(name: &str, types: &Names, items: Vec<Item>) -> Set {
+    let mut builder = SequencesBuilder::new(types.0.len());
     let mut all = Vec::new();
     for (tokens, gold, said) in items {
         if tokens.iter().any(|word| !word.is_empty()) {
@@ -72,7 +76,7 @@ fn build(name: &str, types: usize, items: Vec<Item>) -> Set {
         }
         all.push(gold);
     }
-    Set { name: name.to_owned(), sequences: builder.build(), gold: all }
+    Set { name: name.to_owned(), sequences: builder.build(), gold: all, types: types.0.clone() }
 }
 
 fn claims(spans: &[TokenSpan]) -> Vec<Claim> {
@@ -124,7 +128,7 @@ fn mturk(folder: &Path) -> Set {
             said,
         ));
     }
-    build("ner_mturk", types.0.len(), items)
+    build("ner_mturk", &types, items)
 }
 
 fn btc(folder: &Path) -> Set {
@@ -164,7 +168,7 @@ fn btc(folder: &Path) -> Set {
             .map(|tags| spans(&tags.iter().map(String::as_str).collect::<Vec<_>>(), &mut types));
         items.push((words, known, said));
     }
-    build("btc-crowd-a", types.0.len(), items)
+    build("btc-crowd-a", &types, items)
 }
 
 fn queryner(folder: &Path) -> Set {
@@ -195,7 +199,7 @@ fn queryner(folder: &Path) -> Set {
         }
         items.push((vec![String::new(); tags.len()], Some(gold), said));
     }
-    build("queryner", types.0.len(), items)
+    build("queryner", &types, items)
 }
 
 fn jsonl(path: &Path) -> Set {
@@ -242,7 +246,7 @@ fn jsonl(path: &Path) -> Set {
         }
         items.push((tokens, gold, said));
     }
-    build(&path.display().to_string(), types.0.len(), items)
+    build(&path.display().to_string(), &types, items)
 }
 
 fn main() {
@@ -268,9 +272,20 @@ fn main() {
             set.sequences.annotators(),
             set.sequences.types()
         );
+        let shown: usize = std::env::var("GOLD").ok().map_or(0, |text| text.parse().unwrap());
+        let with_gold: Vec<u32> =
+            (0..set.gold.len() as u32).filter(|&item| set.gold[item as usize].is_some()).collect();
+        let chosen = Random::for_purpose(1, "gold").sample(with_gold.len(), shown);
+        let known: Vec<GoldItem> = chosen
+            .into_iter()
+            .map(|place| with_gold[place])
+            .map(|item| GoldItem { item, spans: set.gold[item as usize].clone().unwrap_or_default() })
+            .collect();
+        let mut set = set;
+        known.iter().for_each(|one| set.gold[one.item as usize] = None);
         for method in Method::ALL {
             let start = Instant::now();
-            let consensus = fit(&set.sequences, &[], method, &Settings::default()).unwrap();
+            let consensus = fit(&set.sequences, &known, method, &Settings::default()).unwrap();
             let seconds = start.elapsed().as_secs_f64();
             let (mut right, mut given, mut there) = (0, 0, 0);
             let (mut expected, mut brier) = (0.0, 0.0);
@@ -335,6 +350,14 @@ fn main() {
                     }
                 }
                 println!("    {counts:?}");
+                if std::env::var_os("DUMP").is_some() && method == Method::Hmm {
+                    for one in &consensus.spans {
+                        println!(
+                            "DUMP {} {} {} {} {:.3}",
+                            one.item, one.span.start, one.span.end, set.types[one.span.class as usize], one.probability
+                        );
+                    }
+                }
             }
             let (precision, recall) = (right as f64 / given.max(1) as f64, right as f64 / there.max(1) as f64);
             println!(

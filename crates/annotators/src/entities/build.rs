@@ -156,6 +156,8 @@ struct Group {
     rules: Rules,
     /// The numbers of all paths of all surfaces.
     numbers: Vec<u64>,
+    /// Those of their first tokens.
+    first: Vec<u64>,
     surfaces: Vec<std::ops::Range<u32>>,
     units: Vec<Unit>,
     scratch: String,
@@ -174,6 +176,7 @@ impl Group {
         let mut keys = self.units.iter().map(|unit| unit.key);
         let Some(first) = keys.next() else { return };
         let mut path = Path::first(first);
+        self.first.push(first);
         self.numbers.push(path.number());
         for key in keys {
             path = path.then(key);
@@ -183,9 +186,12 @@ impl Group {
 
     fn finish(mut self, surfaces: &mut Surfaces, lists: &mut [Known]) -> Layer {
         let mut numbers = std::mem::take(&mut self.numbers);
-        let spellings: usize = self.surfaces.iter().map(ExactSizeIterator::len).sum();
         let small = (0..surfaces.len() as u32).filter(|&surface| !needs_capital(surface, surfaces, lists)).count();
-        let mut table = Table::for_paths(&mut numbers, spellings, small);
+        let mut first = std::mem::take(&mut self.first);
+        first.sort_unstable();
+        first.dedup();
+        let first = first.len();
+        let mut table = Table::for_paths(&mut numbers, first, small.min(first));
         drop(numbers);
         for range in std::mem::take(&mut self.surfaces) {
             for surface in range {

@@ -107,7 +107,7 @@ pub(super) struct Table {
 
 impl Table {
     /// A table for the paths with these numbers; sorts them and drops the repeated ones. `first` and `first_small` are
-    /// how many surfaces begin in one way and the other.
+    /// how many tokens begin a path, and how many at most do so in small letters.
     pub(super) fn for_paths(numbers: &mut Vec<u64>, first: usize, first_small: usize) -> Self {
         numbers.sort_unstable();
         numbers.dedup();

@@ -37,8 +37,11 @@ impl ChainCounts {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
-        let add = |into: &mut [f64], from: &[f64]| into.iter_mut().zip(from).for_each(|(into, from)| *into += from);
+    /// Adds `times` other counts.
+    pub(super) fn merge(&mut self, other: &Self, times: f64) {
+        let add = |into: &mut [f64], from: &[f64]| {
+            into.iter_mut().zip(from).for_each(|(into, from)| *into += times * from);
+        };
         add(&mut self.start, &other.start);
         add(&mut self.next, &other.next);
         add(&mut self.went_on, &other.went_on);

@@ -69,8 +69,11 @@ impl Tables {
         voter * 12 + role(state, self.states()) as usize * 3
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
-        let add = |into: &mut [f64], from: &[f64]| into.iter_mut().zip(from).for_each(|(into, from)| *into += from);
+    /// Adds `times` other counts.
+    pub(super) fn merge(&mut self, other: &Self, times: f64) {
+        let add = |into: &mut [f64], from: &[f64]| {
+            into.iter_mut().zip(from).for_each(|(into, from)| *into += times * from);
+        };
         add(&mut self.open, &other.open);
         add(&mut self.named, &other.named);
         add(&mut self.within, &other.within);
@@ -111,13 +114,13 @@ pub(super) struct Emission {
     tables: Tables,
     open_log: Vec<f64>,
     within_log: Vec<f64>,
-    /// The exponent on each voter's probabilities.
-    pub(super) weights: Vec<f64>,
+    /// The exponent on everybody's probabilities.
+    weight: f64,
 }
 
 impl Emission {
     /// Probabilities from expected counts.
-    pub(super) fn new(sequences: &Sequences, counts: &Tables, pull: Pull, weights: Vec<f64>) -> Self {
+    pub(super) fn new(sequences: &Sequences, counts: &Tables, pull: Pull, weight: f64) -> Self {
         let mut counts = counts.clone();
         let (types, states) = (counts.types, counts.states());
         for rows in counts.open.chunks_exact_mut(states * 3) {
@@ -150,7 +153,7 @@ impl Emission {
             }
         }
         let logs = |values: &[f64]| values.iter().map(|&value| value.max(1e-12).ln()).collect();
-        Self { open_log: logs(&tables.open), within_log: logs(&tables.within), tables, weights }
+        Self { open_log: logs(&tables.open), within_log: logs(&tables.within), tables, weight }
     }
 
     /// Writes the logarithm of what was said on an item given each state, `tokens x states`.
@@ -160,19 +163,18 @@ impl Emission {
         for statement in sequences.statements(item) {
             let voter = statement.voter as usize;
             for (state, silent) in silent.iter_mut().enumerate() {
-                *silent += self.weights[voter] * self.open_log[self.tables.open_at(voter, state) + SILENT];
+                *silent += self.weight * self.open_log[self.tables.open_at(voter, state) + SILENT];
             }
         }
         said.clear();
         (0..tokens).for_each(|_| said.extend_from_slice(&silent));
         for statement in sequences.statements(item) {
             let voter = statement.voter as usize;
-            let weight = self.weights[voter];
             read(sequences, statement, tokens, |token, word| {
                 let row = &mut said[token as usize * states..][..states];
                 for (state, log) in row.iter_mut().enumerate() {
                     let silent = self.open_log[self.tables.open_at(voter, state) + SILENT];
-                    *log += weight * (self.word(sequences, voter, state, word) - silent);
+                    *log += self.weight * (self.word(sequences, voter, state, word) - silent);
                 }
             });
         }

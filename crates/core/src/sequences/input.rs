@@ -100,8 +100,8 @@ pub(super) struct Statement<'a> {
     pub(super) claims: &'a [Packed],
 }
 
-/// Items of tokens and what annotators said about them. Built by [`SequencesBuilder`]; immutable. Memory is linear in tokens
-/// of items (one offset per item), statements and claims; silence costs nothing.
+/// Items of tokens and what annotators said about them. Built by [`SequencesBuilder`]; immutable. Memory is linear
+/// in items, statements and claims, and in tokens where words are given; silence costs nothing.
 #[derive(Clone, Debug)]
 pub struct Sequences {
     types: usize,
@@ -336,20 +336,23 @@ impl Sequences {
         })
     }
 
-    /// The same items without the words of some annotators on some items.
-    pub(super) fn without(&self, hide: impl Fn(usize, u32) -> bool) -> Self {
-        let mut left =
-            Self { of_item: vec![0], voter_of: Vec::new(), of_statement: vec![0], claims: Vec::new(), ..self.clone() };
-        for item in 0..self.items() {
-            for statement in self.statements(item) {
-                if !hide(item, statement.voter) {
-                    left.voter_of.push(statement.voter);
-                    left.claims.extend_from_slice(statement.claims);
-                    left.of_statement.push(left.claims.len() as u32);
-                }
-            }
-            left.of_item.push(left.voter_of.len() as u32);
-        }
-        left
+    /// Whether most of what was said was said by lists and programs.
+    pub(super) fn mostly_programs(&self) -> bool {
+        let programs = self.voter_of.iter().filter(|&&voter| self.voters[voter as usize].scope == Scope::None).count();
+        2 * programs > self.voter_of.len()
+    }
+
+    /// How many annotators look for spans wherever they speak.
+    pub(super) fn people(&self) -> usize {
+        let mut people: Vec<u32> =
+            self.voters.iter().filter(|one| one.scope != Scope::None).map(|one| one.annotator).collect();
+        people.sort_unstable();
+        people.dedup();
+        people.len()
+    }
+
+    /// How many claims there are.
+    pub(super) fn claims(&self) -> usize {
+        self.claims.len()
     }
 }

@@ -31,6 +31,7 @@ mod tokens;
 
 use serde::Serialize;
 
+pub use choose::ENOUGH_GOLD;
 pub use input::{Claim, Sequences, SequencesBuilder, Silence, TokenSpan, What};
 pub use outcome::{AnnotatorQuality, ConsensusSpan, Doubt, Quality, SequenceConsensus};
 
@@ -48,7 +49,8 @@ pub enum Method {
     TokenDawidSkene,
     /// A hidden chain of spans, and annotators whose words depend on it and on their own last word.
     Hmm,
-    /// The hidden chain where there is enough to learn it from, else majority.
+    /// What does best on gold, if there is enough; else the hidden chain where there is enough to learn it from, and
+    /// majority where there is not.
     Automatic,
 }
 
@@ -85,21 +87,17 @@ pub struct GoldItem {
 /// How a consensus is made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// Draws what is left to chance.
+    /// Draws what is left to chance: ties of tokens, folds.
     pub seed: u64,
-    /// At most so many sweeps.
-    pub sweeps: usize,
+    /// So many sweeps at most; unless given, few for people and none beyond the first tables for lists and programs.
+    pub sweeps: Option<usize>,
     /// Stop when a sweep changes the log-likelihood by less than this per token.
     pub tolerance: f64,
-    /// How strongly people and models are drawn to what they have in common, in counts per row of their tables.
-    pub pull: f64,
-    /// How strongly lists and programs are drawn to their own habits.
-    pub habit: f64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: 0, sweeps: 50, tolerance: 1e-5, pull: 10.0, habit: 10.0 }
+        Self { seed: 0, sweeps: None, tolerance: 1e-5 }
     }
 }
 

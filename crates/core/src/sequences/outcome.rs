@@ -112,7 +112,7 @@ pub(super) fn make(
     settings: &Settings,
 ) -> Result<SequenceConsensus> {
     let (used, reason) = match method {
-        Method::Automatic => super::choose::choose(sequences, gold),
+        Method::Automatic => super::choose::choose(sequences, gold, settings)?,
         other => (other, "asked for".to_owned()),
     };
     let mut objective = Vec::new();
@@ -179,6 +179,13 @@ pub(super) fn make(
 }
 
 impl SequenceConsensus {
+    /// The spans of an item.
+    pub fn of_item(&self, item: u32) -> &[ConsensusSpan] {
+        let begin = self.spans.partition_point(|span| span.item < item);
+        let end = self.spans.partition_point(|span| span.item <= item);
+        &self.spans[begin..end]
+    }
+
     /// The probability that a token, counted through all items, lies in some span.
     pub fn inside(&self, token: usize) -> f32 {
         1.0 - self.labels[token * (1 + 4 * self.types)]

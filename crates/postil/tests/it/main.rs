@@ -11,6 +11,7 @@ mod estimate;
 mod evaluate;
 mod first_steps;
 mod formats;
+mod lists;
 mod pairs;
 mod report;
 mod simulate;
