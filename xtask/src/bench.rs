@@ -2,6 +2,7 @@
 //! (rows per CPU second) and `peak_mb`. They measure; nothing fails on a clock.
 
 mod consensus;
+mod convert;
 mod errors;
 mod estimate;
 mod files;
@@ -41,6 +42,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("ledger", Bench::Example("ledger_bench")),
     ("tagger-train", Bench::Files(tagger::tagger_train)),
     ("tagger-predict", Bench::Files(tagger::tagger_predict)),
+    ("convert", Bench::Files(convert::convert)),
     ("text-train", Bench::Files(files::text_train)),
     ("text-predict", Bench::Files(files::text_predict)),
     ("match-100k", Bench::Annotators("match_bench", "100k")),

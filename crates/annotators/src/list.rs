@@ -15,8 +15,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::entities::{ListColumns, Switches};
-use crate::{Annotator, Silence};
 use crate::words::{Phrase, PhraseMatcher};
+use crate::{Annotator, Silence};
 
 pub use sources::{ListFile, ListSources};
 pub(crate) use spans::SpanListAnnotator;

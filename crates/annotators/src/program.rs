@@ -21,8 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use postil_core::text::{Offsets, Tokenizer};
 use postil_core::{
-    Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Class, Cost, Digest, Error, ItemBatch, LabelSet, Name, Result,
-    Status, Task, TaskKind,
+    Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Class, Cost, Digest, Error, ItemBatch, LabelSet, Name,
+    Result, Status, Task, TaskKind,
 };
 use serde::Deserialize;
 
@@ -96,14 +96,7 @@ impl ProgramAnnotator {
         for name in programs_in(&whole, &spec.path)? {
             let stem = name.trim_end_matches(".star");
             let (path, shown) = (whole.join(&name), spec.path.join(&name));
-            annotators.extend(Self::open_file(
-                &format!("{}/{stem}", spec.name),
-                &path,
-                &shown,
-                spec,
-                task,
-                settings,
-            )?);
+            annotators.extend(Self::open_file(&format!("{}/{stem}", spec.name), &path, &shown, spec, task, settings)?);
         }
         if annotators.is_empty() {
             return Err(Error::input("expected at least one `.star` file, found none").in_file(&spec.path));

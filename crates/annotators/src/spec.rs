@@ -8,13 +8,13 @@ use postil_core::text::Tokenizer;
 use postil_core::{Error, Result, Task};
 use serde::Deserialize;
 
+use crate::list::SpanListAnnotator;
 use crate::program::Workers;
+use crate::replay::SpanReplayAnnotator;
 use crate::{
     Annotator, ListAnnotator, ListSpec, ModelAnnotator, ModelSpec, ProgramAnnotator, ProgramSpec, ReplayAnnotator,
     ReplaySpec,
 };
-use crate::list::SpanListAnnotator;
-use crate::replay::SpanReplayAnnotator;
 
 /// One `[[annotator]]` entry, told apart by its `kind`.
 #[derive(Clone, Debug, Deserialize)]

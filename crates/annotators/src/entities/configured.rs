@@ -72,10 +72,9 @@ impl ListSpec {
     pub fn read(&self, folder: &Path, labels: Option<&LabelSet>) -> Result<Vec<ConfiguredList>> {
         let for_all = Switches { case: self.case, ..Switches::default() };
         let check = |label: &str| match labels {
-            Some(labels) => labels
-                .expect(label)
-                .map(drop)
-                .map_err(|error| Error::task(format!("list `{}`: {error}", self.name))),
+            Some(labels) => {
+                labels.expect(label).map(drop).map_err(|error| Error::task(format!("list `{}`: {error}", self.name)))
+            }
             None => Ok(()),
         };
         let mut lists = Vec::new();

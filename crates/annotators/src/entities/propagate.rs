@@ -150,8 +150,8 @@ fn corpus(documents: &[Document], how: &Propagation) -> Result<Vec<Vec<Span>>> {
     // How often each name stands anywhere.
     let mut places: BTreeMap<String, u64> = BTreeMap::new();
     for document in documents {
-        let given = (!document.tokens.is_empty())
-            .then_some(Given { tokens: &document.tokens, sentences: &document.sentences });
+        let given =
+            (!document.tokens.is_empty()).then_some(Given { tokens: &document.tokens, sentences: &document.sentences });
         all.visit(&document.text, given, &mut scratch, |found| {
             *places.entry(all.entry(found.sources[0]).0.to_owned()).or_default() += 1;
         });
@@ -201,7 +201,10 @@ mod tests {
         ];
         let how = Propagation { scope: Scope::Document, persons: vec!["PER".into()] };
         let none: Vec<String> = Vec::new();
-        assert_eq!(added(&documents, &how), [vec!["Ott/PER@20".to_owned(), "Oslo/LOC@34".to_owned()], none.clone(), none]);
+        assert_eq!(
+            added(&documents, &how),
+            [vec!["Ott/PER@20".to_owned(), "Oslo/LOC@34".to_owned()], none.clone(), none]
+        );
         let how = Propagation { scope: Scope::Corpus, persons: vec![] };
         assert_eq!(added(&documents, &how), [vec!["Oslo/LOC@34"], vec!["Oslo/LOC@0"], vec![]]);
     }

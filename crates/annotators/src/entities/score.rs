@@ -64,8 +64,8 @@ pub struct Said {
 pub fn say(matcher: &EntityMatcher, document: &Document, scratch: &mut Scratch) -> Vec<Said> {
     let mut said = Vec::new();
     let offsets = Offsets::new(&document.text);
-    let given = (!document.tokens.is_empty())
-        .then_some(Given { tokens: &document.tokens, sentences: &document.sentences });
+    let given =
+        (!document.tokens.is_empty()).then_some(Given { tokens: &document.tokens, sentences: &document.sentences });
     matcher.visit(&document.text, given, scratch, |found| {
         let label = matcher.labels()[usize::from(found.labels[0])].clone();
         let span = span_of_bytes(&offsets, found.bytes.clone(), label);
@@ -328,10 +328,7 @@ mod tests {
 
     #[test]
     fn the_nearest_entry_is_the_most_alike() {
-        let lists = [
-            EntityList::of("LOC", "a", ["Trondheim", "Oslo"]),
-            EntityList::of("PER", "b", ["Trondhjem"]),
-        ];
+        let lists = [EntityList::of("LOC", "a", ["Trondheim", "Oslo"]), EntityList::of("PER", "b", ["Trondhjem"])];
         let label: Name = "LOC".into();
         assert_eq!(nearest("Trondhjem", &label, &lists), Some((0, "Trondheim")));
         assert_eq!(nearest("Bergen", &label, &lists), None);

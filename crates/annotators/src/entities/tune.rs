@@ -28,8 +28,22 @@ const FOLDS: usize = 5;
 const EXCESSES: [u64; 3] = [1, 2, 3];
 /// Endings of company names that texts leave out.
 const LEGAL_FORMS: [&str; 16] = [
-    " inc", " inc.", " corp", " corp.", " corporation", " company", " co", " co.", " ltd", " ltd.", " limited", " llc",
-    " plc", " ag", " gmbh", " group",
+    " inc",
+    " inc.",
+    " corp",
+    " corp.",
+    " corporation",
+    " company",
+    " co",
+    " co.",
+    " ltd",
+    " ltd.",
+    " limited",
+    " llc",
+    " plc",
+    " ag",
+    " gmbh",
+    " group",
 ];
 
 /// A switch that was turned.
@@ -133,8 +147,7 @@ struct Value {
 
 impl Search<'_> {
     fn run(&self) -> Result<Tuned> {
-        let mut switches: Vec<Option<Switches>> =
-            self.lists.iter().map(|list| Some(list.switches.clone())).collect();
+        let mut switches: Vec<Option<Switches>> = self.lists.iter().map(|list| Some(list.switches.clone())).collect();
         let before = self.counts(&switches, self.gold)?;
         let mut now = before;
         let mut changes = Vec::new();
@@ -341,10 +354,8 @@ mod tests {
             ("Will and May are no names", &[]),
             ("Will you", &[]),
         ]);
-        let lists = [
-            list("PER", &["Ada Lovelace", "Grace Hopper", "Will", "May"]),
-            list("LOC", &["São Paulo", "Oslo"]),
-        ];
+        let lists =
+            [list("PER", &["Ada Lovelace", "Grace Hopper", "Will", "May"]), list("LOC", &["São Paulo", "Oslo"])];
         let tuned = tune(&lists, &gold, Path::new("")).unwrap();
         assert_eq!((tuned.before.right, tuned.before.said, tuned.before.gold), (0, 3, 4));
         assert_eq!((tuned.after.right, tuned.after.said), (4, 4), "{:?}", tuned.changes);

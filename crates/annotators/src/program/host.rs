@@ -6,13 +6,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use allocative::Allocative;
+use postil_core::text::Tokenizer;
 use regex::{Regex, RegexBuilder};
 use starlark::any::ProvidesStaticType;
 use starlark::environment::{Globals, GlobalsBuilder, LibraryExtension, Methods, MethodsBuilder};
 use starlark::values::dict::AllocDict;
 use starlark::values::list::{AllocList, UnpackList};
 use starlark::values::none::NoneOr;
-use postil_core::text::Tokenizer;
 use starlark::values::tuple::{AllocTuple, TupleRef};
 use starlark::values::{Heap, NoSerialize, StarlarkPagablePanic, StarlarkValue, Trace, Value, starlark_value};
 use starlark::{starlark_module, starlark_simple_value};

@@ -265,13 +265,7 @@ impl Program {
     }
 
     /// Reads what a function returned for an item.
-    fn read<'v>(
-        &self,
-        function: u16,
-        answer: Value<'v>,
-        heap: Heap<'v>,
-        item: &ItemText<'_>,
-    ) -> Result<Reply, String> {
+    fn read<'v>(&self, function: u16, answer: Value<'v>, heap: Heap<'v>, item: &ItemText<'_>) -> Result<Reply, String> {
         match (&self.spans, self.form(function)) {
             (Some(spans), Some(form)) => spans.read(form, answer, heap, item.text),
             _ => self.labels.read(answer, heap),
@@ -295,7 +289,8 @@ impl Program {
                 self.item(item, names, heap)
             },
             |answer, heap, line| {
-                self.read(function, answer, heap, item).unwrap_or_else(|reason| Reply::Malformed(Trouble { line, reason }))
+                self.read(function, answer, heap, item)
+                    .unwrap_or_else(|reason| Reply::Malformed(Trouble { line, reason }))
             },
         )
     }

@@ -52,9 +52,8 @@ impl SpanReader {
             let Some(&[start, end, label]) = parts else {
                 return Err(format!("expected a span (start, end, label), found {}", clip(&value.to_repr())));
             };
-            let length = *length.get_or_insert_with(|| {
-                if text.is_ascii() { text.len() as u32 } else { text.chars().count() as u32 }
-            });
+            let length = *length
+                .get_or_insert_with(|| if text.is_ascii() { text.len() as u32 } else { text.chars().count() as u32 });
             let place = |value: Value<'v>| value.unpack_i32().and_then(|place| u32::try_from(place).ok());
             let (Some(start), Some(end)) = (place(start), place(end)) else {
                 return Err(format!("expected start and end as whole numbers, found {}", clip(&value.to_repr())));

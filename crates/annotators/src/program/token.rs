@@ -6,7 +6,9 @@ use allocative::Allocative;
 use postil_core::text::{Tokenizer, sentences};
 use starlark::any::ProvidesStaticType;
 use starlark::values::tuple::AllocTuple;
-use starlark::values::{Heap, NoSerialize, StarlarkPagablePanic, StarlarkValue, Trace, Value, ValueLike, starlark_value};
+use starlark::values::{
+    Heap, NoSerialize, StarlarkPagablePanic, StarlarkValue, Trace, Value, ValueLike, starlark_value,
+};
 
 use super::spans::positions;
 
@@ -117,8 +119,18 @@ impl<'v> StarlarkValue<'v> for TokenValue<'v> {
 
     fn dir_attr(&self) -> Vec<String> {
         [
-            "end", "index", "is_alpha", "is_digit", "is_lower", "is_title", "is_upper", "lower", "sentence_start",
-            "shape", "start", "text",
+            "end",
+            "index",
+            "is_alpha",
+            "is_digit",
+            "is_lower",
+            "is_title",
+            "is_upper",
+            "lower",
+            "sentence_start",
+            "shape",
+            "start",
+            "text",
         ]
         .map(str::to_owned)
         .to_vec()
@@ -131,9 +143,13 @@ mod tests {
 
     #[test]
     fn shapes_and_titles() {
-        for (text, expected, title) in
-            [("McDonald's", "XxXx'x", true), ("U.S.", "X.X.", false), ("3,14", "d,d", false), ("A", "X", true), ("éa", "x", false)]
-        {
+        for (text, expected, title) in [
+            ("McDonald's", "XxXx'x", true),
+            ("U.S.", "X.X.", false),
+            ("3,14", "d,d", false),
+            ("A", "X", true),
+            ("éa", "x", false),
+        ] {
             assert_eq!((shape(text).as_str(), is_title(text)), (expected, title), "{text}");
         }
     }

@@ -11,8 +11,8 @@ use postil_core::{
 };
 use serde_json::Value;
 
-use super::table::{Row, Table};
 use super::ReplaySpec;
+use super::table::{Row, Table};
 use crate::spans::span_of_points;
 use crate::{Annotator, Silence};
 

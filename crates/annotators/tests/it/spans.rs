@@ -154,7 +154,8 @@ fn what_a_list_cannot_use_is_told() {
 #[test]
 fn lists_are_read_from_every_form() {
     let project = Project::new();
-    project.write("by_label.json", r#"{"PER": ["Ann", {"name": "Bob Ott", "aliases": ["Bobby"]}], "LOC": ["Oslo", 3]}"#);
+    project
+        .write("by_label.json", r#"{"PER": ["Ann", {"name": "Bob Ott", "aliases": ["Bobby"]}], "LOC": ["Oslo", 3]}"#);
     project.write(
         "patterns.jsonl",
         "{\"label\": \"PER\", \"pattern\": \"Ann\"}\n{\"label\": \"LOC\", \"pattern\": [{\"LOWER\": \"new\"}, {\"LOWER\": \
@@ -221,7 +222,10 @@ def spans_none(item):
     ];
     assert_eq!(answers.len(), expected.len());
     for ((name, spans), (expected_name, expected_spans)) in answers.iter().zip(expected) {
-        assert_eq!((name.as_str(), spans.iter().map(String::as_str).collect::<Vec<_>>()), (expected_name, expected_spans.to_vec()));
+        assert_eq!(
+            (name.as_str(), spans.iter().map(String::as_str).collect::<Vec<_>>()),
+            (expected_name, expected_spans.to_vec())
+        );
     }
 }
 
@@ -275,7 +279,13 @@ fn stored_spans_are_read_from_a_cell_or_from_rows() {
     assert_eq!(said(&annotations[0]), ["Zoë Ott/PER@2", "Oslo/LOC@13"]);
     assert_eq!(annotations[1].answer, Answer::Spans { spans: vec![] });
     assert_eq!(annotations[2].status, Status::Malformed);
-    assert!(annotations[2].evidence.as_deref().unwrap().contains("rows.csv:5: expected `Ann` at 0 to 3 of `3`, found `Bob`"));
+    assert!(
+        annotations[2]
+            .evidence
+            .as_deref()
+            .unwrap()
+            .contains("rows.csv:5: expected `Ann` at 0 to 3 of `3`, found `Bob`")
+    );
 }
 
 #[test]
@@ -296,7 +306,8 @@ fn the_tokenizer_of_the_settings_bounds_matches_and_tags() {
 #[test]
 fn a_tag_task_gets_a_span_for_every_tagged_token() {
     let project = Project::new();
-    project.write("p.star", "def tags(item):\n    return ['PER' if token.is_title else None for token in item.tokens]\n");
+    project
+        .write("p.star", "def tags(item):\n    return ['PER' if token.is_title else None for token in item.tokens]\n");
     let task = Task { kind: TaskKind::Tag, ..task() };
     let mut annotators = project.open(r#"{"kind": "program", "name": "p", "path": "p.star"}"#, &task);
     let annotations = annotators[0].annotate(&ItemBatch::from_texts([("1", "Ann Ott left")])).unwrap();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::answer::Span;
 use crate::document::{Document, Layer};
 use crate::task::Name;
-use crate::text::{Repair, Scheme, Token, read_tags};
+use crate::text::{Repair, Scheme, Token, Tokenizer, read_tags};
 
 /// Shared names, so that a tag that stands on a million tokens is stored once.
 #[derive(Default)]
@@ -145,23 +145,27 @@ impl Builder {
     }
 }
 
-/// Where words lie in a text, one after the other with nothing but white space around them.
+/// Where words lie in a text, one after the other with nothing around them that is a word: white space, most often.
 pub(super) fn place_words<W: AsRef<str>>(text: &str, words: &[W]) -> Option<Vec<Token>> {
     u32::try_from(text.len()).ok()?;
+    // Tokenizers pass over marks of direction, joiners and the like where they stand alone.
+    let is_gap = |between: &str| between.trim_start().is_empty() || Tokenizer::Words.next(between, 0).is_none();
     let mut at = 0;
     let mut tokens = Vec::with_capacity(words.len());
     for word in words {
         let word = word.as_ref();
         if !text[at..].starts_with(word) {
-            at = text.len() - text[at..].trim_start().len();
-        }
-        if !text[at..].starts_with(word) {
-            return None;
+            let after = text.len() - text[at..].trim_start().len();
+            at = if text[after..].starts_with(word) {
+                after
+            } else {
+                at + text[at..].find(word).filter(|found| is_gap(&text[at..at + found]))?
+            };
         }
         tokens.push(Token { start: at as u32, end: (at + word.len()) as u32 });
         at += word.len();
     }
-    text[at..].trim_start().is_empty().then_some(tokens)
+    is_gap(&text[at..]).then_some(tokens)
 }
 
 #[cfg(test)]

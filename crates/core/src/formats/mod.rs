@@ -39,7 +39,6 @@ mod doccano;
 mod json;
 mod label_studio;
 mod lines;
-mod patterns;
 mod plain;
 mod prodigy;
 mod reader;
@@ -59,7 +58,6 @@ use serde::{Deserialize, Serialize};
 
 pub use columns::{Column, ColumnSentence, ColumnsReader, Layout};
 pub use label_studio::labelling_config;
-pub use patterns::{Pattern, read_patterns};
 pub use reader::{Annotations, DocumentReader, ReadOptions, ReadReport};
 pub use remarks::{Effect, Occurrence, Remark, RemarkKind, Remarks};
 pub use writer::{DocumentWriter, WriteOptions, WriteReport};

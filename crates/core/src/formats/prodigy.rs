@@ -8,7 +8,7 @@ use super::json::{Row, kind, list, position, span_of, string, take_id};
 use super::plain::token_places;
 use super::remarks::RemarkKind;
 use super::settle::{RawSpan, exact, settle};
-use super::writer::{ANSWER, Out};
+use super::writer::ANSWER;
 use crate::document::Document;
 use crate::hash::Digest;
 use crate::text::{OffsetUnit, Token};
@@ -42,7 +42,7 @@ pub(super) fn read(mut object: Map<String, Value>, row: &mut Row<'_>, memory: &m
         let mut raw = Vec::with_capacity(spans.len());
         for span in &spans {
             let Value::Object(span) = span else { return Err(format!("expected a span, found {}", kind(span))) };
-            check_tokens(span, &document, row)?;
+            check_tokens(span, &document)?;
             raw.push(span_of(span, "start", "end", &["text", "quote"])?);
         }
         row.settle(&mut document, raw, &units)?;
@@ -88,8 +88,8 @@ fn place_tokens(document: &mut Document, tokens: Value, only: Option<OffsetUnit>
     Ok(settled.unit.or(only).unwrap_or_default())
 }
 
-/// `token_end` is inclusive; a span whose tokens contradict its places is listed by its caller as a refused row.
-fn check_tokens(span: &Map<String, Value>, document: &Document, row: &Row<'_>) -> Result<(), String> {
+/// `token_end` is inclusive, so it is the position of a token.
+fn check_tokens(span: &Map<String, Value>, document: &Document) -> Result<(), String> {
     let (Some(first), Some(last)) = (span.get("token_start"), span.get("token_end")) else { return Ok(()) };
     if document.tokens.is_empty() || first.is_null() || last.is_null() {
         return Ok(());
@@ -99,11 +99,10 @@ fn check_tokens(span: &Map<String, Value>, document: &Document, row: &Row<'_>) -
     if first > last || last >= tokens {
         return Err(format!("expected `token_start` to `token_end` within {tokens} tokens, found {first} to {last}"));
     }
-    let _ = row;
     Ok(())
 }
 
-pub(super) fn write(document: &Document, out: &Out<'_>) -> Value {
+pub(super) fn write(document: &Document) -> Value {
     let mut object = Map::new();
     if !document.id.is_empty() {
         object.insert("id".to_owned(), (&*document.id).into());
@@ -149,6 +148,5 @@ pub(super) fn write(document: &Document, out: &Out<'_>) -> Value {
         Some(_) => {}
         None => drop(object.insert(ANSWER.to_owned(), "accept".into())),
     }
-    let _ = out;
     Value::Object(object)
 }

@@ -170,14 +170,23 @@ impl DocumentReader {
     /// The next document, or `None` at the end.
     ///
     /// # Errors
-    /// The file cannot be read on, or a row was refused and that is an error.
+    /// The file cannot be read on, or a row was refused and that is an error, or no row could be used.
     pub fn next_document(&mut self) -> Result<Option<Document>> {
         let refused = self.report.remarks.count(RemarkKind::RefusedRow);
         let next = self.inner.next(&mut self.report)?;
         if self.strict && self.report.remarks.count(RemarkKind::RefusedRow) > refused {
             return Err(self.refusal());
         }
-        let Some(mut document) = next else { return Ok(None) };
+        let Some(mut document) = next else {
+            // Nothing but refused rows is no result; most often the format is another one.
+            if self.report.documents == 0 && self.report.remarks.count(RemarkKind::RefusedRow) > 0 {
+                return Err(self.refusal().hint(format!(
+                    "no row could be used as {}; `--format` or `--from` names another format",
+                    self.report.format
+                )));
+            }
+            return Ok(None);
+        };
         self.report.documents += 1;
         self.report.tokens += document.tokens.len() as u64;
         self.report.spans += document.spans.len() as u64;
@@ -217,7 +226,7 @@ impl DocumentReader {
 
     fn refusal(&self) -> Error {
         let first = self.report.remarks.list().iter().find(|remark| remark.kind == RemarkKind::RefusedRow);
-        let occurrence = first.and_then(|remark| remark.first.last());
+        let occurrence = first.and_then(|remark| if self.strict { remark.first.last() } else { remark.first.first() });
         let error = Error::input(occurrence.map_or("a row cannot be used", |row| row.detail.as_str()));
         match occurrence.and_then(|row| row.line) {
             Some(line) => error.in_file(&self.report.file).at_line(line),

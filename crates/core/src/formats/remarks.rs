@@ -39,8 +39,6 @@ pub enum RemarkKind {
     DiscontinuousSpan,
     /// A further annotation of a task, beside the one that was taken.
     OtherAnnotation,
-    /// A pattern that is no literal phrase.
-    UnreadablePattern,
     /// Several labels of a whole text, cut to the first.
     LabelsCut,
     /// Labels of a whole text, where the format has no place for them.
@@ -59,6 +57,8 @@ pub enum RemarkKind {
     EmptyNode,
     /// A span that was widened to whole tokens.
     SnappedSpan,
+    /// A span that was cut where a sentence ends.
+    CutSpan,
     /// A tag that its scheme does not allow there.
     BrokenTag,
     /// Places counted in UTF-16 units.
@@ -107,7 +107,6 @@ impl RemarkKind {
             | Self::SpanWithoutToken
             | Self::DiscontinuousSpan
             | Self::OtherAnnotation
-            | Self::UnreadablePattern
             | Self::LabelsCut
             | Self::LabelsDropped
             | Self::LayersDropped
@@ -117,6 +116,7 @@ impl RemarkKind {
             | Self::IdDropped
             | Self::EmptyNode => Effect::Lost,
             Self::SnappedSpan
+            | Self::CutSpan
             | Self::BrokenTag
             | Self::OffsetsUtf16
             | Self::OffsetsBytes
@@ -148,7 +148,6 @@ impl RemarkKind {
             Self::SpanWithoutToken => "spans hold no token and are left out",
             Self::DiscontinuousSpan => "spans in several pieces left out",
             Self::OtherAnnotation => "further annotations of a task left out",
-            Self::UnreadablePattern => "patterns are no literal phrase and are left out",
             Self::LabelsCut => "texts have several labels, cut to the first",
             Self::LabelsDropped => "texts lose their labels of the whole",
             Self::LayersDropped => "documents lose layers of tags",
@@ -158,6 +157,7 @@ impl RemarkKind {
             Self::IdDropped => "documents lose their id",
             Self::EmptyNode => "empty nodes left out",
             Self::SnappedSpan => "spans widened to whole tokens",
+            Self::CutSpan => "spans go on over the end of a sentence; cut there",
             Self::BrokenTag => "tags break the rules of their scheme; read as conlleval reads them",
             Self::OffsetsUtf16 => "documents count in UTF-16 units; converted",
             Self::OffsetsBytes => "documents count in bytes; converted",

@@ -1,5 +1,7 @@
 //! Every format on the same hard documents, and on files made to break it.
 
+mod examples;
+
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -8,7 +10,8 @@ use super::*;
 use crate::answer::Span;
 use crate::document::{Document, Layer};
 use crate::error::Result;
-use crate::text::{OffsetUnit, Offsets, Scheme, Tokenizer};
+use crate::task::Name;
+use crate::text::{Named, OffsetUnit, Offsets, Scheme, Tokenizer};
 
 /// A span of a text by code points.
 fn span(text: &str, start: u32, end: u32, label: &str) -> Span {
@@ -288,10 +291,20 @@ proptest! {
             prop_assert_eq!(written.remarks.count(RemarkKind::EmptyDocument), (documents.len() - kept.len()) as u64);
             for (before, after) in kept.iter().zip(&read) {
                 prop_assert_eq!(&after.text, &before.text, "{}", format);
+                prop_assert_eq!(report.remarks.count(RemarkKind::BrokenTag), 0, "{}", format);
                 if scheme != Scheme::Io {
                     let aligned = crate::text::align(&before.text, &after.tokens, &before.spans);
                     let offsets = Offsets::new(&before.text);
-                    let expected: Vec<Span> = aligned.flat.iter().map(|run| crate::text::quote(&offsets, &after.tokens, run)).collect();
+                    // Tags cannot go on over the end of a sentence.
+                    let cut = |run: &Named<Name>| {
+                        let inside = after.sentences.iter().copied().filter(|end| (run.start + 1..run.end).contains(end));
+                        let ends: Vec<u32> = inside.chain([run.end]).collect();
+                        let starts = [run.start].into_iter().chain(ends.clone());
+                        starts.zip(ends.clone()).map(|(start, end)| Named { start, end, label: run.label.clone() }).collect::<Vec<_>>()
+                    };
+                    let pieces: Vec<Named<Name>> = aligned.flat.iter().flat_map(cut).collect();
+                    prop_assert!(pieces.len() == aligned.flat.len() || written.remarks.count(RemarkKind::CutSpan) > 0);
+                    let expected: Vec<Span> = pieces.iter().map(|run| crate::text::quote(&offsets, &after.tokens, run)).collect();
                     prop_assert_eq!(&after.spans, &expected, "{}", format);
                 }
             }

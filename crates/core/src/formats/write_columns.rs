@@ -11,7 +11,7 @@ use crate::document::Document;
 use crate::error::Result;
 use crate::table::whole::WholeFile;
 use crate::task::Name;
-use crate::text::{Scheme, write_tags};
+use crate::text::Scheme;
 
 /// CoNLL: token, layers, tag, between tabs.
 pub(super) struct ConllFile {
@@ -36,8 +36,7 @@ impl WriteDocument for ConllFile {
             out.remark(RemarkKind::EmptyDocument, || format!("{:?}", document.text));
             return Ok(());
         }
-        let spans = out.flat(document);
-        let tags = write_tags(&spans, document.tokens.len(), out.options.scheme);
+        let tags = out.tags(document, out.options.scheme);
         let layers =
             self.layers.get_or_insert_with(|| document.layers.iter().map(|layer| layer.name.clone()).collect());
         let columns: Vec<Option<&[Name]>> = layers
@@ -154,8 +153,7 @@ impl WriteDocument for ConlluFile {
             out.remark(RemarkKind::EmptyDocument, || format!("{:?}", document.text));
             return Ok(());
         }
-        let spans = out.flat(document);
-        let tags = write_tags(&spans, document.tokens.len(), Scheme::Bio);
+        let tags = out.tags(document, Scheme::Bio);
         // The usual names of a file without CoNLL-U's stand for the column of the same content.
         let named = |name: &str| {
             let alias = if name == "xpos" { "pos" } else { name };

@@ -17,7 +17,7 @@ use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::table::whole::{WholeFile, refusal};
 use crate::task::Name;
-use crate::text::{Named, Problem, Scheme, Tokenizer, align};
+use crate::text::{Named, Problem, Scheme, Tokenizer, align, write_tags};
 
 /// The metadata that says whether a document's annotation was accepted: `accept`, `reject`, `ignore`, or `missing` for
 /// one that nobody has annotated.
@@ -99,7 +99,7 @@ impl DocumentWriter {
             Format::Slots => Box::new(SlotsFolder::create(path)?),
             Format::LabelStudio => Box::new(JsonFile { file: file()?, row: label_studio::write, list: true, rows: 0 }),
             Format::Jsonl => Box::new(JsonFile::lines(file()?, |document, out| plain::write(document, out))),
-            Format::Prodigy => Box::new(JsonFile::lines(file()?, |document, out| prodigy::write(document, out))),
+            Format::Prodigy => Box::new(JsonFile::lines(file()?, |document, _| prodigy::write(document))),
             Format::Doccano => Box::new(JsonFile::lines(file()?, doccano::write)),
             Format::Spacy => Box::new(JsonFile::lines(file()?, spacy::write)),
         };
@@ -281,6 +281,42 @@ impl Out<'_> {
         let mut document = document.clone();
         document.tokenize(Tokenizer::Words);
         Cow::Owned(document)
+    }
+
+    /// The tags of a document's spans, sentence by sentence; what they cannot hold is listed.
+    pub(super) fn tags(&mut self, document: &Document, scheme: Scheme) -> Vec<String> {
+        let spans = self.flat_within_sentences(document);
+        let mut spans = spans.into_iter().peekable();
+        let mut tags = Vec::with_capacity(document.tokens.len());
+        for range in document.sentence_ranges() {
+            let mut within = Vec::new();
+            while let Some(span) = spans.next_if(|span| (span.start as usize) < range.end) {
+                let first = range.start as u32;
+                within.push(Named { start: span.start - first, end: span.end - first, label: span.label });
+            }
+            tags.extend(write_tags(&within, range.len(), scheme));
+        }
+        tags
+    }
+
+    /// The spans that flat tags can hold, each within a sentence; what is left out or cut is listed.
+    fn flat_within_sentences(&mut self, document: &Document) -> Vec<Named<Name>> {
+        let whole = self.flat(document);
+        let mut pieces = Vec::with_capacity(whole.len());
+        for span in whole {
+            let from = document.sentences.partition_point(|end| *end <= span.start);
+            let inside = document.sentences[from..].iter().take_while(|end| **end < span.end);
+            let mut start = span.start;
+            for &end in inside {
+                pieces.push(Named { start, end, label: span.label.clone() });
+                start = end;
+            }
+            if start > span.start {
+                self.remark(RemarkKind::CutSpan, || format!("`{}`, tokens {} to {}", span.label, span.start, span.end));
+            }
+            pieces.push(Named { start, ..span });
+        }
+        pieces
     }
 
     /// The spans that flat tags can hold; the others are listed.

@@ -1,5 +1,7 @@
 //! `postil import`
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use postil_core::formats::{DocumentReader, DocumentWriter, Format};
@@ -68,7 +70,9 @@ fn into_project(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
     }
     let options = postil_core::formats::WriteOptions::default();
     let mut items = DocumentWriter::create(&items_path, Format::Jsonl, &options)?;
-    let mut gold = Vec::new();
+    let partial = gold_path.with_extension("jsonl.partial");
+    let refused = |error: std::io::Error| Error::io(format!("cannot be written: {error}"), error).in_file(&gold_path);
+    let mut gold = BufWriter::new(File::create(&partial).map_err(refused)?);
     let (mut number, mut labels, mut with_gold) = (0_u64, Vec::<String>::new(), 0_u64);
     while let Some(mut document) = reader.next_document()? {
         number += 1;
@@ -78,7 +82,7 @@ fn into_project(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
         let accepted = document.meta.get("answer").and_then(Value::as_str).is_none_or(|answer| answer == "accept");
         if accepted {
             with_gold += 1;
-            gold_line(&document, &mut gold);
+            writeln!(gold, "{}", gold_line(&document)).map_err(refused)?;
             for span in &document.spans {
                 if let Err(place) = labels.binary_search_by(|label| label.as_str().cmp(&span.label)) {
                     labels.insert(place, span.label.to_string());
@@ -88,7 +92,7 @@ fn into_project(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
         items.write(&without_spans(document))?;
     }
     let written = items.finish()?;
-    crate::run::write_whole(&gold_path, &gold)?;
+    gold.flush().and_then(|()| std::fs::rename(&partial, &gold_path)).map_err(refused)?;
     let made = !file.exists();
     if made {
         crate::run::write_whole(&file, project_file(&labels).as_bytes())?;
@@ -125,7 +129,7 @@ fn without_spans(mut document: Document) -> Document {
     document
 }
 
-fn gold_line(document: &Document, gold: &mut Vec<u8>) {
+fn gold_line(document: &Document) -> Value {
     let spans = document
         .spans
         .iter()
@@ -136,8 +140,7 @@ fn gold_line(document: &Document, gold: &mut Vec<u8>) {
     if let Some(probability) = document.meta.get("inclusion_probability") {
         line.insert("inclusion_probability".to_owned(), probability.clone());
     }
-    gold.extend_from_slice(Value::Object(line).to_string().as_bytes());
-    gold.push(b'\n');
+    Value::Object(line)
 }
 
 fn project_file(labels: &[String]) -> String {

@@ -105,7 +105,7 @@ fn broken_input_is_refused_by_its_place_or_repaired_and_listed() {
         (
             "a.jsonl",
             b"{\"text\":\"abc\",\"spans\":[{\"start\":1,\"end\":9,\"label\":\"X\"}]}\n",
-            0,
+            2,
             "within the text of 3",
         ),
         (
@@ -117,7 +117,7 @@ fn broken_input_is_refused_by_its_place_or_repaired_and_listed() {
         (
             "a.jsonl",
             b"{\"text\":\"abc\",\"spans\":[{\"start\":0,\"end\":2,\"label\":\"X\",\"quote\":\"zz\"}]}\n",
-            0,
+            2,
             "expected \"zz\"",
         ),
         (
@@ -133,8 +133,8 @@ fn broken_input_is_refused_by_its_place_or_repaired_and_listed() {
             0,
             "first: line 2: expected UTF-8",
         ),
-        ("a.jsonl", b"{\"spans\":[]}\n", 0, "expected the field `text`"),
-        ("a.jsonl", b"{\"tokens\":[\"a\",\"b\"],\"tags\":[\"O\"]}\n", 0, "expected 2 tags"),
+        ("a.jsonl", b"{\"spans\":[]}\n", 2, "expected the field `text`"),
+        ("a.jsonl", b"{\"tokens\":[\"a\",\"b\"],\"tags\":[\"O\"]}\n", 2, "expected 2 tags"),
         (
             "a.json",
             b"[{\"data\":{\"text\":\"a\"},\"annotations\":[]},\n{\"data\":{\"text\":\"b",

@@ -35,7 +35,6 @@ impl Pair {
 
     /// Reads the next sentence of both; `false` at the end.
     fn next(&mut self) -> Result<bool> {
-        let last = (self.left.len().checked_sub(1)).map(|row| self.left.line(row));
         let more = self.gold.next_sentence(&mut self.left)?;
         let other = self.predicted.next_sentence(&mut self.right)?;
         if more != other {
@@ -44,7 +43,6 @@ impl Pair {
             } else {
                 (&self.predicted, &self.gold, &self.right)
             };
-            let _ = last;
             return Err(Error::input(format!(
                 "expected the sentence at {}:{}, found the end after {} sentences",
                 longer.name().display(),
