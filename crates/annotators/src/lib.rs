@@ -38,6 +38,7 @@ mod program;
 mod replay;
 mod spans;
 mod spec;
+mod tagger;
 mod words;
 
 pub use list::{Case, ListAnnotator, ListFile, ListSources, ListSpec};

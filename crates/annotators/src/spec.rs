@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::list::SpanListAnnotator;
 use crate::program::Workers;
 use crate::replay::SpanReplayAnnotator;
+use crate::tagger::TaggerAnnotator;
 use crate::{
     Annotator, ListAnnotator, ListSpec, ModelAnnotator, ModelSpec, ProgramAnnotator, ProgramSpec, ReplayAnnotator,
     ReplaySpec,
@@ -123,7 +124,9 @@ pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Setting
         AnnotatorSpec::List(spec) => Ok(boxed(ListAnnotator::open(spec, task, folder)?)),
         AnnotatorSpec::Replay(spec) if on_tokens => Ok(boxed(SpanReplayAnnotator::open(spec, task, folder)?)),
         AnnotatorSpec::Replay(spec) => Ok(boxed(ReplayAnnotator::open(spec, task, folder)?)),
-        AnnotatorSpec::Model(spec) if on_tokens => later("model", &spec.name),
+        AnnotatorSpec::Model(spec) if on_tokens => {
+            Ok(boxed(vec![TaggerAnnotator::open(spec, task, folder, settings)?]))
+        }
         AnnotatorSpec::Model(spec) => Ok(boxed(vec![ModelAnnotator::open(spec, task, folder)?])),
         AnnotatorSpec::Llm(spec) => later("llm", &spec.name),
         AnnotatorSpec::Person(spec) => later("person", &spec.name),

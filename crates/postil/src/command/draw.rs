@@ -8,13 +8,13 @@ use arrow_array::{Float64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use postil_core::ledger::{Access, Draw, Ledger};
 use postil_core::select::{Frame, draw};
-use postil_core::table::TableWriter;
-use postil_core::{Digest, Error};
+use postil_core::table::{TableWriter, WholeFile};
+use postil_core::{Digest, Error, TaskKind};
 use serde_json::json;
 
 use super::output::{count, say, say_json};
 use crate::project::Project;
-use crate::run::{GOLD, GoldFile, drawn_probabilities, now_millis, open_items};
+use crate::run::{GOLD, drawn_probabilities, gold_items, now_millis, open_items};
 
 /// What can be typed after `postil draw`.
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// The least items of each value
     #[arg(long, value_name = "N", default_value_t = 10, requires = "stratify")]
     floor: usize,
-    /// Where to write the items to label, with an empty column `label`
+    /// Where to write the items to label, with an empty column `label`; in tasks that mark text, JSON lines without spans
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Print one JSON object and nothing else
@@ -53,18 +53,16 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         );
     }
     if before.is_empty()
-        && let Some(first) = GoldFile::read(&project)?.labels.iter().find(|gold| gold.probability.is_none())
+        && let Some((first, _)) = gold_items(&project)?.into_iter().find(|(_, probability)| probability.is_none())
     {
         anyhow::bail!(
-            Error::task("expected gold labels with an inclusion probability, found some without")
-                .for_item(first.item.clone())
-                .hint(
-                    "a draw can only add to a sample whose probabilities are known; label a new sample and use it alone"
-                )
+            Error::task("expected gold labels with an inclusion probability, found some without").for_item(first).hint(
+                "a draw can only add to a sample whose probabilities are known; label a new sample and use it alone"
+            )
         );
     }
     let already: HashSet<String> = before.iter().map(|draw| draw.item.to_string()).collect();
-    let listed: HashSet<String> = GoldFile::read(&project)?.labels.into_iter().map(|gold| gold.item).collect();
+    let listed: HashSet<String> = gold_items(&project)?.into_iter().map(|(item, _)| item).collect();
 
     // One pass for the frame, one for the texts of what was drawn.
     let mut strata: BTreeMap<String, u32> = BTreeMap::new();
@@ -120,10 +118,10 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             position += 1;
         }
     }
-    let output = arguments
-        .output
-        .clone()
-        .unwrap_or_else(|| project.folder.join(format!("to-label-{}.csv", before.len() + draws.len())));
+    let marks = project.task.kind == TaskKind::Spans;
+    let output = arguments.output.clone().unwrap_or_else(|| {
+        project.folder.join(format!("to-label-{}.{}", before.len() + draws.len(), if marks { "jsonl" } else { "csv" }))
+    });
     if output.exists() {
         anyhow::bail!(
             Error::input("a file is there already")
@@ -150,10 +148,19 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     )?;
     // On record before the file exists: a draw that was seen and forgotten could never be accounted for.
     let number = draws.len();
+    let to_mark: Vec<(String, String)> = draws.iter().map(|draw| draw.item.to_string()).zip(texts).collect();
     ledger.record_draws(draws)?;
-    let mut writer = TableWriter::create(&output, schema, None)?;
-    writer.write(&rows)?;
-    writer.finish()?;
+    if marks {
+        let mut file = WholeFile::create(&output, false)?;
+        for (id, text) in &to_mark {
+            file.text(&format!("{}\n", json!({ "id": id, "text": text, "spans": [] })))?;
+        }
+        file.finish()?;
+    } else {
+        let mut writer = TableWriter::create(&output, schema, None)?;
+        writer.write(&rows)?;
+        writer.finish()?;
+    }
     ledger.close()?;
     if arguments.json {
         return say_json(&json!({ "drawn": number, "earlier": before.len(), "file": output, "strata": names.len() }));
@@ -164,5 +171,10 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         count(before.len() as u64),
         output.display()
     ))?;
+    if marks {
+        return say(
+            "mark the spans without looking at any others (`postil convert` writes it for other tools), add the lines to your gold file, and run again",
+        );
+    }
     say("fill its column `label` without looking at any other label, add the rows to your gold file, and run again")
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::output::{count, remark, say, say_json, table};
 use crate::project::Project;
-use crate::run::{GoldFile, open_annotators, open_items, preview};
+use crate::run::{gold_items, open_annotators, open_items, preview};
 
 /// Items that annotators are tried on.
 const SAMPLE: usize = 200;
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
 pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<()> {
     let project = Project::open(&arguments.project)?;
     project.check_available()?;
-    let gold = GoldFile::read(&project)?;
+    let gold = gold_items(&project)?.len();
     let mut annotators = open_annotators(&project, threads)?;
     let mut source = open_items(&project, false, None)?;
     let mut sample = None;
@@ -72,7 +72,7 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
             "items": report.items,
             "bad_rows": report.bad_rows,
             "duplicates": report.repeated_rows,
-            "gold": gold.labels.len(),
+            "gold": gold,
             "annotators": annotators,
             "expected_seconds": seconds,
             "expected_money": money as f64 / 1e6,
@@ -96,7 +96,7 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
             count(report.repeated_rows)
         ))?;
     }
-    say(&format!("{} gold labels\n\n", count(gold.labels.len() as u64)))?;
+    say(&format!("{} gold labels\n\n", count(gold as u64)))?;
     let rows: Vec<Vec<String>> = previews
         .iter()
         .map(|one| {

@@ -98,6 +98,10 @@ pub(super) fn answer_in_words(answer: &Answer) -> String {
         Answer::Distribution { weights } => {
             weights.iter().map(|(label, weight)| format!("{label} {weight:.2}")).collect::<Vec<_>>().join(", ")
         }
+        Answer::Spans { spans } if spans.is_empty() => "no span".to_owned(),
+        Answer::Spans { spans } => {
+            spans.iter().take(3).map(|span| format!("{} {}", span.label, span.quote)).collect::<Vec<_>>().join(", ")
+        }
         Answer::Abstain => "nothing".to_owned(),
         other => other.kind_name().to_owned(),
     }

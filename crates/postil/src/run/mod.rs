@@ -153,6 +153,14 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     Ok(Outcome { report, files, unchanged: false })
 }
 
+/// The items that a project's gold file is about, each with its inclusion probability if the file says.
+pub fn gold_items(project: &Project) -> Result<Vec<(String, Option<f64>)>> {
+    if project.task.kind == TaskKind::Spans {
+        return spans::gold_items(project);
+    }
+    Ok(GoldFile::read(project)?.labels.into_iter().map(|gold| (gold.item, gold.probability)).collect())
+}
+
 /// Opens every annotator of a project, in its order.
 pub fn open_annotators(project: &Project, threads: usize) -> Result<Vec<Box<dyn Annotator>>> {
     let settings = Settings::new(WorkerCommand::this_program()?, threads).with_tokenizer(project.tokenizer);

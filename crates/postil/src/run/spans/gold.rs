@@ -74,6 +74,11 @@ impl GoldFile {
         Ok(())
     }
 
+    /// The items it is about, with their inclusion probabilities.
+    pub(super) fn items(self) -> impl Iterator<Item = (String, Option<f64>)> {
+        self.documents.into_iter().map(|document| (document.item, document.probability))
+    }
+
     /// How many documents it has.
     pub(super) fn len(&self) -> usize {
         self.documents.len()

@@ -111,6 +111,11 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     Ok(Outcome { report, files, unchanged: false })
 }
 
+/// The items that the gold file is about, each with its inclusion probability if the file says.
+pub(super) fn gold_items(project: &Project) -> Result<Vec<(String, Option<f64>)>> {
+    Ok(GoldFile::read(project)?.items().collect())
+}
+
 /// The gold spans of every gold item on its tokens, in the gold's order.
 fn known(task: &Task, documents: &[Document], gold: &Gold) -> Result<Vec<Vec<TokenSpan>>> {
     gold.items
