@@ -22,7 +22,10 @@ fn names_are_marked_in_a_table_and_written_in_any_format() {
     assert_eq!(found["lists"][0]["left_out"]["too few characters"]["first"], serde_json::json!(["q"]));
     assert_eq!(found["lists"][1]["other_names"], 1);
     let written = folder.read("out.jsonl");
-    assert!(written.starts_with(r#"{"id":"a","text":"🚀 Ada Lovelace in Oslo","spans":[{"start":2,"end":14,"#), "{written}");
+    assert!(
+        written.starts_with(r#"{"id":"a","text":"🚀 Ada Lovelace in Oslo","spans":[{"start":2,"end":14,"#),
+        "{written}"
+    );
     let mut arguments = vec!["match", "texts.csv", "-o", "out.conll"];
     arguments.extend(lists);
     let text = folder.ok(&arguments);
@@ -43,7 +46,8 @@ fn switches_and_ambiguity_can_be_chosen() {
     let folder = folder();
     folder.write("more.txt", "Oslo\n");
     folder.write("t.txt", "oslo sao paulo\n\nLovelace\n");
-    let base = ["match", "t.txt", "--json", "--list", "LOC=places.csv", "--list", "ORG=more.txt", "--list", "PER=people.txt"];
+    let base =
+        ["match", "t.txt", "--json", "--list", "LOC=places.csv", "--list", "ORG=more.txt", "--list", "PER=people.txt"];
     let with = |more: &[&str]| folder.json(&base.iter().chain(more).copied().collect::<Vec<_>>());
     assert_eq!(with(&[])["spans"], 0);
     let found = with(&["--case", "ignore", "--accents", "fold", "--parts", "last"]);
@@ -80,8 +84,19 @@ fn switches_are_tuned_on_gold_and_come_back_as_settings() {
         gold.push_str(&format!("Will O\nyou O\ncome O\nin O\nMay O\n{number} O\n?\tO\n\n").replace('\t', " "));
     }
     folder.write("gold.conll", gold);
-    let arguments =
-        ["lists", "tune", "--gold", "gold.conll", "--list", "PER=people.txt", "--list", "LOC=places.csv", "--json", "-o", "tuned.toml"];
+    let arguments = [
+        "lists",
+        "tune",
+        "--gold",
+        "gold.conll",
+        "--list",
+        "PER=people.txt",
+        "--list",
+        "LOC=places.csv",
+        "--json",
+        "-o",
+        "tuned.toml",
+    ];
     let found = folder.json(&arguments);
     assert_eq!(found["measured_by"], "cross-validation");
     assert!(value(&found["before"]["f1"]) < 0.1, "{found}");
@@ -101,7 +116,8 @@ fn switches_are_tuned_on_gold_and_come_back_as_settings() {
 #[test]
 fn marked_names_are_carried_further() {
     let folder = Folder::new();
-    folder.write("in.conll", "-DOCSTART- O\n\nAda B-PER\nOtt I-PER\nmet O\n\nOtt O\nleft O\n\n-DOCSTART- O\n\nOtt O\n\n");
+    folder
+        .write("in.conll", "-DOCSTART- O\n\nAda B-PER\nOtt I-PER\nmet O\n\nOtt O\nleft O\n\n-DOCSTART- O\n\nOtt O\n\n");
     let found = folder.json(&["lists", "propagate", "in.conll", "-o", "out.conll", "--person", "PER", "--json"]);
     assert_eq!((&found["spans_before"], &found["added"]), (&1.into(), &1.into()));
     assert!(folder.read("out.conll").contains("Ott\tB-PER\nleft\tO"), "{}", folder.read("out.conll"));
