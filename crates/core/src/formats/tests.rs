@@ -55,11 +55,11 @@ fn hard_documents() -> Vec<Document> {
 fn round_trip(
     documents: &[Document],
     format: Format,
-    options: &WriteOptions,
+    options: WriteOptions,
 ) -> (Vec<Document>, WriteReport, ReadReport) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");
-    let mut writer = DocumentWriter::create(&path, format, options).unwrap();
+    let mut writer = DocumentWriter::create(&path, format, &options).unwrap();
     for document in documents {
         writer.write(document).unwrap();
     }
@@ -94,7 +94,7 @@ fn sorted(spans: &[Span]) -> Vec<Span> {
 fn hard_documents_survive_the_formats_that_hold_text() {
     for format in [Format::Jsonl, Format::Prodigy, Format::Doccano, Format::LabelStudio, Format::Spacy, Format::Brat] {
         let documents = hard_documents();
-        let (read, written, report) = round_trip(&documents, format, &WriteOptions::default());
+        let (read, written, report) = round_trip(&documents, format, WriteOptions::default());
         assert_eq!(read.len(), documents.len(), "{format}: {report:?}");
         for (before, after) in documents.iter().zip(&read) {
             assert_eq!(after.text, before.text, "{format}");
@@ -115,7 +115,7 @@ fn hard_documents_survive_columns_with_comments_but_for_overlaps() {
     let options = WriteOptions { comments: true, ..WriteOptions::default() };
     for format in [Format::Conll, Format::Conllu] {
         let documents = hard_documents();
-        let (read, written, report) = round_trip(&documents, format, &options);
+        let (read, written, report) = round_trip(&documents, format, options);
         assert_eq!(read.len(), documents.len(), "{format}");
         assert_eq!(written.remarks.count(RemarkKind::OverlappingSpan), 1, "{format}");
         for (before, after) in documents.iter().zip(&read) {
@@ -187,7 +187,7 @@ fn what_a_format_cannot_hold_is_listed() {
         ),
     ];
     for (format, kinds) in expected {
-        let (_, written, _) = round_trip(std::slice::from_ref(&document), format, &WriteOptions::default());
+        let (_, written, _) = round_trip(std::slice::from_ref(&document), format, WriteOptions::default());
         let found: Vec<RemarkKind> = written.remarks.list().iter().map(|remark| remark.kind).collect();
         assert_eq!(found, kinds, "{format}");
     }
@@ -201,20 +201,20 @@ fn metadata_answers_and_layers_survive_where_they_can() {
     document.layers = vec![Layer { name: "pos".into(), tags: ["NNP", "VBD", "WRB", "."].map(Into::into).to_vec() }];
     document.meta.insert("source".to_owned(), serde_json::json!({"page": 3, "tags": [1.50, "x"]}));
     document.meta.insert("answer".to_owned(), "reject".into());
-    let (read, ..) = round_trip(&[document.clone()], Format::Jsonl, &WriteOptions::default());
+    let (read, ..) = round_trip(&[document.clone()], Format::Jsonl, WriteOptions::default());
     assert_eq!(read, [document.clone()]);
-    let (read, ..) = round_trip(&[document.clone()], Format::Prodigy, &WriteOptions::default());
+    let (read, ..) = round_trip(&[document.clone()], Format::Prodigy, WriteOptions::default());
     assert_eq!(read[0].meta, document.meta);
     assert_eq!((&read[0].tokens, &read[0].labels), (&document.tokens, &document.labels));
     let pair = [document.clone(), Document::from_text("e", "accepted")];
-    let (read, written, _) = round_trip(&pair, Format::Doccano, &WriteOptions::default());
+    let (read, written, _) = round_trip(&pair, Format::Doccano, WriteOptions::default());
     assert_eq!((read.len(), written.remarks.count(RemarkKind::NotAccepted)), (1, 1));
     document.meta.insert("answer".to_owned(), "ignore".into());
-    let (read, ..) = round_trip(&[document.clone()], Format::LabelStudio, &WriteOptions::default());
+    let (read, ..) = round_trip(&[document.clone()], Format::LabelStudio, WriteOptions::default());
     assert_eq!(read[0].meta["answer"], "ignore");
     assert_eq!(read[0].meta["source"], document.meta["source"]);
     document.meta.clear();
-    let (read, ..) = round_trip(&[document.clone()], Format::Conll, &WriteOptions::default());
+    let (read, ..) = round_trip(&[document.clone()], Format::Conll, WriteOptions::default());
     assert_eq!((&read[0].layers, &read[0].sentences), (&document.layers, &document.sentences));
 }
 
@@ -253,7 +253,7 @@ proptest! {
     #[test]
     fn any_text_with_any_spans_survives(documents in proptest::collection::vec(any_document(), 1..4)) {
         for format in [Format::Jsonl, Format::Prodigy, Format::Doccano, Format::LabelStudio, Format::Spacy] {
-            let (read, _, report) = round_trip(&documents, format, &WriteOptions::default());
+            let (read, _, report) = round_trip(&documents, format, WriteOptions::default());
             prop_assert_eq!(read.len(), documents.len(), "{}: {:?}", format, report);
             for (before, after) in documents.iter().zip(&read) {
                 prop_assert_eq!(&after.text, &before.text, "{}", format);
@@ -273,7 +273,7 @@ proptest! {
         for span in &mut document.spans {
             span.label = span.label.replace(' ', "_").into();
         }
-        let (read, ..) = round_trip(std::slice::from_ref(&document), Format::Brat, &WriteOptions::default());
+        let (read, ..) = round_trip(std::slice::from_ref(&document), Format::Brat, WriteOptions::default());
         prop_assert_eq!(&read[0].text, &document.text);
         prop_assert_eq!(sorted(&read[0].spans), sorted(&document.spans));
     }
@@ -285,7 +285,7 @@ proptest! {
             if documents.iter().all(|document| Tokenizer::Words.tokenize(&document.text).is_empty()) {
                 continue;
             }
-            let (read, written, report) = round_trip(&documents, format, &options);
+            let (read, written, report) = round_trip(&documents, format, options);
             let kept: Vec<_> = documents.iter().filter(|document| !Tokenizer::Words.tokenize(&document.text).is_empty()).collect();
             prop_assert_eq!(read.len(), kept.len(), "{}: {:?}", format, report);
             prop_assert_eq!(written.remarks.count(RemarkKind::EmptyDocument), (documents.len() - kept.len()) as u64);
@@ -439,7 +439,7 @@ fn brat_files_survive_damage() {
     assert_eq!(documents[0].spans.len(), 3);
     assert_eq!(report.remarks.count(RemarkKind::DiscontinuousSpan), 1);
     assert_eq!(report.remarks.count(RemarkKind::OtherLine), 2);
-    let (again, ..) = round_trip(&documents, Format::Brat, &WriteOptions::default());
+    let (again, ..) = round_trip(&documents, Format::Brat, WriteOptions::default());
     assert_eq!(again, documents);
     let mut random = crate::Random::new(5);
     for _ in 0..500 {

@@ -103,7 +103,7 @@ mod tests {
         let scores = tally.scores();
         let values: Vec<f64> = scores.matches.iter().map(|figure| figure.value().unwrap()).collect();
         // First sentence: {0} misses {2}; {0,1} has 0 of {2,0,3}; {0,1,2} has 0 and 2; {0,1,2,4} has three of {2,0,3,1}.
-        let expected = [(0.0 + 1.0) / 2.0, (0.5 + 1.0) / 2.0, (2.0 / 3.0 + 1.0) / 2.0, (0.75 + 1.0) / 2.0];
+        let expected = [0.5, 0.75, 5.0 / 6.0, 0.875];
         for (value, expected) in values.iter().zip(expected) {
             assert!((value - expected).abs() < 1e-12, "{values:?}");
         }

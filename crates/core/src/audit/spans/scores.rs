@@ -342,7 +342,7 @@ mod tests {
     fn sample(random: &mut Random, sentences: u64, tally: &mut SpanTally, first: u64) {
         for sentence in 0..sentences {
             let good = random.unit() < 0.7;
-            let gold: Vec<Named<&str>> = (0..1 + random.below(3) as u32)
+            let gold: Vec<Named<&str>> = (0..=random.below(3) as u32)
                 .map(|place| span(place * 3, place * 3 + 2, ["A", "B"][random.below(2)]))
                 .collect();
             let predicted: Vec<Named<&str>> = gold.iter().filter(|_| good || random.unit() < 0.3).cloned().collect();

@@ -90,7 +90,7 @@ fn doccano_and_spacy_rows_come_in_many_shapes() {
     assert_eq!((&*documents[0].id, &documents[0].meta["Comments"]), ("4", &json!(["x"])));
     assert_eq!((&*documents[1].labels[0], &*documents[2].labels[0]), ("positive", "book"));
     assert_eq!(documents[3].meta["entity_ids"], json!([7, 9]));
-    let (again, ..) = super::round_trip(&documents, Format::Doccano, &crate::formats::WriteOptions::default());
+    let (again, ..) = super::round_trip(&documents, Format::Doccano, crate::formats::WriteOptions::default());
     assert_eq!(again[3], documents[3]);
 
     let spacy = r#"["Ann in Oslo", {"entities": [[7, 11, "LOC"]], "cats": {"a": 0.75, "b": 0.0}}]"#;
@@ -101,7 +101,8 @@ fn doccano_and_spacy_rows_come_in_many_shapes() {
 
 #[test]
 fn conll_files_come_in_many_layouts() {
-    let cases: [(&str, Scheme, &[(&str, &str)]); 5] = [
+    type Case<'c> = (&'c str, Scheme, &'c [(&'c str, &'c str)]);
+    let cases: [Case<'_>; 5] = [
         ("EU NNP I-NP I-ORG\nsaid VBD I-VP O\n", Scheme::Iob1, &[("ORG", "EU")]),
         ("New\tB-LOC\nYork\tI-LOC\nBonn\tB-LOC\n", Scheme::Bio, &[("LOC", "New York"), ("LOC", "Bonn")]),
         ("New\tB-LOC\nYork\tL-LOC\nBonn\tU-LOC\n", Scheme::Bilou, &[("LOC", "New York"), ("LOC", "Bonn")]),
