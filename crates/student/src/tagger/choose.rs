@@ -115,7 +115,7 @@ impl TaggerTrainer<'_> {
     }
 
     /// The features that do well for these kinds of layers.
-    fn usual_groups(&self, documents: &[Document]) -> FeatureGroups {
+    pub(super) fn usual_groups(&self, documents: &[Document]) -> FeatureGroups {
         let has = |kind: LayerKind| self.layers.iter().any(|layer| layer.kind == kind);
         FeatureGroups {
             document: documents.iter().any(|document| document.ranges().nth(1).is_some()),
