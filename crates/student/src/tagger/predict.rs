@@ -117,7 +117,8 @@ impl Words {
         spelling: &mut Spelling,
     ) {
         let most = (MOST_SUMS / (WINDOW * stride)).max(LEAST_WORDS);
-        if self.model == model.identity && !self.slots.is_empty() && self.attributes.len() + coming <= most {
+        let words = self.attributes.len() + coming;
+        if self.model == model.identity && words <= most && 2 * words <= self.slots.len() {
             return;
         }
         self.model = model.identity;

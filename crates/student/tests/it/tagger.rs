@@ -261,3 +261,18 @@ fn what_cannot_be_learnt_is_refused_with_a_reason() {
     let fitted = trainer.fit(std::slice::from_ref(&document), &crossing, None).unwrap();
     assert_eq!(fitted.report.crossing, 1);
 }
+
+#[test]
+fn a_scratch_survives_more_words_than_it_keeps() {
+    let train = sentences(60, 16);
+    let model = fit(&[LayerKind::Scores], &train, TaggerOptions::new()).model;
+    let mut scratch = TaggerScratch::default();
+    for part in 0..16 {
+        let words: Vec<String> = (0..20_000).map(|at| format!("w{}", part * 20_000 + at)).collect();
+        let document = Document::from_sentences(
+            words.chunks(50).map(|chunk| chunk.iter().map(String::as_str).collect::<Vec<_>>()),
+        );
+        let LayerPrediction::Scores(scores) = &model.predict(&document, false, &mut scratch)[0] else { panic!() };
+        assert_eq!(scores.len(), words.len());
+    }
+}
