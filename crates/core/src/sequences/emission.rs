@@ -336,7 +336,8 @@ fn habits(counts: &Tables, voter: usize) -> Tables {
     }
     let all: f64 = habit.iter().sum();
     habit.iter_mut().for_each(|sum| *sum = if all > 0.0 { *sum / all } else { 1.0 / types as f64 });
-    let own = |class: usize| habit[class] >= 0.02;
+    // Who has said nothing tells nothing by being silent.
+    let own = |class: usize| all > 0.0 && habit[class] >= 0.02;
     // States of types that it never names are like outside to it.
     let kind = |state: usize| match role(state, states) {
         Role::Begin | Role::Inside if !own((state - 1) / 2) => Role::Outside as usize,

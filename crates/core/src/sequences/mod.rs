@@ -23,6 +23,7 @@ mod chain;
 mod choose;
 mod context;
 mod emission;
+mod errors;
 mod hmm;
 mod input;
 mod majority;
@@ -32,6 +33,9 @@ mod tokens;
 use serde::Serialize;
 
 pub use choose::ENOUGH_GOLD;
+pub use errors::{
+    Inconsistent, SpanBelief, SpanError, SpanErrors, SpanSuspect, find_span_errors, inconsistent_surfaces,
+};
 pub use input::{Claim, Sequences, SequencesBuilder, Silence, TokenSpan, What};
 pub use outcome::{AnnotatorQuality, ConsensusSpan, Doubt, Quality, SequenceConsensus};
 

@@ -276,7 +276,10 @@ fn from_lattice(sequences: &Sequences, item: usize, voted: &[Voted], lattice: Op
         return Made { candidates: Vec::new(), labels, expected: vec![0.0; types] };
     };
     let mut best = Vec::new();
-    lattice.best(chain, &mut best);
+    // Where nobody spoke and no words are known, there is nothing to find.
+    if sequences.statements(item).len() > 0 || sequences.context.covers(sequences.all_tokens()) {
+        lattice.best(chain, &mut best);
+    }
     best.extend(voted.iter().map(|one| one.span));
     best.sort_unstable();
     best.dedup();

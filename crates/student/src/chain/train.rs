@@ -68,7 +68,7 @@ pub struct Trainer {
 impl Default for Trainer {
     fn default() -> Self {
         Self {
-            optimiser: Optimiser::Adagrad { epochs: 12, rate: 0.2 },
+            optimiser: Optimiser::Adagrad { epochs: 10, rate: 0.07 },
             l1: 0.0,
             l2: 0.01,
             least_count: 1,
