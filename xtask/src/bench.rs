@@ -2,10 +2,12 @@
 //! (rows per CPU second) and `peak_mb`. They measure; nothing fails on a clock.
 
 mod consensus;
+mod convert;
 mod errors;
 mod estimate;
 mod files;
 mod inside;
+mod tagger;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,6 +22,8 @@ enum Bench {
     Inside(fn() -> Result<()>),
     /// An example of the engine.
     Example(&'static str),
+    /// An example of the annotators, and its argument.
+    Annotators(&'static str, &'static str),
     /// The binary on files.
     Files(fn() -> Result<()>),
 }
@@ -36,8 +40,13 @@ const BENCHES: &[(&str, Bench)] = &[
     ("agreement", Bench::Example("agreement_speed")),
     ("ingest", Bench::Example("ingest_bench")),
     ("ledger", Bench::Example("ledger_bench")),
+    ("tagger-train", Bench::Files(tagger::tagger_train)),
+    ("tagger-predict", Bench::Files(tagger::tagger_predict)),
+    ("convert", Bench::Files(convert::convert)),
     ("text-train", Bench::Files(files::text_train)),
     ("text-predict", Bench::Files(files::text_predict)),
+    ("match-100k", Bench::Annotators("match_bench", "100k")),
+    ("match-1m", Bench::Annotators("match_bench", "1m")),
     ("ten-thousand", Bench::Files(files::ten_thousand)),
 ];
 
@@ -59,7 +68,8 @@ pub(crate) fn run(name: &str, rest: &[&str]) -> Result<()> {
             build(&["--package", "xtask"])?;
             exec(&release("xtask"), &["measure-inside", name])
         }
-        Bench::Example(example) => self::example(example, rest),
+        Bench::Example(example) => self::example("postil-core", example, rest),
+        Bench::Annotators(example, argument) => self::example("postil-annotators", example, &[argument]),
         Bench::Files(work) => work(),
     }
 }
@@ -68,12 +78,12 @@ pub(crate) fn run(name: &str, rest: &[&str]) -> Result<()> {
 pub(crate) fn inside(name: &str) -> Result<()> {
     match find(name)? {
         Bench::Inside(work) => work(),
-        Bench::Example(_) | Bench::Files(_) => bail!("nothing to measure inside for {name}"),
+        Bench::Example(_) | Bench::Annotators(..) | Bench::Files(_) => bail!("nothing to measure inside for {name}"),
     }
 }
 
-fn example(name: &str, rest: &[&str]) -> Result<()> {
-    let mut arguments = vec!["run", "--quiet", "--release", "--package", "postil-core", "--example", name, "--"];
+fn example(package: &str, name: &str, rest: &[&str]) -> Result<()> {
+    let mut arguments = vec!["run", "--quiet", "--release", "--package", package, "--example", name, "--"];
     arguments.extend(rest);
     exec(Path::new(env!("CARGO")), &arguments)
 }

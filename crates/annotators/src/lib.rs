@@ -31,17 +31,20 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail by panicking"))]
 
+pub mod entities;
 mod list;
 mod model;
 mod program;
 mod replay;
+mod spans;
 mod spec;
 mod words;
 
-pub use list::{Case, ListAnnotator, ListSource, ListSpec};
+pub use list::{Case, ListAnnotator, ListFile, ListSources, ListSpec};
 pub use model::{ModelAnnotator, ModelSpec};
 pub use program::{Limits, ProgramAnnotator, ProgramSpec, program_worker};
 pub use replay::{ReplayAnnotator, ReplayColumns, ReplaySpec};
+pub use spans::Silence;
 pub use spec::{AnnotatorSpec, LaterSpec, Settings, WorkerCommand, open};
 
 use postil_core::{Annotation, AnnotatorIdentity, Cost, ItemBatch, Result};
@@ -65,6 +68,11 @@ pub trait Annotator: Send {
     /// # Errors
     /// The annotator as a whole cannot go on.
     fn annotate(&mut self, items: &ItemBatch) -> Result<Vec<Annotation>>;
+
+    /// What it says about the text that it leaves alone, in tasks about spans and tags.
+    fn silence(&self) -> Silence {
+        Silence::Outside
+    }
 
     /// What its user should know and what did not stop it, such as a phrase in the lists of two labels; some of it may
     /// be known only after the last batch.

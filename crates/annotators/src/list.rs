@@ -1,6 +1,8 @@
 //! Keyword and phrase lists per label.
 
 mod read;
+mod sources;
+mod spans;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -10,10 +12,14 @@ use postil_core::{
     Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Cost, Digest, Error, ItemBatch, Name, Result, Task, TaskKind,
 };
 use rayon::prelude::*;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Serialize};
 
-use crate::Annotator;
+use crate::entities::{ListColumns, Switches};
 use crate::words::{Phrase, PhraseMatcher};
+use crate::{Annotator, Silence};
+
+pub use sources::{ListFile, ListSources};
+pub(crate) use spans::SpanListAnnotator;
 
 /// Raised when the way of matching changes, so that stored answers are not mistaken for what the new way would say.
 const MATCHING: &[u8] = b"list matching 1";
@@ -24,6 +30,10 @@ const ITEMS_PER_THREAD: usize = 256;
 
 /// Phrases per label, found at word borders.
 ///
+/// In tasks about spans and tags the lists hold names, and every stretch of text that is one becomes a span; see
+/// [`entities`](crate::entities) for the files, the switches and the matching. What follows is about labels of whole
+/// texts.
+///
 /// * Word characters are those of `\w` in a regular expression. A border lies between two characters unless both are
 ///   word characters, so `cat` is never found in `concatenate`, and a phrase that ends in punctuation, such as `c++`,
 ///   ends there.
@@ -33,72 +43,40 @@ const ITEMS_PER_THREAD: usize = 256;
 /// * Ignoring case follows Unicode: `straße` finds `STRASSE`. Composed and decomposed letters differ.
 /// * Of phrases that start at one place the longest counts, and occurrences do not overlap: `credit card` is not also
 ///   `credit`, in whichever list that is.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListSpec {
     /// The name in the project.
     pub name: String,
     /// A text file per label: one phrase per line, optionally a tab and a weight; `#` starts a comment line.
     #[serde(default)]
-    pub lists: BTreeMap<String, ListSource>,
+    pub lists: BTreeMap<String, ListSources>,
     /// Instead of `lists`: a CSV with the columns `label`, `phrase` and optionally `weight`.
     pub path: Option<PathBuf>,
-    /// What case means, unless a list says otherwise.
-    #[serde(default)]
-    pub case: Case,
+    /// What case means, unless a list says otherwise [default: `ignore`; in tasks about spans `smart`].
+    pub case: Option<Case>,
     /// In a multi-label task, and with `separate`: the summed weight from which a label is given.
     #[serde(default = "one")]
     pub threshold: f64,
     /// One annotator per label, `name/label`, that says its label or nothing.
     #[serde(default)]
     pub separate: bool,
+    /// In tasks about spans and tags: the switches of all lists, unless a list has its own.
+    #[serde(default)]
+    pub matching: Switches,
+    /// In such tasks: what the columns of tables and the keys of JSON objects are called.
+    #[serde(default)]
+    pub columns: ListColumns,
+    /// In such tasks: what it means that the lists have nothing [default: `abstain`].
+    pub silence: Option<Silence>,
 }
 
 const fn one() -> f64 {
     1.0
 }
 
-/// A list's file, alone or with its own case policy.
-#[derive(Clone, Debug)]
-pub struct ListSource {
-    /// The file, relative to the project.
-    pub path: PathBuf,
-    /// The list's own policy.
-    pub case: Option<Case>,
-}
-
-impl<'de> Deserialize<'de> for ListSource {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Table {
-            path: PathBuf,
-            case: Option<Case>,
-        }
-
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = ListSource;
-
-            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str("a file name, or a table with `path` and `case`")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<ListSource, E> {
-                Ok(ListSource { path: path.into(), case: None })
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<ListSource, A::Error> {
-                let table = Table::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                Ok(ListSource { path: table.path, case: table.case })
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
 /// What the case of letters means to a list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Case {
     /// Upper and lower case are the same.
@@ -156,6 +134,7 @@ impl ListAnnotator {
         if !spec.threshold.is_finite() || spec.threshold <= 0.0 {
             return Err(Error::task(format!("expected a positive `threshold`, found {}", spec.threshold)));
         }
+        spec.refuse_switches()?;
         let entries = read::entries(spec, task, folder)?;
         if !spec.separate {
             return Ok(vec![Self::new(spec, &spec.name, entries, None, task)?]);

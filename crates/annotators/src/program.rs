@@ -9,21 +9,27 @@ mod limits;
 mod meter;
 mod pool;
 mod run;
+mod spans;
+#[expect(unsafe_code, reason = "the derives of the interpreter's value types contain it; none is written here")]
+#[expect(clippy::elidable_lifetime_names, reason = "the interpreter's macros ask for it")]
+mod token;
 mod wire;
 mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use postil_core::text::{Offsets, Tokenizer};
 use postil_core::{
-    Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Class, Cost, Digest, Error, ItemBatch, Name, Result, Status,
-    Task, TaskKind,
+    Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Class, Cost, Digest, Error, ItemBatch, LabelSet, Name,
+    Result, Status, Task, TaskKind,
 };
 use serde::Deserialize;
 
-use crate::{Annotator, Settings};
+use crate::spans::span_of_points;
+use crate::{Annotator, Settings, Silence};
 use batch::{File, Round};
-use wire::{Function, Reply, Trouble};
+use wire::{Function, Reply, SpanReply, Trouble};
 
 pub use limits::Limits;
 pub(crate) use pool::Workers;
@@ -40,6 +46,8 @@ pub struct ProgramSpec {
     /// What one call may use.
     #[serde(default)]
     pub limits: Limits,
+    /// In tasks about spans and tags: what it means that a function says nothing [default: `abstain`].
+    pub silence: Option<Silence>,
 }
 
 /// One labelling function.
@@ -51,6 +59,11 @@ pub struct ProgramSpec {
 /// answer. A value that is none of these or names a label that the task does not have is [`Status::Malformed`]; an
 /// error, a limit or a crash is [`Status::Failed`]. The evidence names the file, the line and the item.
 ///
+/// In tasks about spans and tags the functions are `spans(item)` and `tags(item)`. `spans` returns a list of `(start, end,
+/// label)`, in code points; the label may be a list of labels or `PER|LOC` (one of them), `*` (some label) or `O` (no span
+/// there). `tags` returns a tag per token of `item.tokens`: `B-PER` and so on, a label alone, `O`, or `None` where it says
+/// nothing. Silence is no `O`, unless the entry says so.
+///
 /// The functions of a file are run together over a batch, so they are best asked for the same batches one after the
 /// other.
 pub struct ProgramAnnotator {
@@ -59,13 +72,14 @@ pub struct ProgramAnnotator {
     /// What all functions of the file share about the latest batch.
     round: Arc<Mutex<Round>>,
     function: usize,
-    labels: Vec<Name>,
+    labels: LabelSet,
     kind: TaskKind,
+    silence: Silence,
 }
 
 impl ProgramAnnotator {
-    /// Reads the file or the folder and gives one annotator per function: `name` for a file with `label` or `labels`,
-    /// `name/SOMETHING` for each `label_SOMETHING`; in a folder the file's stem comes between.
+    /// Reads the file or the folder and gives one annotator per function: `name` for a file with `label`, `labels`,
+    /// `spans` or `tags`, `name/SOMETHING` for each `label_SOMETHING`, `spans_SOMETHING` or `tags_SOMETHING`; in a folder the file's stem comes between.
     ///
     /// # Errors
     /// No file, no function, a program that cannot be read or breaks on loading (with file and line), a worker that
@@ -76,20 +90,13 @@ impl ProgramAnnotator {
         let metadata = std::fs::metadata(&whole)
             .map_err(|error| Error::io(format!("program `{}` cannot be read", spec.name), error).in_file(&spec.path))?;
         if !metadata.is_dir() {
-            return Self::open_file(&spec.name, &whole, &spec.path, spec.limits, task, settings);
+            return Self::open_file(&spec.name, &whole, &spec.path, spec, task, settings);
         }
         let mut annotators = Vec::new();
         for name in programs_in(&whole, &spec.path)? {
             let stem = name.trim_end_matches(".star");
             let (path, shown) = (whole.join(&name), spec.path.join(&name));
-            annotators.extend(Self::open_file(
-                &format!("{}/{stem}", spec.name),
-                &path,
-                &shown,
-                spec.limits,
-                task,
-                settings,
-            )?);
+            annotators.extend(Self::open_file(&format!("{}/{stem}", spec.name), &path, &shown, spec, task, settings)?);
         }
         if annotators.is_empty() {
             return Err(Error::input("expected at least one `.star` file, found none").in_file(&spec.path));
@@ -101,17 +108,19 @@ impl ProgramAnnotator {
         name: &str,
         path: &Path,
         shown: &Path,
-        limits: Limits,
+        spec: &ProgramSpec,
         task: &Task,
         settings: &Settings,
     ) -> Result<Vec<Self>> {
+        let limits = spec.limits;
+        let silence = spec.silence.unwrap_or(Silence::Abstain);
         let bytes = std::fs::read(path).map_err(|error| Error::io("cannot be read", error).in_file(shown))?;
         let source = String::from_utf8(bytes)
             .map_err(|_| Error::input("expected UTF-8 text").in_file(shown).hint("save the program as UTF-8"))?;
         let source = source.strip_prefix('\u{feff}').map_or(source.as_str(), |rest| rest);
         let labels: Vec<Name> = task.labels.names().cloned().collect();
-        let several = task.kind == TaskKind::Multilabel;
-        let (file, functions) = File::open(&settings.workers, shown, source, limits, &labels, several)?;
+        let (file, functions) =
+            File::open(&settings.workers, shown, source, limits, &labels, task.kind, settings.tokenizer)?;
         let file = Arc::new(file);
         let round = Arc::new(Mutex::new(Round::new(functions.len())));
         Ok(functions
@@ -125,22 +134,28 @@ impl ProgramAnnotator {
                         format!("{name}/{}", function.suffix).into()
                     },
                     kind: AnnotatorKind::Program,
-                    version: version(source, function, limits, task),
+                    version: version(source, function, limits, silence, settings.tokenizer, task),
                 },
                 file: Arc::clone(&file),
                 round: Arc::clone(&round),
                 function: number,
-                labels: labels.clone(),
+                labels: task.labels.clone(),
                 kind: task.kind,
+                silence,
             })
             .collect())
     }
 
+    const fn is_on_tokens(&self) -> bool {
+        matches!(self.kind, TaskKind::Spans | TaskKind::Tag)
+    }
+
     fn annotation(&self, items: &ItemBatch, row: usize, reply: Reply) -> Annotation {
-        let label = |class: &Class| self.labels[usize::from(*class)].clone();
+        let label = |class: &Class| self.labels.name(*class).clone();
         let several = self.kind == TaskKind::Multilabel;
         let mut scores = None;
         let answer = match reply {
+            Reply::Abstain if self.is_on_tokens() => self.silence.answer(Vec::new()),
             Reply::Abstain => Answer::Abstain,
             Reply::Class(class) if several => Answer::Set { labels: vec![label(&class)] },
             Reply::Class(class) => Answer::Class { label: label(&class) },
@@ -154,6 +169,7 @@ impl ProgramAnnotator {
             Reply::Weights(weights) => Answer::Distribution {
                 weights: weights.iter().map(|(class, weight)| (label(class), *weight)).collect(),
             },
+            Reply::Spans(spans) => self.spans(items.text(row), &spans),
             Reply::Malformed(trouble) => return self.without_answer(items, row, Status::Malformed, &trouble),
             Reply::Failed(trouble) | Reply::Limit(trouble) => {
                 return self.without_answer(items, row, Status::Failed, &trouble);
@@ -165,6 +181,16 @@ impl ProgramAnnotator {
         };
         let annotation = Annotation::new(items.id(row).into(), items.digest(row), self.identity.version, answer);
         Annotation { distribution: scores, ..annotation }
+    }
+
+    fn spans(&self, text: &str, spans: &[SpanReply]) -> Answer {
+        let offsets = Offsets::new(text);
+        let spans = spans.iter().filter_map(|span| {
+            let label = self.labels.write_span_label(&span.label);
+            // The worker has checked the places; what it sends is checked once more all the same.
+            span_of_points(&offsets, span.start, span.end, label)
+        });
+        self.silence.answer(spans.collect())
     }
 
     fn without_answer(&self, items: &ItemBatch, row: usize, status: Status, trouble: &Trouble) -> Annotation {
@@ -181,6 +207,10 @@ impl Annotator for ProgramAnnotator {
 
     fn price(&self, _items: &ItemBatch) -> Cost {
         Cost::default()
+    }
+
+    fn silence(&self) -> Silence {
+        self.silence
     }
 
     fn annotate(&mut self, items: &ItemBatch) -> Result<Vec<Annotation>> {
@@ -208,11 +238,22 @@ fn programs_in(folder: &Path, shown: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn version(source: &str, function: &Function, limits: Limits, task: &Task) -> Digest {
+fn version(
+    source: &str,
+    function: &Function,
+    limits: Limits,
+    silence: Silence,
+    tokenizer: Tokenizer,
+    task: &Task,
+) -> Digest {
     let limits = limits.numbers().map(u64::to_le_bytes);
     let mut parts: Vec<&[u8]> =
         vec![host::HOST_VERSION.as_bytes(), source.as_bytes(), function.suffix.as_bytes(), task.kind.name().as_bytes()];
     parts.extend(limits.iter().map(<[u8; 8]>::as_slice));
     parts.extend(task.labels.names().map(|name| name.as_bytes()));
+    if matches!(task.kind, TaskKind::Spans | TaskKind::Tag) {
+        let silence = if silence == Silence::Outside { "outside" } else { "abstain" };
+        parts.extend([tokenizer.name().as_bytes(), silence.as_bytes()]);
+    }
     Digest::of_parts(parts)
 }

@@ -1,5 +1,6 @@
 //! Stored answers of people and models, replayed from a file.
 
+mod spans;
 pub(crate) mod table;
 
 use std::collections::HashMap;
@@ -12,7 +13,8 @@ use postil_core::{
 };
 use serde::Deserialize;
 
-use crate::Annotator;
+use crate::{Annotator, Silence};
+pub(crate) use spans::SpanReplayAnnotator;
 use table::Table;
 
 /// Raised when the reading of stored answers changes.
@@ -32,6 +34,8 @@ pub struct ReplaySpec {
     /// What separates the labels of one answer in a multi-label task. A separator alone is the empty set: none applies.
     #[serde(default = "bar")]
     pub separator: String,
+    /// In tasks about spans and tags: what it means that an answer leaves a stretch alone [default: `outside`].
+    pub silence: Option<Silence>,
 }
 
 fn bar() -> String {
@@ -49,13 +53,32 @@ pub struct ReplayColumns {
     pub annotator: Option<String>,
     /// The answer; blank for a refusal.
     pub label: String,
+    /// In tasks about spans: all spans of an answer as JSON, a list of objects with `start`, `end`, `label` and
+    /// optionally `text` or `quote`, or of lists of start, end and label. By default `spans`, if there is such a column;
+    /// a file without has one span a row, in the columns that follow, and blanks for an answer without spans.
+    pub spans: Option<String>,
+    /// A span's first code point.
+    pub start: String,
+    /// One past a span's last code point.
+    pub end: String,
+    /// What stands there, to check the places. By default `quote`, if there is such a column.
+    pub quote: Option<String>,
     /// The annotator's confidence in `[0, 1]`. By default `confidence`, if there is such a column.
     pub confidence: Option<String>,
 }
 
 impl Default for ReplayColumns {
     fn default() -> Self {
-        Self { item: "item".into(), annotator: None, label: "label".into(), confidence: None }
+        Self {
+            item: "item".into(),
+            annotator: None,
+            label: "label".into(),
+            spans: None,
+            start: "start".into(),
+            end: "end".into(),
+            quote: None,
+            confidence: None,
+        }
     }
 }
 
@@ -108,7 +131,7 @@ impl ReplayAnnotator {
         if spec.separator.is_empty() {
             return Err(Error::task(format!("replay `{}`: expected a `separator`, found none", spec.name)));
         }
-        let ReplayColumns { item, annotator, label, confidence } = &spec.columns;
+        let ReplayColumns { item, annotator, label, confidence, .. } = &spec.columns;
         let mut needed: Vec<&str> = vec![item, label];
         needed.extend(annotator.as_deref().into_iter().chain(confidence.as_deref()));
         let table = Table::open(&folder.join(&spec.path), &spec.path, &needed, &["annotator", "confidence"])?;

@@ -4,10 +4,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use postil_core::text::Tokenizer;
 use postil_core::{Error, Result, Task};
 use serde::Deserialize;
 
+use crate::list::SpanListAnnotator;
 use crate::program::Workers;
+use crate::replay::SpanReplayAnnotator;
 use crate::{
     Annotator, ListAnnotator, ListSpec, ModelAnnotator, ModelSpec, ProgramAnnotator, ProgramSpec, ReplayAnnotator,
     ReplaySpec,
@@ -82,24 +85,32 @@ impl WorkerCommand {
 #[derive(Clone)]
 pub struct Settings {
     pub(crate) workers: Arc<Workers>,
+    pub(crate) tokenizer: Tokenizer,
 }
 
 impl Settings {
     /// Settings for this many worker processes, at least one. Results do not depend on the number.
     pub fn new(worker: WorkerCommand, threads: usize) -> Self {
-        Self { workers: Arc::new(Workers::new(worker, threads.max(1))) }
+        Self { workers: Arc::new(Workers::new(worker, threads.max(1))), tokenizer: Tokenizer::Words }
+    }
+
+    /// The same with another tokenizer: in tasks about spans and tags, matches and tags keep to its tokens.
+    #[must_use]
+    pub fn with_tokenizer(self, tokenizer: Tokenizer) -> Self {
+        Self { tokenizer, ..self }
     }
 }
 
-/// Opens one entry: a program file with several functions, a folder of programs, a list with `separate`, a replay file
+/// Opens one entry for the task: a program file with several functions, a folder of programs, a list with `separate`, a replay file
 /// with several annotators give several annotators, in a fixed order with distinct names.
 ///
 /// # Errors
 /// Files that are missing or wrong, labels that the task does not have, kinds that are not yet available.
 pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Settings) -> Result<Vec<Box<dyn Annotator>>> {
-    use postil_core::TaskKind::{Classify, Multilabel, Ordinal};
+    use postil_core::TaskKind::{Classify, Multilabel, Ordinal, Spans, Tag};
 
-    if !matches!(task.kind, Classify | Multilabel | Ordinal) {
+    let on_tokens = matches!(task.kind, Spans | Tag);
+    if !on_tokens && !matches!(task.kind, Classify | Multilabel | Ordinal) {
         return Err(Error::unavailable(format!("annotators for `{}` tasks are not yet available", task.kind)));
     }
     let later = |kind: &str, name: &str| {
@@ -108,8 +119,11 @@ pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Setting
     };
     match spec {
         AnnotatorSpec::Program(spec) => Ok(boxed(ProgramAnnotator::open(spec, task, folder, settings)?)),
+        AnnotatorSpec::List(spec) if on_tokens => Ok(boxed(SpanListAnnotator::open(spec, task, folder, settings)?)),
         AnnotatorSpec::List(spec) => Ok(boxed(ListAnnotator::open(spec, task, folder)?)),
+        AnnotatorSpec::Replay(spec) if on_tokens => Ok(boxed(SpanReplayAnnotator::open(spec, task, folder)?)),
         AnnotatorSpec::Replay(spec) => Ok(boxed(ReplayAnnotator::open(spec, task, folder)?)),
+        AnnotatorSpec::Model(spec) if on_tokens => later("model", &spec.name),
         AnnotatorSpec::Model(spec) => Ok(boxed(vec![ModelAnnotator::open(spec, task, folder)?])),
         AnnotatorSpec::Llm(spec) => later("llm", &spec.name),
         AnnotatorSpec::Person(spec) => later("person", &spec.name),

@@ -199,8 +199,9 @@ impl Task {
 
     /// Checks that an answer is of the shape this task asks for and names only its labels.
     ///
-    /// A single class is accepted for a multi-label task (a set of one), and candidates or a distribution wherever
-    /// one label is asked for.
+    /// A single class is accepted for a multi-label task (a set of one), candidates or a distribution wherever one label
+    /// is asked for, and spans where tags are. The label of a span may be any that
+    /// [`LabelSet::span_label`] reads.
     pub fn accept(&self, answer: &Answer) -> Result<()> {
         let fits = match answer {
             Answer::Abstain => true,
@@ -213,7 +214,7 @@ impl Task {
             Answer::Ordinal { .. } => self.kind == TaskKind::Ordinal,
             Answer::Set { .. } => self.kind == TaskKind::Multilabel,
             Answer::Tags { .. } => self.kind == TaskKind::Tag,
-            Answer::Spans { .. } => self.kind == TaskKind::Spans,
+            Answer::Spans { .. } => matches!(self.kind, TaskKind::Spans | TaskKind::Tag),
             Answer::Preference { .. } => self.kind == TaskKind::Pairs,
             Answer::Record { .. } => self.kind == TaskKind::Extract,
         };
@@ -224,7 +225,13 @@ impl Task {
                 answer.kind_name()
             )));
         }
-        answer.labels().try_for_each(|label| self.labels.expect(label).map(drop))
+        let spans = matches!(answer, Answer::Spans { .. });
+        answer.labels().try_for_each(|label| {
+            if spans && self.labels.span_label(label).is_some() {
+                return Ok(());
+            }
+            self.labels.expect(label).map(drop)
+        })
     }
 }
 

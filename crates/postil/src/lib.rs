@@ -25,3 +25,4 @@ pub mod project;
 pub mod report;
 pub mod run;
 pub mod score;
+pub mod tagging;

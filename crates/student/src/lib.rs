@@ -1,4 +1,4 @@
-//! Compact text classifiers that train on hard, soft and candidate labels and predict from one memory-mapped file.
+//! Compact text classifiers and taggers that train on what is known, sure or not, and predict from one memory-mapped file.
 //!
 //! ```
 //! use postil_student::text::{Head, Target, TextModel, Trainer};
@@ -17,6 +17,8 @@
 //!   [`text::Fitted`]: the model, out-of-fold probabilities for every training text, and a report of what was chosen.
 //! * [`text::Target`] says what is known about a text's label; [`text::Head`] whether labels exclude each other.
 //! * [`text::TextModel`] predicts, loads and saves; [`text::Scratch`] keeps its hot loop free of allocation.
+//! * [`tagger::TaggerTrainer`] trains taggers for spans, tags, scores and sentence labels; [`tagger::TaggerModel`] predicts
+//!   them with their probabilities. [`chain`] holds the mathematics of label sequences.
 //! * [`Error`] is the one error type.
 //!
 //! Nothing here reads a clock, draws randomness that is not seeded, or depends on the number of threads.
@@ -27,6 +29,8 @@ pub mod chain;
 mod error;
 mod mapped;
 mod random;
+mod sealed;
+pub mod tagger;
 pub mod text;
 
 pub use error::{Error, Result};

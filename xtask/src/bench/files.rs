@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{build, release, report, usage_of};
 
 /// Where shared data lies, as for the tests.
-fn data() -> PathBuf {
+pub(super) fn data() -> PathBuf {
     std::env::var_os("POSTIL_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from)
 }
@@ -52,7 +52,7 @@ fn generated(rows: usize, seed: u64) -> String {
     out
 }
 
-fn path(path: &Path) -> Result<&str> {
+pub(super) fn path(path: &Path) -> Result<&str> {
     path.to_str().context("a path is not UTF-8")
 }
 

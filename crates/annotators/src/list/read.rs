@@ -19,13 +19,15 @@ pub(super) fn entries(spec: &ListSpec, task: &Task, folder: &Path) -> Result<Vec
                 task.labels.expect(label).map_err(|error| Error::task(format!("list `{}`: {error}", spec.name)))?;
             }
             for (class, label) in task.labels.names().enumerate() {
-                let Some(source) = spec.lists.get(&**label) else { continue };
-                let text = read(&folder.join(&source.path), &source.path)?;
+                let Some(sources) = spec.lists.get(&**label) else { continue };
                 let before = entries.len();
-                text_lines(&text, &source.path, class, source.case.unwrap_or(spec.case), &mut entries)?;
+                for source in &sources.0 {
+                    let text = read(&folder.join(&source.path), &source.path)?;
+                    text_lines(&text, &source.path, class, spec.case_of(source), &mut entries)?;
+                }
                 if entries.len() == before {
                     return Err(Error::input(format!("expected at least one phrase for `{label}`, found none"))
-                        .in_file(&source.path)
+                        .in_file(sources.0.first().map_or_else(|| Path::new(""), |source| &source.path))
                         .hint("write one phrase per line, or take the list out of the project file"));
                 }
             }
@@ -69,7 +71,7 @@ fn from_table(spec: &ListSpec, path: &Path, task: &Task, folder: &Path) -> Resul
         |row| {
             let read = || {
                 let class = task.labels.expect(row.value(0))?;
-                entry(usize::from(class), row.value(1).trim(), row.value(2).trim(), spec.case)
+                entry(usize::from(class), row.value(1).trim(), row.value(2).trim(), spec.case.unwrap_or_default())
             };
             entries.push(read().map_err(|error| error.in_file(path).at_line(row.line))?);
             Ok(())

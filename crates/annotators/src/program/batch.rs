@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use postil_core::{Error, ItemBatch, Name, Result};
+use postil_core::text::Tokenizer;
+use postil_core::{Error, ItemBatch, Name, Result, TaskKind};
 
 use super::limits::Limits;
 use super::pool::{Worker, Workers};
@@ -107,7 +108,8 @@ impl File {
         source: &str,
         limits: Limits,
         labels: &[Name],
-        multilabel: bool,
+        kind: TaskKind,
+        tokenizer: Tokenizer,
     ) -> Result<(Self, Vec<Function>)> {
         let key = workers.new_key();
         let load = encode_load(&Load {
@@ -115,7 +117,8 @@ impl File {
             limits,
             path: &path.to_string_lossy(),
             source,
-            multilabel,
+            kind,
+            tokenizer,
             labels: labels.iter().map(|label| &**label).collect(),
         });
         let mut file = Self {
@@ -212,7 +215,7 @@ impl File {
         );
         let skipped = Reply::Failed(Trouble { line: trouble.line, reason });
         let end = match self.form {
-            Form::Single => last + 1,
+            Form::Single | Form::Spans | Form::Tags => last + 1,
             // A batch function failed for all the rows of its call.
             Form::Batch => frames.iter().map(|frame| frame.end).find(|&end| end > last).unwrap_or(replies.len()),
         };

@@ -1,4 +1,4 @@
-//! What a labelling program finds in its world: `regex`, `keywords`, `words`, `length`, and the item.
+//! What a labelling program finds in its world: `regex`, `find_all`, `keywords`, `words`, `length`, `span`, and the item.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,21 +6,23 @@ use std::fmt;
 use std::sync::Arc;
 
 use allocative::Allocative;
+use postil_core::text::Tokenizer;
 use regex::{Regex, RegexBuilder};
 use starlark::any::ProvidesStaticType;
 use starlark::environment::{Globals, GlobalsBuilder, LibraryExtension, Methods, MethodsBuilder};
 use starlark::values::dict::AllocDict;
-use starlark::values::list::UnpackList;
+use starlark::values::list::{AllocList, UnpackList};
 use starlark::values::none::NoneOr;
 use starlark::values::tuple::{AllocTuple, TupleRef};
 use starlark::values::{Heap, NoSerialize, StarlarkPagablePanic, StarlarkValue, Trace, Value, starlark_value};
 use starlark::{starlark_module, starlark_simple_value};
 
+use super::token::token_values;
 use super::wire::ItemText;
 use crate::words::{Phrase, PhraseMatcher};
 
 /// Raised with every change that can change what a program answers.
-pub(super) const HOST_VERSION: &str = "program host 1";
+pub(super) const HOST_VERSION: &str = "program host 2";
 /// Compiled patterns larger than this are refused: a billion repetitions are a mistake or an attack.
 const REGEX_BYTES: usize = 4_000_000;
 /// How many patterns are kept that were compiled inside a function.
@@ -83,15 +85,33 @@ fn host(builder: &mut GlobalsBuilder) {
         #[starlark(require = pos)] pattern: &str,
         #[starlark(default = false)] ignore_case: bool,
     ) -> starlark::Result<RegexValue> {
-        let regex = kept(&REGEXES, (pattern.to_owned(), ignore_case), |(pattern, ignore_case)| {
-            RegexBuilder::new(pattern)
-                .case_insensitive(*ignore_case)
-                .size_limit(REGEX_BYTES)
-                .build()
-                .map_err(|error| regex_complaint(pattern, &error))
-        })
-        .map_err(complain)?;
-        Ok(RegexValue { regex })
+        Ok(RegexValue { regex: compiled(pattern, ignore_case).map_err(complain)? })
+    }
+
+    /// Where a pattern occurs without overlap: a list of (start, end) in code points. `group` is the number of a part in
+    /// brackets.
+    fn find_all<'v>(
+        #[starlark(require = pos)] pattern: &str,
+        #[starlark(require = pos)] text: &str,
+        #[starlark(default = false)] ignore_case: bool,
+        #[starlark(default = 0)] group: i32,
+        heap: Heap<'v>,
+    ) -> starlark::Result<Value<'v>> {
+        let regex = compiled(pattern, ignore_case).map_err(complain)?;
+        places(&regex, text, group, heap).map_err(complain)
+    }
+
+    /// The span of the tokens from `first` up to and without `last`.
+    fn span<'v>(
+        #[starlark(require = pos)] tokens: Value<'v>,
+        #[starlark(require = pos)] first: i32,
+        #[starlark(require = pos)] last: i32,
+        #[starlark(require = pos)] label: Value<'v>,
+        heap: Heap<'v>,
+    ) -> starlark::Result<Value<'v>> {
+        let content = TupleRef::from_value(tokens).map(TupleRef::content).unwrap_or_default();
+        let (start, end) = super::token::stretch(content, first, last).map_err(complain)?;
+        Ok(heap.alloc((start, end, label)))
     }
 
     /// A set of words and phrases, found at word borders.
@@ -117,6 +137,39 @@ fn host(builder: &mut GlobalsBuilder) {
     fn length(#[starlark(require = pos)] text: &str) -> starlark::Result<i32> {
         Ok(i32::try_from(text.chars().count()).unwrap_or(i32::MAX))
     }
+}
+
+fn compiled(pattern: &str, ignore_case: bool) -> Result<Regex, String> {
+    kept(&REGEXES, (pattern.to_owned(), ignore_case), |(pattern, ignore_case)| {
+        RegexBuilder::new(pattern)
+            .case_insensitive(*ignore_case)
+            .size_limit(REGEX_BYTES)
+            .build()
+            .map_err(|error| regex_complaint(pattern, &error))
+    })
+}
+
+/// Where a part of a pattern occurs, in code points.
+fn places<'v>(regex: &Regex, text: &str, group: i32, heap: Heap<'v>) -> Result<Value<'v>, String> {
+    let group = usize::try_from(group).ok().filter(|&group| group < regex.captures_len());
+    let Some(group) = group else {
+        return Err(format!("expected a group from 0 to {} of the pattern", regex.captures_len() - 1));
+    };
+    if group == 0 {
+        return Ok(points(text, regex.find_iter(text).map(|found| found.range()), heap));
+    }
+    let parts = regex.captures_iter(text).filter_map(|found| found.get(group).map(|part| part.range()));
+    Ok(points(text, parts, heap))
+}
+
+/// Stretches of bytes as a list of (start, end) in code points.
+fn points<'v>(text: &str, ranges: impl Iterator<Item = std::ops::Range<usize>>, heap: Heap<'v>) -> Value<'v> {
+    let offsets = postil_core::text::Offsets::new(text);
+    let point = |byte| {
+        let unit = postil_core::text::OffsetUnit::CodePoints;
+        i32::try_from(offsets.position_of(unit, byte).unwrap_or(0)).unwrap_or(i32::MAX)
+    };
+    heap.alloc(AllocList(ranges.map(|range| (point(range.start), point(range.end)))))
 }
 
 fn regex_complaint(pattern: &str, error: &regex::Error) -> String {
@@ -169,6 +222,16 @@ fn regex_methods(builder: &mut MethodsBuilder) {
         Ok(NoneOr::from_option(this.regex.find(text).map(|found| found.as_str().to_owned())))
     }
 
+    /// Where it occurs without overlap: a list of (start, end) in code points.
+    fn spans<'v>(
+        this: &RegexValue,
+        #[starlark(require = pos)] text: &str,
+        #[starlark(default = 0)] group: i32,
+        heap: Heap<'v>,
+    ) -> starlark::Result<Value<'v>> {
+        places(&this.regex, text, group, heap).map_err(complain)
+    }
+
     /// All occurrences without overlap.
     fn find_all(this: &RegexValue, #[starlark(require = pos)] text: &str) -> starlark::Result<Vec<String>> {
         Ok(this.regex.find_iter(text).map(|found| found.as_str().to_owned()).collect())
@@ -215,13 +278,22 @@ fn keywords_methods(builder: &mut MethodsBuilder) {
         Ok(NoneOr::from_option(this.matcher.ranges(text).first().map(|range| text[range.clone()].to_owned())))
     }
 
+    /// Where the phrases occur: a list of (start, end) in code points.
+    fn spans<'v>(
+        this: &KeywordsValue,
+        #[starlark(require = pos)] text: &str,
+        heap: Heap<'v>,
+    ) -> starlark::Result<Value<'v>> {
+        Ok(points(text, this.matcher.ranges(text).into_iter(), heap))
+    }
+
     /// All occurrences as they stand in the text.
     fn find_all(this: &KeywordsValue, #[starlark(require = pos)] text: &str) -> starlark::Result<Vec<String>> {
         Ok(this.matcher.ranges(text).into_iter().map(|range| text[range].to_owned()).collect())
     }
 }
 
-/// An item, as a program sees it: `id`, `text`, `fields`.
+/// An item, as a program sees it: `id`, `text`, `fields`, `tokens`.
 #[derive(Debug, Trace, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
 pub(super) struct ItemValue<'v> {
     id: Value<'v>,
@@ -230,6 +302,8 @@ pub(super) struct ItemValue<'v> {
     /// fresh one each time, so that a function cannot change what another sees.
     names: Value<'v>,
     values: Value<'v>,
+    /// A tuple of the text's tokens, or `None` if the program does not speak of them.
+    tokens: Value<'v>,
 }
 
 impl<'v> ItemValue<'v> {
@@ -240,7 +314,12 @@ impl<'v> ItemValue<'v> {
     }
 
     /// Puts an item on the heap.
-    pub(super) fn alloc(item: &ItemText<'_>, names: Value<'v>, heap: Heap<'v>) -> Value<'v> {
+    pub(super) fn alloc(
+        item: &ItemText<'_>,
+        names: Value<'v>,
+        tokenizer: Option<Tokenizer>,
+        heap: Heap<'v>,
+    ) -> Value<'v> {
         let values = if item.fields.is_empty() {
             names
         } else {
@@ -248,7 +327,9 @@ impl<'v> ItemValue<'v> {
                 item.fields.iter().map(|value| value.map_or(Value::new_none(), |value| heap.alloc(value))).collect();
             heap.alloc(AllocTuple(values))
         };
-        heap.alloc_complex_no_freeze(ItemValue { id: heap.alloc(item.id), text: heap.alloc(item.text), names, values })
+        let tokens = tokenizer.map_or(Value::new_none(), |tokenizer| token_values(item.text, tokenizer, heap));
+        let (id, text) = (heap.alloc(item.id), heap.alloc(item.text));
+        heap.alloc_complex_no_freeze(ItemValue { id, text, names, values, tokens })
     }
 }
 
@@ -264,6 +345,7 @@ impl<'v> StarlarkValue<'v> for ItemValue<'v> {
         match attribute {
             "text" => Some(self.text),
             "id" => Some(self.id),
+            "tokens" => Some(self.tokens),
             "fields" => {
                 let part = |value| TupleRef::from_value(value).map(TupleRef::content).unwrap_or_default();
                 Some(heap.alloc(AllocDict(part(self.names).iter().copied().zip(part(self.values).iter().copied()))))
@@ -273,6 +355,6 @@ impl<'v> StarlarkValue<'v> for ItemValue<'v> {
     }
 
     fn dir_attr(&self) -> Vec<String> {
-        ["fields", "id", "text"].map(str::to_owned).to_vec()
+        ["fields", "id", "text", "tokens"].map(str::to_owned).to_vec()
     }
 }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use postil_core::TaskKind;
+use postil_core::text::Tokenizer;
 use starlark::PrintHandler;
 use starlark::environment::{FrozenModule, Globals, Module};
 use starlark::eval::Evaluator;
@@ -16,6 +18,7 @@ use super::answer::{Labels, clip};
 use super::host::ItemValue;
 use super::limits::Limits;
 use super::meter::{Meter, Trace, attach};
+use super::spans::SpanReader;
 use super::wire::{Evaluate, Form, Function, ItemText, Load, Reply, Trouble};
 
 /// Deeper calls are refused by the interpreter, with the line.
@@ -30,6 +33,10 @@ pub(super) struct Program {
     module: FrozenModule,
     functions: Vec<(Function, OwnedFrozenValue)>,
     labels: Labels,
+    /// In tasks about spans and tags.
+    spans: Option<SpanReader>,
+    /// Whether the functions may look at tokens; cutting texts into them takes longer than most functions.
+    reads_tokens: bool,
     limits: Limits,
 }
 
@@ -77,23 +84,21 @@ pub(super) fn load(load: &Load<'_>, globals: &Globals, reports: Option<Rc<File>>
         }
         module.freeze().map_err(|error| Trouble { line: 0, reason: clip(&error.err_msg) })
     })?;
-    let functions = functions(&module)?;
-    let labels = Labels::new(&load.labels, load.multilabel);
-    Ok(Program { module, functions, labels, limits: load.limits })
+    let on_tokens = matches!(load.kind, TaskKind::Spans | TaskKind::Tag);
+    let functions = functions(&module, on_tokens)?;
+    let labels = Labels::new(&load.labels, load.kind == TaskKind::Multilabel);
+    let spans = on_tokens.then(|| SpanReader::new(&load.labels, load.kind, load.tokenizer)).flatten();
+    // Tokens can be reached only by their name, written out or put together for `getattr`.
+    let reads_tokens = load.source.contains("tokens") || load.source.contains("getattr");
+    Ok(Program { module, functions, labels, spans, reads_tokens, limits: load.limits })
 }
 
-/// `label`, or `labels`, or any number of `label_SOMETHING`, in the order of their names.
-fn functions(module: &FrozenModule) -> Result<Vec<(Function, OwnedFrozenValue)>, Trouble> {
+/// `label`, or `labels`, or any number of `label_SOMETHING`, in the order of their names; in tasks about spans and tags
+/// `spans`, or `tags`, or any number of `spans_SOMETHING` and `tags_SOMETHING`.
+fn functions(module: &FrozenModule, on_tokens: bool) -> Result<Vec<(Function, OwnedFrozenValue)>, Trouble> {
     let mut functions = Vec::new();
     for name in module.names() {
-        let (suffix, form) = match name.as_str() {
-            "label" => ("", Form::Single),
-            "labels" => ("", Form::Batch),
-            other => match other.strip_prefix("label_") {
-                Some(suffix) if !suffix.is_empty() => (suffix, Form::Single),
-                _ => continue,
-            },
-        };
+        let Some((suffix, form)) = called(name.as_str(), on_tokens) else { continue };
         let Ok(value) = module.get(name.as_str()) else { continue };
         if value.value().get_type() == "function" {
             functions.push((Function { suffix: suffix.to_owned(), form }, value));
@@ -102,6 +107,21 @@ fn functions(module: &FrozenModule) -> Result<Vec<(Function, OwnedFrozenValue)>,
     functions.sort_by(|left, right| left.0.suffix.cmp(&right.0.suffix));
     let whole = functions.iter().filter(|(function, _)| function.suffix.is_empty()).count();
     let refuse = |reason: &str| Err(Trouble { line: 0, reason: reason.to_owned() });
+    if on_tokens {
+        let doubled = functions.windows(2).find(|pair| pair[0].0.suffix == pair[1].0.suffix);
+        return match (functions.len(), whole) {
+            (0, _) => refuse(
+                "expected a function `spans(item)`, `tags(item)`, `spans_SOMETHING(item)` or `tags_SOMETHING(item)`, found \
+                 none",
+            ),
+            _ if doubled.is_some() => refuse("expected either `spans` or `tags` for one name, found both"),
+            (_, 0) | (1, 1) => Ok(functions),
+            _ => refuse(
+                "expected either one function or several named `spans_SOMETHING` or `tags_SOMETHING`, found both; the \
+                 name of a helper must not begin so",
+            ),
+        };
+    }
     match (functions.len(), whole) {
         (0, _) => refuse("expected a function `label(item)`, `labels(items)` or `label_SOMETHING(item)`, found none"),
         (_, 0) | (1, 1) => Ok(functions),
@@ -110,6 +130,26 @@ fn functions(module: &FrozenModule) -> Result<Vec<(Function, OwnedFrozenValue)>,
             "expected either one function `label` or several named `label_SOMETHING`, found both; the name of a helper \
              must not begin with `label_`",
         ),
+    }
+}
+
+/// The name and the form of an annotating function; `None` for a helper.
+fn called(name: &str, on_tokens: bool) -> Option<(&str, Form)> {
+    if on_tokens {
+        return match name {
+            "spans" => Some(("", Form::Spans)),
+            "tags" => Some(("", Form::Tags)),
+            _ => match (name.strip_prefix("spans_"), name.strip_prefix("tags_")) {
+                (Some(suffix), _) if !suffix.is_empty() => Some((suffix, Form::Spans)),
+                (_, Some(suffix)) if !suffix.is_empty() => Some((suffix, Form::Tags)),
+                _ => None,
+            },
+        };
+    }
+    match name {
+        "label" => Some(("", Form::Single)),
+        "labels" => Some(("", Form::Batch)),
+        _ => name.strip_prefix("label_").filter(|suffix| !suffix.is_empty()).map(|suffix| (suffix, Form::Single)),
     }
 }
 
@@ -178,7 +218,7 @@ impl Program {
                 request.functions.iter().map(|&(function, _)| self.value(function, heap)).collect();
             let names = ItemValue::names(&request.columns, heap);
             while let Some(item) = request.rows.get(row) {
-                let value = ItemValue::alloc(item, names, heap);
+                let value = self.item(item, names, heap);
                 let mut stopped = false;
                 for (place, function) in functions.iter().enumerate() {
                     let Some(function) = *function else {
@@ -195,7 +235,7 @@ impl Program {
                     let steps = evaluator.get_total_tick_count() - before;
                     stopped |= meter.finish(steps).is_some();
                     let reply = match (meter.finish(steps), result) {
-                        (None, Ok(answer)) => self.labels.read(answer, heap).ok(),
+                        (None, Ok(answer)) => self.read(request.functions[place].0, answer, heap, item).ok(),
                         (None, Err(error)) => Some(Reply::Failed(trouble(&error))),
                         (Some(_), _) => None,
                     };
@@ -218,6 +258,20 @@ impl Program {
         })
     }
 
+    /// Puts an item on the heap, with its tokens if the program may look at them.
+    fn item<'v>(&self, item: &ItemText<'_>, names: Value<'v>, heap: Heap<'v>) -> Value<'v> {
+        let tokenizer = self.spans.as_ref().map_or(Tokenizer::Words, SpanReader::tokenizer);
+        ItemValue::alloc(item, names, self.reads_tokens.then_some(tokenizer), heap)
+    }
+
+    /// Reads what a function returned for an item.
+    fn read<'v>(&self, function: u16, answer: Value<'v>, heap: Heap<'v>, item: &ItemText<'_>) -> Result<Reply, String> {
+        match (&self.spans, self.form(function)) {
+            (Some(spans), Some(form)) => spans.read(form, answer, heap, item.text),
+            _ => self.labels.read(answer, heap),
+        }
+    }
+
     fn value<'v>(&self, function: u16, heap: Heap<'v>) -> Option<Value<'v>> {
         let (_, value) = self.functions.get(usize::from(function))?;
         heap.add_reference(self.module.frozen_heap());
@@ -232,10 +286,11 @@ impl Program {
             watch,
             |heap| {
                 let names = ItemValue::names(columns, heap);
-                ItemValue::alloc(item, names, heap)
+                self.item(item, names, heap)
             },
             |answer, heap, line| {
-                self.labels.read(answer, heap).unwrap_or_else(|reason| Reply::Malformed(Trouble { line, reason }))
+                self.read(function, answer, heap, item)
+                    .unwrap_or_else(|reason| Reply::Malformed(Trouble { line, reason }))
             },
         )
     }
@@ -262,7 +317,7 @@ impl Program {
             watch,
             |heap| {
                 let names = ItemValue::names(&request.columns, heap);
-                heap.alloc(AllocList(request.rows.iter().map(|item| ItemValue::alloc(item, names, heap))))
+                heap.alloc(AllocList(request.rows.iter().map(|item| self.item(item, names, heap))))
             },
             |answers, heap, line| {
                 let malformed = |reason| Reply::Malformed(Trouble { line, reason });

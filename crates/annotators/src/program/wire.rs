@@ -4,7 +4,8 @@
 
 use std::io::{self, Read, Write};
 
-use postil_core::{Class, ItemBatch};
+use postil_core::text::Tokenizer;
+use postil_core::{Class, ItemBatch, SpanLabel, TaskKind};
 
 use super::limits::Limits;
 
@@ -21,6 +22,8 @@ pub(super) enum Reply {
     /// Candidates, or in a multi-label task the set.
     Classes(Vec<Class>),
     Weights(Vec<(Class, f64)>),
+    /// In order of their start; they may overlap.
+    Spans(Vec<SpanReply>),
     /// An answer came back that does not fit the question.
     Malformed(Trouble),
     /// The program raised an error.
@@ -29,6 +32,14 @@ pub(super) enum Reply {
     Limit(Trouble),
     /// The function had hit its limits too often before.
     NotRun,
+}
+
+/// A span that a program named, in code points.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SpanReply {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) label: SpanLabel,
 }
 
 /// What went wrong, and the line of the program; 0 if it is not known.
@@ -45,12 +56,20 @@ pub(super) enum Form {
     Single,
     /// `def labels(items)`.
     Batch,
+    /// `def spans(item)`.
+    Spans,
+    /// `def tags(item)`.
+    Tags,
+}
+
+impl Form {
+    const ALL: [Self; 4] = [Self::Single, Self::Batch, Self::Spans, Self::Tags];
 }
 
 /// A labelling function of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Function {
-    /// What follows `label_`; empty for `label` and `labels`.
+    /// What follows `label_`, `spans_` or `tags_`; empty for `label`, `labels`, `spans` and `tags`.
     pub(super) suffix: String,
     pub(super) form: Form,
 }
@@ -68,7 +87,8 @@ pub(super) struct Load<'m> {
     /// The file's name in messages.
     pub(super) path: &'m str,
     pub(super) source: &'m str,
-    pub(super) multilabel: bool,
+    pub(super) kind: TaskKind,
+    pub(super) tokenizer: Tokenizer,
     pub(super) labels: Vec<&'m str>,
 }
 
@@ -135,7 +155,8 @@ pub(super) fn encode_load(load: &Load<'_>) -> Vec<u8> {
     load.limits.numbers().into_iter().for_each(|limit| frame.0.extend(limit.to_le_bytes()));
     frame.text(load.path);
     frame.text(load.source);
-    frame.0.push(u8::from(load.multilabel));
+    frame.0.push(position(&TaskKind::ALL, &load.kind));
+    frame.0.push(position(&Tokenizer::ALL, &load.tokenizer));
     frame.number(load.labels.len() as u32);
     load.labels.iter().for_each(|label| frame.text(label));
     frame.0
@@ -189,7 +210,8 @@ impl<'m> Request<'m> {
                 limits: Limits::from_numbers([frame.long()?, frame.long()?, frame.long()?, frame.long()?]),
                 path: frame.text()?,
                 source: frame.text()?,
-                multilabel: frame.byte()? != 0,
+                kind: *TaskKind::ALL.get(usize::from(frame.byte()?))?,
+                tokenizer: *Tokenizer::ALL.get(usize::from(frame.byte()?))?,
                 labels: (0..frame.number()?).map(|_| frame.text()).collect::<Option<_>>()?,
             })),
             b'E' => {
@@ -223,7 +245,7 @@ impl Response {
                 frame.number(functions.len() as u32);
                 for function in functions {
                     frame.text(&function.suffix);
-                    frame.0.push(u8::from(function.form == Form::Batch));
+                    frame.0.push(position(&Form::ALL, &function.form));
                 }
             }
             Self::NotLoaded(trouble) => {
@@ -255,7 +277,7 @@ impl Response {
                 let functions = (0..frame.number()?)
                     .map(|_| {
                         let suffix = frame.text()?.to_owned();
-                        let form = if frame.byte()? == 0 { Form::Single } else { Form::Batch };
+                        let form = *Form::ALL.get(usize::from(frame.byte()?))?;
                         Some(Function { suffix, form })
                     })
                     .collect::<Option<_>>()?;
@@ -275,6 +297,11 @@ impl Response {
             _ => None,
         }
     }
+}
+
+/// The place of a value among all of its kind.
+fn position<T: PartialEq>(all: &[T], value: &T) -> u8 {
+    all.iter().position(|other| other == value).expect("all values are there") as u8
 }
 
 struct Writer(Vec<u8>);
@@ -329,6 +356,27 @@ impl Writer {
                 self.trouble(trouble);
             }
             Reply::NotRun => self.0.push(7),
+            Reply::Spans(spans) => {
+                self.0.push(8);
+                self.number(spans.len() as u32);
+                spans.iter().for_each(|span| self.span(span));
+            }
+        }
+    }
+
+    fn span(&mut self, span: &SpanReply) {
+        self.number(span.start);
+        self.number(span.end);
+        // One class is by far the most frequent, and takes no length.
+        match &span.label {
+            SpanLabel::One(class) => self.0.extend([0, class.to_le_bytes()[0], class.to_le_bytes()[1]]),
+            SpanLabel::OneOf(classes) => {
+                self.0.push(1);
+                self.0.extend((classes.len() as u16).to_le_bytes());
+                classes.iter().for_each(|class| self.0.extend(class.to_le_bytes()));
+            }
+            SpanLabel::Any => self.0.push(2),
+            SpanLabel::Nothing => self.0.push(3),
         }
     }
 }
@@ -383,6 +431,18 @@ impl<'m> Reader<'m> {
         self.short().filter(|&class| usize::from(class) < labels)
     }
 
+    fn span(&mut self, labels: usize) -> Option<SpanReply> {
+        let (start, end) = (self.number()?, self.number()?);
+        let label = match self.byte()? {
+            0 => SpanLabel::One(self.class(labels)?),
+            1 => SpanLabel::OneOf((0..self.short()?).map(|_| self.class(labels)).collect::<Option<_>>()?),
+            2 => SpanLabel::Any,
+            3 => SpanLabel::Nothing,
+            _ => return None,
+        };
+        Some(SpanReply { start, end, label })
+    }
+
     fn reply(&mut self, labels: usize) -> Option<Reply> {
         Some(match self.byte()? {
             0 => Reply::Abstain,
@@ -401,6 +461,7 @@ impl<'m> Reader<'m> {
             5 => Reply::Failed(self.trouble()?),
             6 => Reply::Limit(self.trouble()?),
             7 => Reply::NotRun,
+            8 => Reply::Spans((0..self.number()?).map(|_| self.span(labels)).collect::<Option<_>>()?),
             _ => return None,
         })
     }
@@ -423,18 +484,25 @@ mod tests {
             Reply::Failed(trouble()),
             Reply::Limit(trouble()),
             Reply::NotRun,
+            Reply::Spans(vec![
+                SpanReply { start: 0, end: 2, label: SpanLabel::One(2) },
+                SpanReply { start: 1, end: 3, label: SpanLabel::OneOf(vec![0, 2]) },
+                SpanReply { start: 4, end: 5, label: SpanLabel::Any },
+                SpanReply { start: 6, end: 9, label: SpanLabel::Nothing },
+            ]),
+            Reply::Spans(Vec::new()),
         ]
     }
 
     #[test]
     fn every_reply_arrives() {
-        let frame = Response::Replies { rows: 4, replies: replies() }.encode();
-        let Some(Response::Replies { rows: 4, replies: arrived }) = Response::decode(&frame, 2, 4, 3) else {
+        let frame = Response::Replies { rows: 5, replies: replies() }.encode();
+        let Some(Response::Replies { rows: 5, replies: arrived }) = Response::decode(&frame, 2, 5, 3) else {
             panic!("not decoded")
         };
         assert_eq!(arrived, replies());
-        assert!(Response::decode(&frame, 2, 3, 3).is_none(), "more rows than were asked for");
-        assert!(Response::decode(&frame, 2, 4, 2).is_none(), "a class that is not a label");
+        assert!(Response::decode(&frame, 2, 4, 3).is_none(), "more rows than were asked for");
+        assert!(Response::decode(&frame, 2, 5, 2).is_none(), "a class that is not a label");
     }
 
     #[test]

@@ -34,8 +34,20 @@ impl Table {
     /// Opens a table that must have the columns `needed` and may have the columns `welcome`; messages name it as
     /// `shown`.
     pub(crate) fn open(path: &Path, shown: &Path, needed: &[&str], welcome: &[&str]) -> Result<Self> {
+        Self::open_with(path, shown, needed, welcome, &[])
+    }
+
+    /// The same where the columns `json` may hold lists and objects, which come as the text in the file.
+    pub(crate) fn open_with(
+        path: &Path,
+        shown: &Path,
+        needed: &[&str],
+        welcome: &[&str],
+        json: &[&str],
+    ) -> Result<Self> {
         let wanted: Vec<String> = needed.iter().chain(welcome).map(|&name| name.to_owned()).collect();
-        let options = TableOptions { only: Some(wanted.clone()), text: wanted, ..TableOptions::default() };
+        let text = wanted.iter().filter(|name| !json.contains(&name.as_str())).cloned().collect();
+        let options = TableOptions { only: Some(wanted), text, ..TableOptions::default() };
         let reader = TableReader::open(path, &options).map_err(|error| error.in_file(shown))?;
         let table = Self { reader, shown: shown.to_path_buf() };
         if let Some(missing) = needed.iter().find(|name| !table.has(name)) {

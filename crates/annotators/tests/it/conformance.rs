@@ -123,8 +123,8 @@ fn entries_are_read_strictly_and_later_kinds_say_so() {
         let error = project.open(spec).map(drop).unwrap_err();
         assert!(error.is_unavailable() && error.to_string().contains("not yet available"), "{error}");
     }
-    let spans = Project::new(TaskKind::Spans).with("l.txt", "x");
-    assert!(message(spans.open(CASES[2].spec)).contains("`spans` tasks are not yet available"));
+    let pairs = Project::new(TaskKind::Pairs).with("l.txt", "x");
+    assert!(message(pairs.open(CASES[2].spec)).contains("`pairs` tasks are not yet available"));
     let low = Project::new(TaskKind::Classify).with("p.star", "");
     let spec = r#"{"kind": "program", "name": "a", "path": "p.star", "limits": {"memory_mb": 1}}"#;
     assert!(message(low.open(spec)).contains("at least 16 MB"));

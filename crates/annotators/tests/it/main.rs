@@ -8,4 +8,5 @@ mod list;
 mod model;
 mod program;
 mod replay;
+mod spans;
 mod support;

@@ -11,6 +11,7 @@
 mod gold;
 mod interval;
 mod sets;
+pub mod spans;
 mod tally;
 
 pub use gold::{GoldPart, MEASURE_SHARE, gold_part, items_for_half_width};

@@ -18,11 +18,13 @@
 
 mod csv;
 mod jsonl;
-mod open;
+pub(crate) mod open;
 mod parquet;
 mod read;
 mod split;
+mod stream;
 pub(crate) mod text;
+pub(crate) mod whole;
 mod window;
 mod write;
 
@@ -32,7 +34,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
+pub(crate) use read::utf8_reason;
 pub use read::{BadRow, Chunk, TableOptions, TableReader};
+pub use stream::open_stream;
+pub use whole::WholeFile;
 pub use write::TableWriter;
 
 /// The longest row that is accepted, in bytes of the file.

@@ -48,6 +48,40 @@ pub(super) fn open(path: &Path, format: Option<Format>) -> Result<Opened> {
     Ok(Opened { name, content })
 }
 
+/// A stream of text that is not a table: uncompressed, its byte order mark removed, with its first bytes.
+pub(crate) struct OpenedText {
+    /// What to call the source in messages.
+    pub(crate) name: PathBuf,
+    /// The first bytes, up to 64 KB.
+    pub(crate) head: Vec<u8>,
+    /// All bytes, those of the head among them.
+    pub(crate) stream: Box<dyn Read + Send>,
+    /// Whether a byte order mark stood at the beginning.
+    pub(crate) marked: bool,
+}
+
+/// Opens a text file, or standard input for `-`, and undoes gzip or zstd. An empty file is no error here.
+pub(crate) fn open_text(path: &Path) -> Result<OpenedText> {
+    let standard_input = path == Path::new("-");
+    let name = if standard_input { PathBuf::from("standard input") } else { path.to_path_buf() };
+    let stream: Box<dyn Read + Send> = if standard_input {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(|error| io_error("could not open the file", error, &name))?)
+    };
+    let read = |error| io_error("could not read", error, &name);
+    let (prefix, stream) = peek(stream).map_err(read)?;
+    let (compressed, stream) = decompressor(&prefix, stream).map_err(read)?;
+    let (mut head, mut stream) = if compressed { peek(read_ahead(stream)).map_err(read)? } else { (prefix, stream) };
+    refuse_foreign(&head).and_then(|()| refuse_wide(&head)).map_err(|error| error.in_file(&name))?;
+    let marked = head.starts_with(b"\xEF\xBB\xBF");
+    if marked {
+        stream.read_exact(&mut [0; 3]).map_err(read)?;
+        head.drain(..3);
+    }
+    Ok(OpenedText { name, head, stream, marked })
+}
+
 fn recognise(stream: Box<dyn Read + Send>, format: Option<Format>, name: &Path, is_file: bool) -> Result<Recognised> {
     let read = |error| io_error("could not read", error, name);
     let (prefix, stream) = peek(stream).map_err(read)?;
@@ -141,7 +175,7 @@ fn refuse_foreign(prefix: &[u8]) -> Result<()> {
     ];
     match foreign.iter().find(|(magic, ..)| prefix.starts_with(magic)) {
         Some((_, found, hint)) => {
-            Err(Error::input(format!("expected CSV, TSV, JSONL or Parquet, found {found}")).hint(*hint))
+            Err(Error::input(format!("expected a table or annotated text, found {found}")).hint(*hint))
         }
         None => Ok(()),
     }

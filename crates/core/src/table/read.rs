@@ -163,7 +163,7 @@ pub(super) fn too_long_reason() -> String {
 }
 
 /// The reason given for bytes that are not UTF-8: the byte, its line and column, and what encoding they look like.
-pub(super) fn utf8_reason(row: &[u8], first_line: u64, valid: usize) -> String {
+pub(crate) fn utf8_reason(row: &[u8], first_line: u64, valid: usize) -> String {
     let before = &row[..valid];
     let line = first_line + memchr::memchr_iter(b'\n', before).count() as u64;
     let column = valid - memchr::memrchr(b'\n', before).map_or(0, |end| end + 1) + 1;

@@ -1,7 +1,6 @@
 //! Tables written to files, whole or not at all.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -14,6 +13,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::Format;
 use super::text::{delimited_header, delimited_row, json_row};
+use super::whole::{WholeFile, refusal};
 use crate::error::{Error, Result};
 
 /// Rows are written in slices of this many, so that the bytes of a file do not depend on how its rows arrived.
@@ -26,16 +26,14 @@ const SLICE: usize = 16 << 10;
 /// give the same bytes.
 pub struct TableWriter {
     name: PathBuf,
-    /// The file being written and the file to be; none for standard output.
-    place: Option<(PathBuf, PathBuf)>,
     schema: SchemaRef,
     sink: Option<Sink>,
 }
 
 enum Sink {
-    Delimited { out: Output, delimiter: u8, text: String },
-    Lines { out: Output, text: String },
-    Parquet { writer: Box<ArrowWriter<Output>>, slices: BatchCoalescer },
+    Delimited { out: WholeFile, delimiter: u8, text: String },
+    Lines { out: WholeFile, text: String },
+    Parquet { writer: Box<ArrowWriter<WholeFile>>, slices: BatchCoalescer },
 }
 
 impl TableWriter {
@@ -44,7 +42,6 @@ impl TableWriter {
     pub fn create(path: impl AsRef<Path>, schema: SchemaRef, format: Option<Format>) -> Result<Self> {
         let path = path.as_ref();
         let to_standard_output = path == Path::new("-");
-        let name = if to_standard_output { PathBuf::from("standard output") } else { path.to_path_buf() };
         let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let format = match format.or_else(|| Format::of_name(&file_name)) {
             Some(format) => format,
@@ -55,35 +52,14 @@ impl TableWriter {
                     .hint("text formats may end in .gz or .zst beside"));
             }
         };
-        let refuse = |error: io::Error| io_error(error, &name);
-        let (place, raw): (_, Box<dyn Write + Send>) = if to_standard_output {
-            (None, Box::new(io::stdout()))
-        } else {
-            let partial = path.with_file_name(format!(".{file_name}.{}.partial", std::process::id()));
-            let file = File::create(&partial).map_err(refuse)?;
-            (Some((partial, path.to_path_buf())), Box::new(file))
-        };
-        let ending = Path::new(&file_name).extension().map(std::ffi::OsStr::to_ascii_lowercase);
-        let out = match ending.as_ref().and_then(|ending| ending.to_str()) {
-            Some("gz") if format != Format::Parquet => {
-                // No time stamp and no name in the header: the same rows give the same bytes.
-                Output::Gzip(Box::new(flate2::write::GzEncoder::new(
-                    BufWriter::new(raw),
-                    flate2::Compression::default(),
-                )))
-            }
-            Some("zst" | "zstd") if format != Format::Parquet => {
-                Output::Zstd(Box::new(zstd::Encoder::new(BufWriter::new(raw), 3).map_err(refuse)?))
-            }
-            _ => Output::Plain(BufWriter::with_capacity(256 << 10, raw)),
-        };
-        let mut writer = Self { name, place, schema, sink: None };
+        let out = WholeFile::create(path, format == Format::Parquet)?;
+        let mut writer = Self { name: out.name().to_path_buf(), schema, sink: None };
         writer.sink = Some(writer.start(out, format)?);
         Ok(writer)
     }
 
-    fn start(&self, mut out: Output, format: Format) -> Result<Sink> {
-        let refuse = |error: io::Error| io_error(error, &self.name);
+    fn start(&self, mut out: WholeFile, format: Format) -> Result<Sink> {
+        let refuse = |error: io::Error| refusal(error, &self.name);
         Ok(match format {
             Format::Csv | Format::Tsv => {
                 let delimiter = if format == Format::Tsv { b'\t' } else { b',' };
@@ -119,7 +95,7 @@ impl TableWriter {
                 for row in 0..rows.num_rows() {
                     text.clear();
                     delimited_row(rows, row, *delimiter, text);
-                    out.write_all(text.as_bytes()).map_err(|error| io_error(error, &self.name))?;
+                    out.write_all(text.as_bytes()).map_err(|error| refusal(error, &self.name))?;
                 }
             }
             Sink::Lines { out, text } => {
@@ -127,7 +103,7 @@ impl TableWriter {
                     text.clear();
                     json_row(rows, row, text);
                     text.push('\n');
-                    out.write_all(text.as_bytes()).map_err(|error| io_error(error, &self.name))?;
+                    out.write_all(text.as_bytes()).map_err(|error| refusal(error, &self.name))?;
                 }
             }
             Sink::Parquet { writer, slices } => {
@@ -143,7 +119,6 @@ impl TableWriter {
 
     /// Writes what is pending and gives the file its name.
     pub fn finish(mut self) -> Result<()> {
-        let refuse = |error: io::Error| io_error(error, &self.name);
         let out = match self.sink.take().expect("a table is finished once") {
             Sink::Delimited { out, .. } | Sink::Lines { out, .. } => out,
             Sink::Parquet { mut writer, mut slices } => {
@@ -155,70 +130,15 @@ impl TableWriter {
                 writer.into_inner().map_err(|error| parquet_error(error, &self.name))?
             }
         };
-        out.close().map_err(refuse)?;
-        if let Some((partial, path)) = &self.place {
-            File::open(partial).and_then(|file| file.sync_all()).map_err(refuse)?;
-            fs::rename(partial, path).map_err(refuse)?;
-        }
-        self.place = None;
-        Ok(())
+        out.finish()
     }
-}
-
-impl Drop for TableWriter {
-    fn drop(&mut self) {
-        self.sink = None;
-        if let Some((partial, _)) = &self.place {
-            let _ = fs::remove_file(partial);
-        }
-    }
-}
-
-/// A byte sink with its compression.
-enum Output {
-    Plain(BufWriter<Box<dyn Write + Send>>),
-    Gzip(Box<flate2::write::GzEncoder<BufWriter<Box<dyn Write + Send>>>>),
-    Zstd(Box<zstd::Encoder<'static, BufWriter<Box<dyn Write + Send>>>>),
-}
-
-impl Output {
-    fn close(self) -> io::Result<()> {
-        match self {
-            Self::Plain(mut out) => out.flush(),
-            Self::Gzip(out) => out.finish()?.flush(),
-            Self::Zstd(out) => out.finish()?.flush(),
-        }
-    }
-}
-
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(out) => out.write(bytes),
-            Self::Gzip(out) => out.write(bytes),
-            Self::Zstd(out) => out.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(out) => out.flush(),
-            Self::Gzip(out) => out.flush(),
-            Self::Zstd(out) => out.flush(),
-        }
-    }
-}
-
-fn io_error(error: io::Error, name: &Path) -> Error {
-    let message = format!("could not write: {error}");
-    Error::io(message, error).in_file(name)
 }
 
 /// Brings the operating system's refusal out of the error that Parquet wrapped it in.
 fn parquet_error(error: ParquetError, name: &Path) -> Error {
     match error {
         ParquetError::External(inner) => match inner.downcast::<io::Error>() {
-            Ok(error) => io_error(*error, name),
+            Ok(error) => refusal(*error, name),
             Err(inner) => Error::input(format!("could not write: {inner}")).because(inner).in_file(name),
         },
         other => Error::input(format!("could not write: {other}")).because(other).in_file(name),

@@ -71,6 +71,15 @@ impl Tokenizer {
     /// Calls `visitor` for every token of a text of at most 4 GB, in order.
     pub fn visit(self, text: &str, mut visitor: impl FnMut(Token)) {
         let mut start = 0;
+        while let Some(token) = self.next(text, start) {
+            visitor(token);
+            start = token.end as usize;
+        }
+    }
+
+    /// The first token from a byte on, at which a token may begin: the end of another, or white space.
+    #[inline]
+    pub fn next(self, text: &str, mut start: usize) -> Option<Token> {
         while start < text.len() {
             let first = text.as_bytes()[start];
             if first.is_ascii_whitespace() {
@@ -78,13 +87,13 @@ impl Tokenizer {
                 continue;
             }
             let end = match self {
-                Self::Words => {
-                    let Some(end) = word(text, start) else {
+                Self::Words => match word(text, start) {
+                    Some(end) => end,
+                    None => {
                         start += width(first);
                         continue;
-                    };
-                    end
-                }
+                    }
+                },
                 Self::Whitespace => {
                     let (first, end) = step(text, start);
                     if first == Kind::Space {
@@ -102,9 +111,9 @@ impl Tokenizer {
                     run(text, end, |kind| kind == Kind::Extend)
                 }
             };
-            visitor(Token { start: start as u32, end: end as u32 });
-            start = end;
+            return Some(Token { start: start as u32, end: end as u32 });
         }
+        None
     }
 }
 

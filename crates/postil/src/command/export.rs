@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
+use postil_core::formats::{DocumentReader, Format, ReadOptions};
 use postil_core::table::{TableOptions, TableReader, TableWriter};
+use postil_core::{Error, TaskKind};
 
-use super::output::{count, remark};
+use super::convert::{Writing, transfer};
+use super::documents::formats;
+use super::output::{Voice, count, remark};
 use crate::project::Project;
 use crate::run::LABELS;
 
@@ -18,6 +22,11 @@ pub(super) struct Arguments {
     /// `-` writes CSV to standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
+    /// Write the spans in a format of annotated text instead, such as conll, doccano or label-studio
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    format: Option<Format>,
+    #[command(flatten)]
+    writing: Writing,
     /// Only labels with at least this probability
     #[arg(long, value_name = "P")]
     at_least: Option<f64>,
@@ -25,11 +34,12 @@ pub(super) struct Arguments {
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let project = Project::open(&arguments.project)?;
+    if let Some(format) = arguments.format {
+        return spans(arguments, &project, format);
+    }
     let labels = project.output.join(format!("{LABELS}.parquet"));
     if !labels.exists() {
-        anyhow::bail!(
-            postil_core::Error::input("there are no labels yet").in_file(&labels).hint("`postil run` makes them")
-        );
+        anyhow::bail!(Error::input("there are no labels yet").in_file(&labels).hint("`postil run` makes them"));
     }
     let mut table = TableReader::open(&labels, &TableOptions::default())?;
     let mut writer = None;
@@ -60,6 +70,27 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         remark(&format!("{} labels written to {}{left_out}", count(written as u64), arguments.output.display()));
     }
     Ok(())
+}
+
+/// The spans of the last run in a format of annotated text.
+fn spans(arguments: &Arguments, project: &Project, format: Format) -> anyhow::Result<()> {
+    if !matches!(project.task.kind, TaskKind::Spans | TaskKind::Tag) {
+        anyhow::bail!(
+            Error::task(format!("expected a task of spans for `--format {format}`, found `{}`", project.task.kind))
+                .hint("labels of whole items are written by the name's ending: .csv, .jsonl or .parquet")
+        );
+    }
+    if arguments.at_least.is_some() {
+        anyhow::bail!(Error::task("expected `--at-least` or `--format`, found both"));
+    }
+    let voice = Voice::new(Some(&arguments.output), false)?;
+    let labels = project.output.join(format!("{LABELS}.jsonl"));
+    if !labels.exists() {
+        anyhow::bail!(Error::input("there are no spans yet").in_file(&labels).hint("`postil run` makes them"));
+    }
+    let options = ReadOptions { format: Some(Format::Jsonl), ..ReadOptions::default() };
+    let reader = DocumentReader::open(&labels, &options)?;
+    transfer(reader, &arguments.output, format, arguments.writing.options(), false)?.tell(voice)
 }
 
 fn sure_enough(batch: &arrow_array::RecordBatch, least: f64) -> anyhow::Result<arrow_array::RecordBatch> {

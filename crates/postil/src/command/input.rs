@@ -12,7 +12,7 @@ use super::output::{count, remark};
 pub(super) const SEPARATOR: char = '|';
 
 /// One column as text; numbers are written out, nulls are empty.
-pub(super) fn text_column(batch: &RecordBatch, name: &str) -> Result<StringArray> {
+pub(crate) fn text_column(batch: &RecordBatch, name: &str) -> Result<StringArray> {
     let column = batch.column_by_name(name).ok_or_else(|| {
         let columns = batch
             .schema_ref()

@@ -3,11 +3,17 @@
 mod aggregate;
 mod agree;
 mod audit;
+mod convert;
+mod documents;
 mod draw;
 mod estimate;
+mod evaluate;
 mod export;
+mod import;
 mod init;
-mod input;
+pub(crate) mod input;
+mod lists;
+mod match_lists;
 mod output;
 mod plan;
 mod predict;
@@ -63,6 +69,16 @@ enum Command {
     Audit(audit::Arguments),
     /// Population figures, promises and tests that stay valid whatever the machine gets wrong
     Estimate(estimate::Arguments),
+    /// Score predicted spans or tags against gold: F1 by label, confusions, intervals
+    Evaluate(evaluate::Arguments),
+    /// Convert annotated text from one format to another, and list what is lost
+    Convert(convert::Arguments),
+    /// Read annotated text of any format into Postil's own, or into a project
+    Import(import::Arguments),
+    /// Mark the names of lists in texts
+    Match(match_lists::Arguments),
+    /// Tune lists of names on gold, and carry marked names further
+    Lists(lists::Arguments),
     /// Measure how far annotators agree: a table with item, annotator and label
     Agree(agree::Arguments),
     /// Train a text classifier from a table
@@ -98,6 +114,11 @@ pub fn main() -> ExitCode {
         Command::Aggregate(arguments) => aggregate::execute(&arguments),
         Command::Audit(arguments) => audit::execute(&arguments),
         Command::Estimate(arguments) => estimate::execute(&arguments),
+        Command::Evaluate(arguments) => evaluate::execute(&arguments),
+        Command::Convert(arguments) => convert::execute(&arguments),
+        Command::Import(arguments) => import::execute(&arguments),
+        Command::Match(arguments) => match_lists::execute(&arguments),
+        Command::Lists(arguments) => lists::execute(&arguments),
         Command::Agree(arguments) => agree::execute(&arguments),
         Command::Train(arguments) => train::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use postil_annotators::AnnotatorSpec;
+use postil_core::text::Tokenizer;
 use postil_core::{Error, Result, TaskKind};
 use serde::Deserialize;
 
@@ -72,6 +73,9 @@ pub struct DataTable {
     /// Gold labels: a table with item, label and, if known, the inclusion probability.
     #[serde(default)]
     pub gold: Option<PathBuf>,
+    /// In tasks that mark text: how texts are cut into tokens.
+    #[serde(default)]
+    pub tokenizer: Tokenizer,
     /// The gold file's column of the label, when it is not `label`, `answer`, `gold` or `truth`.
     #[serde(default)]
     pub gold_label: Option<String>,

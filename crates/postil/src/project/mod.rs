@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 
 use postil_annotators::AnnotatorSpec;
 use postil_core::consensus::Method;
+use postil_core::sequences;
+use postil_core::text::Tokenizer;
 use postil_core::{Digest, Error, Label, LabelSet, Name, Result, Task, TaskKind};
 
-pub use file::{Metric, OutputFormat, ProjectFile};
+pub use file::{Metric, OutputFormat, ProjectFile, Target as Wanted};
 pub use init::{FIRST_PROGRAM, Proposal, propose};
 
 /// The name of the project file.
@@ -37,10 +39,14 @@ pub struct Project {
     pub gold: Option<PathBuf>,
     /// The gold file's column of the label, when it has an unusual name.
     pub gold_label: Option<String>,
+    /// How texts are cut into tokens, in tasks that mark text.
+    pub tokenizer: Tokenizer,
     /// The annotators, in the file's order.
     pub annotators: Vec<AnnotatorSpec>,
-    /// How answers are fused.
+    /// How answers about whole items are fused.
     pub method: Method,
+    /// How claims about stretches of text are fused.
+    pub sequence_method: sequences::Method,
     /// Whether a student is trained.
     pub student: bool,
     /// The formats in which the labels are written, besides Parquet.
@@ -107,6 +113,19 @@ impl Project {
             .unwrap_or_else(|| "project".to_owned());
         let items =
             if file.data.items == Path::new("-") { file.data.items.clone() } else { folder.join(&file.data.items) };
+        let (mut method, mut sequence_method) = (Method::parse("auto")?, sequences::Method::Automatic);
+        if task.kind == TaskKind::Spans && file.consensus.method != "auto" {
+            sequence_method = sequences::Method::from_name(&file.consensus.method).ok_or_else(|| {
+                let known: Vec<&str> = sequences::Method::ALL.into_iter().map(sequences::Method::name).collect();
+                let known = known.join("`, `");
+                Error::task(format!(
+                    "expected `consensus.method` to be one of `{known}`, found `{}`",
+                    file.consensus.method
+                ))
+            })?;
+        } else {
+            method = Method::parse(&file.consensus.method)?;
+        }
         Ok(Self {
             name,
             task,
@@ -115,8 +134,10 @@ impl Project {
             id: file.data.id,
             gold: file.data.gold.map(|gold| folder.join(gold)),
             gold_label: file.data.gold_label,
+            tokenizer: file.data.tokenizer,
             annotators: file.annotators,
-            method: Method::parse(&file.consensus.method)?,
+            method,
+            sequence_method,
             student: file.student.train,
             formats: file.output.formats,
             output: folder.join(file.output.folder),
@@ -135,11 +156,11 @@ impl Project {
 
     /// An error if this version cannot run the task's kind.
     pub fn check_available(&self) -> Result<()> {
-        if matches!(self.task.kind, TaskKind::Classify | TaskKind::Multilabel | TaskKind::Ordinal) {
+        if matches!(self.task.kind, TaskKind::Classify | TaskKind::Multilabel | TaskKind::Ordinal | TaskKind::Spans) {
             return Ok(());
         }
         Err(Error::unavailable(format!("`{}` tasks are not yet available", self.task.kind))
-            .hint("this version runs `classify`, `multilabel` and `ordinal` tasks"))
+            .hint("this version runs `classify`, `multilabel`, `ordinal` and `spans` tasks"))
     }
 }
 

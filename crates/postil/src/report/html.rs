@@ -97,7 +97,7 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
         let body = marked::marked(report, palette);
         sections.push(Section { id: "texts", title: "Marked texts", body });
     }
-    let of_spans = !report.marked.is_empty();
+    let of_spans = report.is_of_spans();
     let trust = &report.trust;
     let mut section = |id, title, shown: bool, body: &dyn Fn() -> Markup| {
         if shown {
@@ -109,7 +109,7 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
     section("shares", "How many of each label", !of_spans, &|| trust::shares(trust, palette));
     section("errors", "Probably wrong labels", !of_spans, &|| trust::errors(trust, palette));
     section("annotators", "Annotators", true, &|| annotators::annotators(report, palette));
-    section("agreement", "How far annotators agree", true, &|| trust::agreement(trust));
+    section("agreement", "How far annotators agree", !of_spans, &|| trust::agreement(trust));
     section("consensus", "How answers were fused", true, &|| origin::consensus(report));
     section("data", "Items and gold", true, &|| origin::data(report));
     section("student", "The model", true, &|| origin::student(report));

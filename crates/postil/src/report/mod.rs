@@ -69,6 +69,13 @@ pub struct Report {
     pub next: Vec<String>,
 }
 
+impl Report {
+    /// Whether the task was to mark stretches of text.
+    pub fn is_of_spans(&self) -> bool {
+        self.task.kind == "spans"
+    }
+}
+
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskSummary {

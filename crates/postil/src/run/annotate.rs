@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use postil_annotators::Annotator;
+use postil_annotators::{Annotator, Silence};
 use postil_core::items::{IngestReport, ItemOptions, ItemSource};
 use postil_core::ledger::{Done, Ledger};
 use postil_core::{AnnotatorIdentity, Error, ItemBatch, Result};
@@ -23,6 +23,8 @@ pub(super) struct Annotated {
     pub report: IngestReport,
     /// The annotators, in order.
     pub identities: Vec<AnnotatorIdentity>,
+    /// What each annotator's silence on a text means, in tasks that mark text.
+    pub silences: Vec<Silence>,
     /// What annotators want their user to know.
     pub warnings: Vec<String>,
 }
@@ -84,6 +86,7 @@ pub(super) fn annotate(
         report: source.report().clone(),
         items,
         identities: annotators.iter().map(|annotator| annotator.identity().clone()).collect(),
+        silences: annotators.iter().map(|annotator| annotator.silence()).collect(),
         warnings: annotators.iter().flat_map(|annotator| annotator.warnings()).collect(),
     })
 }

@@ -126,6 +126,18 @@ pub(super) enum Design {
     Assumed,
 }
 
+impl Design {
+    /// The basis of a figure that rests on so many measuring items.
+    pub(super) fn basis(self, measuring: usize) -> String {
+        match self {
+            Self::Recorded => format!("{measuring} blind gold items drawn at random with known probability"),
+            Self::Assumed => {
+                format!("{measuring} gold items, taken as drawn at random (no inclusion probabilities are on record)")
+            }
+        }
+    }
+}
+
 /// The gold labels of the run's items.
 #[derive(Clone, Debug)]
 pub(super) struct Gold {
@@ -178,12 +190,6 @@ impl Gold {
 
     /// The basis of every figure that rests on the measuring part.
     pub(super) fn basis(&self) -> String {
-        let measuring = self.part(GoldPart::Measure).count();
-        match self.design {
-            Design::Recorded => format!("{measuring} blind gold items drawn at random with known probability"),
-            Design::Assumed => {
-                format!("{measuring} gold items, taken as drawn at random (no inclusion probabilities are on record)")
-            }
-        }
+        self.design.basis(self.part(GoldPart::Measure).count())
     }
 }

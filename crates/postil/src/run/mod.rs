@@ -12,12 +12,14 @@ mod annotators;
 mod ballots;
 mod combine;
 mod doubtful;
+mod facts;
 mod fuse;
 mod gold;
 mod items;
 mod learn;
 mod measure;
 mod output;
+mod spans;
 mod summary;
 mod trust;
 
@@ -26,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 use postil_annotators::{Annotator, Settings, WorkerCommand};
 use postil_core::ledger::{Access, Draw, Ledger};
-use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Digest, ItemBatch, Name, Result};
+use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Digest, ItemBatch, Name, Result, TaskKind};
 
 use crate::project::Project;
 use crate::report::Report;
@@ -87,6 +89,9 @@ pub struct Outcome {
 /// Anything that makes a result impossible; what the ledger acknowledged is kept, and running again goes on from there.
 pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Outcome> {
     project.check_available()?;
+    if project.task.kind == TaskKind::Spans {
+        return spans::run(project, options, watch);
+    }
     let gold_file = GoldFile::read(project)?;
     output::create_folder(&project.output)?;
     let now_millis = now_millis();
@@ -150,7 +155,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
 
 /// Opens every annotator of a project, in its order.
 pub fn open_annotators(project: &Project, threads: usize) -> Result<Vec<Box<dyn Annotator>>> {
-    let settings = Settings::new(WorkerCommand::this_program()?, threads);
+    let settings = Settings::new(WorkerCommand::this_program()?, threads).with_tokenizer(project.tokenizer);
     let mut annotators = Vec::new();
     for spec in &project.annotators {
         annotators.extend(postil_annotators::open(spec, &project.task, &project.folder, &settings)?);

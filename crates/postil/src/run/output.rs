@@ -106,17 +106,30 @@ pub(super) fn write(
     key: Digest,
 ) -> Result<Vec<PathBuf>> {
     let project = findings.project;
+    let mut formats = vec![OutputFormat::Parquet];
+    formats.extend(project.formats.iter().copied().filter(|format| *format != OutputFormat::Parquet));
+    let labels = formats.into_iter().map(|format| format!("{LABELS}.{}", format.ending())).collect();
+    let put_aside = findings.annotated.report.bad_rows > 0;
+    write_around(project, labels, |path| write_labels(findings, path), model.map(Vec::as_slice), report, put_aside, key)
+}
+
+/// Writes the files of labels with `write_labels`, then the model, the report and the record of them all.
+pub(super) fn write_around(
+    project: &Project,
+    labels: Vec<String>,
+    write_labels: impl Fn(&Path) -> Result<()>,
+    model: Option<&[u8]>,
+    report: &Report,
+    put_aside: bool,
+    key: Digest,
+) -> Result<Vec<PathBuf>> {
     let folder = &project.output;
     // Without its record a folder with half of a new result is not taken for a whole one.
     remove(&folder.join(RECORD))?;
-    let mut names = Vec::new();
-    let mut formats = vec![OutputFormat::Parquet];
-    formats.extend(project.formats.iter().copied().filter(|format| *format != OutputFormat::Parquet));
-    for format in formats {
-        let name = format!("{LABELS}.{}", format.ending());
-        write_labels(findings, &folder.join(&name))?;
-        names.push(name);
+    for name in &labels {
+        write_labels(&folder.join(name))?;
     }
+    let mut names = labels;
     match model {
         Some(bytes) => {
             write_whole(&folder.join(MODEL), bytes)?;
@@ -131,7 +144,7 @@ pub(super) fn write(
     json.push(b'\n');
     write_whole(&folder.join(REPORT_JSON), &json)?;
     names.push(REPORT_JSON.to_owned());
-    if findings.annotated.report.bad_rows > 0 && folder.join(REJECTED).exists() {
+    if put_aside && folder.join(REJECTED).exists() {
         names.push(REJECTED.to_owned());
     }
     let files =

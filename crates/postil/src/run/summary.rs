@@ -4,26 +4,24 @@ use postil_core::audit::{GoldPart, items_for_half_width};
 use postil_core::consensus::{Basis, Warning};
 use postil_core::{Class, Digest, Measured, Result, Task, TaskKind};
 
-use super::annotate::{Annotated, REJECTED};
+use super::Watch;
+use super::annotate::Annotated;
 use super::annotators::annotators;
 use super::ballots::Ballots;
 use super::combine::{Labels, Source, Weights};
 use super::doubtful::doubtful;
+use super::facts;
 use super::fuse::Fused;
-use super::gold::{Design, Gold, GoldFile};
+use super::gold::{Gold, GoldFile};
 use super::learn::Learned;
 use super::measure::{LEAST, Measurements};
 use super::trust::trust;
-use super::{Watch, shown};
 use crate::project::{Metric, Project};
 use crate::report::{
-    AnnotatorRow, Candidate, ClassRow, Confusion, ConsensusSummary, CostSummary, Figure, GoldSummary, Headline,
-    ItemsSummary, ReliabilityBin, Report, Stage, StudentSummary, Target, TaskSummary,
+    AnnotatorRow, Candidate, ClassRow, Confusion, ConsensusSummary, Figure, Headline, ReliabilityBin, Report, Stage,
 };
 use crate::score::Score;
 
-/// The version of the report's structure.
-const FORMAT: u32 = 2;
 /// The interval a further gold draw is planned for.
 const WANTED_HALF_WIDTH: f64 = 0.05;
 
@@ -118,62 +116,35 @@ pub(super) fn measured_notes(findings: &Findings<'_>) -> serde_json::Value {
 pub(super) fn report(findings: &Findings<'_>, model: Option<&Vec<u8>>, watch: &dyn Watch) -> Result<Report> {
     let project = findings.project;
     let annotators = annotators(findings);
-    let report = &findings.annotated.report;
-    let cost = findings.ballots.activities.iter().map(|activity| activity.cost).sum::<postil_core::Cost>();
     let unanswered = findings.labels.source.iter().filter(|source| **source != Source::Consensus).count() as u64;
     let headline = headline(findings);
     Ok(Report {
-        format: FORMAT,
+        format: facts::FORMAT,
         postil: env!("CARGO_PKG_VERSION").to_owned(),
         project: project.name.clone(),
-        task: TaskSummary {
-            kind: project.task.kind.name().to_owned(),
-            labels: project.task.labels.names().map(ToString::to_string).collect(),
-        },
+        task: facts::task(&project.task),
         snapshot: findings.snapshot.to_string(),
         seed: project.seed,
-        items: ItemsSummary {
-            count: findings.items() as u64,
-            rejected: report.bad_rows,
-            rejected_file: (report.bad_rows > 0).then(|| shown(project, &project.output.join(REJECTED))),
-            duplicates: report.repeated_rows,
-            equal_content: report.duplicate_contents,
-            empty: report.empty_texts,
-            unanswered,
-        },
-        target: target(findings),
-        gold: GoldSummary {
-            total: findings.gold.labels.len() as u64,
-            fitting: findings.gold.part(GoldPart::Fit).count() as u64,
-            measuring: findings.gold.part(GoldPart::Measure).count() as u64,
-            design: design(findings),
-            unmatched: findings.gold.unmatched,
-        },
+        items: facts::items(project, &findings.annotated.report, findings.items(), unanswered),
+        target: project.target.map(|target| facts::verdict(target, &headline)),
+        gold: facts::gold(
+            findings.gold.design,
+            findings.gold.part(GoldPart::Fit).count(),
+            findings.gold.part(GoldPart::Measure).count(),
+            findings.gold.unmatched,
+        ),
         consensus: consensus(findings),
         stages: stages(findings),
         classes: classes(findings),
         confusion: confusion(findings),
         reliability: reliability(findings),
-        student: findings.learned.as_ref().ok().zip(model).map(|(learned, model)| StudentSummary {
-            file: shown(project, &project.output.join(super::MODEL)),
-            bytes: model.len() as u64,
-            settings: settings_in_words(learned),
-            trained_on: learned.trained_on as u64,
-        }),
-        cost: CostSummary {
-            money: cost.money_micros as f64 / 1e6,
-            person_minutes: cost.person_millis as f64 / 60_000.0,
-            annotations: findings.ballots.annotations,
-            sentence: if cost == postil_core::Cost::default() {
-                "nothing spent".to_owned()
-            } else {
-                format!(
-                    "{:.2} spent, {:.1} minutes of people's time",
-                    cost.money_micros as f64 / 1e6,
-                    cost.person_millis as f64 / 60_000.0
-                )
-            },
-        },
+        student: findings
+            .learned
+            .as_ref()
+            .ok()
+            .zip(model)
+            .map(|(learned, model)| facts::student(project, model, settings_in_words(learned), learned.trained_on)),
+        cost: facts::cost(&findings.ballots.activities, findings.ballots.annotations),
         trust: trust(findings),
         doubtful: doubtful(findings, watch)?,
         marked: Vec::new(),
@@ -210,44 +181,6 @@ fn headline(findings: &Findings<'_>) -> Headline {
         ),
     };
     Headline { metric: figure.name.clone(), value: figure.value.clone(), sentence }
-}
-
-fn target(findings: &Findings<'_>) -> Option<Target> {
-    let target = findings.project.target?;
-    let Headline { metric, value, .. } = headline(findings);
-    let asked = format!("{metric} of at least {:.3}", target.at_least);
-    let (verdict, sentence) = match value {
-        Measured::Known { low, .. } if low >= target.at_least => {
-            ("met", format!("{asked} is met: the interval begins at {low:.3}"))
-        }
-        Measured::Known { high, .. } if high < target.at_least => {
-            ("missed", format!("{asked} is missed: the interval ends at {high:.3}"))
-        }
-        Measured::Known { low, high, .. } => {
-            ("not shown", format!("{asked} is neither shown nor refuted: the interval [{low:.3}, {high:.3}] holds it"))
-        }
-        Measured::Unknown { reason } => ("unknown", format!("{asked}: unknown, {reason}")),
-    };
-    Some(Target {
-        metric,
-        at_least: target.at_least,
-        confidence: target.confidence,
-        verdict: verdict.to_owned(),
-        sentence,
-    })
-}
-
-fn design(findings: &Findings<'_>) -> String {
-    let gold = findings.gold;
-    if gold.labels.is_empty() {
-        return "no gold labels".to_owned();
-    }
-    let (fitting, measuring) = (gold.part(GoldPart::Fit).count(), gold.part(GoldPart::Measure).count());
-    let drawn = match gold.design {
-        Design::Recorded => "drawn at random with known probability",
-        Design::Assumed => "taken as drawn at random: no inclusion probabilities are on record",
-    };
-    format!("{} labels {drawn}; {fitting} fit and choose, {measuring} only measure", gold.labels.len())
 }
 
 fn consensus(findings: &Findings<'_>) -> ConsensusSummary {
@@ -387,23 +320,7 @@ fn reliability(findings: &Findings<'_>) -> Option<Vec<ReliabilityBin>> {
 }
 
 fn warnings(findings: &Findings<'_>) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let report = &findings.annotated.report;
-    if report.bad_rows > 0 {
-        let first = report
-            .first_bad
-            .first()
-            .map_or(String::new(), |fault| format!("; the first is line {}: {}", fault.line, fault.reason));
-        warnings.push(format!("{} rows could not be read and were put aside{first}", report.bad_rows));
-    }
-    if report.empty_texts > 0 {
-        warnings.push(format!("{} items have an empty text", report.empty_texts));
-    }
-    if findings.gold.unmatched > 0 {
-        warnings.push(format!("{} gold labels name items that were not read", findings.gold.unmatched));
-    }
-    warnings.extend(findings.gold_file.faults.iter().cloned());
-    warnings.extend(findings.annotated.warnings.iter().cloned());
+    let mut warnings = facts::reading(findings.annotated, findings.gold.unmatched, &findings.gold_file.faults);
     warnings.extend(findings.fused.consensus.warnings.iter().map(|warning| in_words(findings, warning)));
     if let Err(reason) = findings.learned
         && findings.project.student

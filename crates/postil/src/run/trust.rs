@@ -3,7 +3,7 @@
 use postil_core::agreement::{self, Caution, Scale};
 use postil_core::audit::{GoldPart, MEASURE_SHARE};
 use postil_core::estimate::{self, Estimates, Frame, Pair, Sampling, Table, Values};
-use postil_core::guarantee::{GoldCheck, PromiseSettings, promise};
+use postil_core::guarantee::{GoldCheck, Promise, PromiseSettings, promise};
 use postil_core::label_errors::{self, Checked, Issue, Probabilities, depths_for, find, find_sets, precision_at};
 use postil_core::{Class, Measured, Result, TaskKind};
 
@@ -91,9 +91,8 @@ fn agreement(findings: &Findings<'_>) -> Result<AgreementSummary> {
     })
 }
 
-/// The inclusion probability of a measuring gold item, where the design has several.
-fn design(findings: &Findings<'_>) -> impl Fn(f64) -> Option<f64> {
-    let mut weights = findings.gold.part(GoldPart::Measure).map(|gold| gold.weight);
+/// The inclusion probability of a measuring gold item by its weight, where the design has several.
+pub(super) fn inclusion<W: Iterator<Item = f64>>(mut weights: W) -> impl Fn(f64) -> Option<f64> + use<W> {
     let first = weights.next().unwrap_or(1.0);
     let even = weights.all(|weight| (weight - first).abs() <= 1e-9 * first);
     move |weight| (!even).then(|| (MEASURE_SHARE / weight).min(1.0))
@@ -101,7 +100,7 @@ fn design(findings: &Findings<'_>) -> impl Fn(f64) -> Option<f64> {
 
 fn promised(findings: &Findings<'_>) -> Result<PromiseSummary> {
     let confidences: Vec<f64> = (0..findings.items()).map(|item| f64::from(findings.confidence_of(item))).collect();
-    let probability = design(findings);
+    let probability = inclusion(findings.gold.part(GoldPart::Measure).map(|gold| gold.weight));
     let checks: Vec<GoldCheck> = findings
         .gold
         .part(GoldPart::Measure)
@@ -111,8 +110,12 @@ fn promised(findings: &Findings<'_>) -> Result<PromiseSummary> {
             GoldCheck { item: gold.position, wrong, probability: probability(gold.weight) }
         })
         .collect();
-    let found = promise(&confidences, &checks, &PromiseSettings::default())?;
-    Ok(PromiseSummary {
+    Ok(promise_summary(promise(&confidences, &checks, &PromiseSettings::default())?))
+}
+
+/// A promise as the report shows it.
+pub(super) fn promise_summary(found: Promise) -> PromiseSummary {
+    PromiseSummary {
         risk: found.risk,
         confidence: found.confidence,
         threshold: found.threshold,
@@ -132,7 +135,7 @@ fn promised(findings: &Findings<'_>) -> Result<PromiseSummary> {
                 promised: point.promised,
             })
             .collect(),
-    })
+    }
 }
 
 /// The share of each label, corrected by the measuring gold.
@@ -181,7 +184,7 @@ fn estimate_shares(findings: &Findings<'_>, label: usize) -> Result<Estimates> {
     };
     let mut gold = vec![""; findings.items()];
     let mut probabilities = vec![f64::NAN; findings.items()];
-    let probability = design(findings);
+    let probability = inclusion(findings.gold.part(GoldPart::Measure).map(|gold| gold.weight));
     for one in findings.gold.part(GoldPart::Measure) {
         let place = one.position as usize;
         gold[place] = if labels.per_item == 1 {

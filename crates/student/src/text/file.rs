@@ -14,17 +14,15 @@
 //! Everything is little-endian. A key's first slot is the high half of the key scaled to the number of slots; taken
 //! slots are passed over in order.
 
-use std::path::Path;
-
 use super::table::Table;
-use crate::error::{Error, Result};
-use crate::mapped::Bytes;
+use crate::error::Result;
+use crate::sealed::{self, HEADER, seal, u32_at};
 
-const MAGIC: &[u8; 8] = b"POSTILTM";
+pub(crate) use crate::sealed::u64_at;
+
+const MAGIC: [u8; 8] = *b"POSTILTM";
 /// The newest format that this version reads and the one it writes.
 const VERSION: u32 = 1;
-const CHECKSUM: std::ops::Range<usize> = 64..96;
-const HEADER: usize = 96;
 
 /// The lanes of a row: the classes, padded so that vector instructions need no remainder.
 pub(crate) const fn lanes(classes: usize) -> usize {
@@ -95,20 +93,20 @@ pub(crate) fn encode(metadata: &[u8], prior: &[f32], bias: &[f32], table: &Table
         bytes.extend(row.iter().map(|value| (value * inverse).round().clamp(-127.0, 127.0) as i8 as u8));
         bytes.resize(bytes.len() + lanes - classes, 0);
     }
-    finish(bytes)
+    seal(bytes)
 }
 
 /// The same model with other metadata.
 pub(crate) fn with_metadata(bytes: &[u8], layout: &Layout, metadata: &[u8]) -> Vec<u8> {
     let mut changed = begin(metadata, layout.slots, layout.rows, layout.classes);
     changed.extend_from_slice(&bytes[layout.metadata.end..]);
-    finish(changed)
+    seal(changed)
 }
 
 fn begin(metadata: &[u8], slots: usize, rows: usize, classes: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let padded = metadata.len().next_multiple_of(8);
-    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&[0; 12]);
     for value in [padded as u64, slots as u64, rows as u64] {
@@ -122,63 +120,11 @@ fn begin(metadata: &[u8], slots: usize, rows: usize, classes: usize) -> Vec<u8> 
     bytes
 }
 
-fn finish(mut bytes: Vec<u8>) -> Vec<u8> {
-    let length = bytes.len() as u64;
-    bytes[16..24].copy_from_slice(&length.to_le_bytes());
-    let checksum = checksum(&bytes);
-    bytes[CHECKSUM].copy_from_slice(&checksum);
-    bytes
-}
-
-fn checksum(bytes: &[u8]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&bytes[..CHECKSUM.start]).update(&bytes[CHECKSUM.end..]);
-    *hasher.finalize().as_bytes()
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    let mut four = [0; 4];
-    four.copy_from_slice(&bytes[at..at + 4]);
-    u32::from_le_bytes(four)
-}
-
-#[inline(always)]
-pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    let mut eight = [0; 8];
-    eight.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(eight)
-}
-
 /// Checks a file from end to end, so that prediction can trust every number in it.
 pub(crate) fn check(bytes: &[u8]) -> Result<Layout> {
-    if bytes.len() < HEADER {
-        return Err(
-            if MAGIC.starts_with(&bytes[..bytes.len().min(8)]) && !bytes.is_empty() || bytes.starts_with(MAGIC) {
-                damaged(&format!("expected at least {HEADER} bytes, found {}", bytes.len()))
-            } else {
-                Error::damaged("expected a model file, found something else")
-            },
-        );
-    }
-    if !bytes.starts_with(MAGIC) {
-        return Err(Error::damaged("expected a model file, found something else"));
-    }
-    let version = u32_at(bytes, 8);
-    if version > VERSION {
-        return Err(Error::newer_format(format!("expected a model of format {VERSION}, found format {version}"))
-            .hint("a newer version of this program wrote it; upgrade to read it"));
-    }
-    if version == 0 {
-        return Err(damaged("expected a format version of at least 1, found 0"));
-    }
-    if u64_at(bytes, 16) != bytes.len() as u64 {
-        return Err(damaged(&format!("expected {} bytes, found {}", u64_at(bytes, 16), bytes.len())));
-    }
-    if checksum(bytes) != bytes[CHECKSUM] {
-        return Err(damaged("the checksum does not fit the content"));
-    }
+    sealed::check(bytes, MAGIC, VERSION)?;
     // From here on only a file that was made wrong on purpose can fail.
-    sections(bytes).ok_or_else(|| damaged("the sections do not fit together"))
+    sections(bytes).ok_or_else(|| sealed::damaged("the sections do not fit together"))
 }
 
 fn sections(bytes: &[u8]) -> Option<Layout> {
@@ -217,32 +163,4 @@ fn sections(bytes: &[u8]) -> Option<Layout> {
         prior: prior.to_vec(),
         bias: bias.to_vec(),
     })
-}
-
-fn damaged(message: &str) -> Error {
-    Error::damaged(format!("the model file is damaged: {message}"))
-        .hint("train the model again or restore the file from a copy")
-}
-
-/// Maps a file; the content is not yet checked.
-pub(crate) fn open(path: &Path) -> Result<Bytes> {
-    Bytes::map(path).map_err(|error| Error::io(format!("cannot read the model: {error}"), error))
-}
-
-/// Writes beside the target and renames, so that a reader sees the old file or the new one.
-pub(crate) fn write(bytes: &[u8], path: &Path) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.partial", std::process::id()));
-    let beside = Path::new(&beside);
-    let written = std::fs::File::create(beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let result = written.and_then(|()| std::fs::rename(beside, path));
-    if result.is_err() {
-        // The first error is the one to report; a leftover file is harmless.
-        drop(std::fs::remove_file(beside));
-    }
-    result
 }

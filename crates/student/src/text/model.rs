@@ -13,6 +13,7 @@ use super::table::Table;
 use super::target::Head;
 use crate::error::{Error, Result};
 use crate::mapped::Bytes;
+use crate::sealed;
 
 /// What a model says about itself; stored as JSON in its file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,7 +74,7 @@ impl TextModel {
     /// The file cannot be read, is damaged or truncated, is no model, or has a newer format.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        file::open(path).and_then(Self::from_bytes).map_err(|error| error.in_file(path))
+        sealed::open(path).and_then(Self::from_bytes).map_err(|error| error.in_file(path))
     }
 
     /// Reads a model from the bytes of its file, with the checks of [`TextModel::load`].
@@ -88,9 +89,7 @@ impl TextModel {
 
     /// Writes the model; an existing file is replaced as a whole.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        file::write(self.as_bytes(), path)
-            .map_err(|error| Error::io(format!("cannot write the model: {error}"), error).in_file(path))
+        sealed::write(self.as_bytes(), path.as_ref())
     }
 
     /// The same model with the caller's notes, such as its measured error.

@@ -5,4 +5,7 @@
 mod chain;
 mod data;
 mod files;
+mod tagger;
+mod tagger_data;
+mod tagger_files;
 mod training;

@@ -22,6 +22,8 @@ pub(super) fn classes(report: &Report, palette: &Palette<'_>) -> Markup {
     let notes = Notes::of(rows.iter().flat_map(measures));
     let most = rows.iter().map(|row| row.items).max().unwrap_or(0);
     let known = notes.any_known();
+    let spans = report.is_of_spans();
+    let whole = if spans { rows.iter().map(|row| row.items).sum() } else { report.items.count }.max(1);
     html! {
             @if known { (notes.basis()) } @else if !rows.is_empty() {
                 (notes.unknown("How well each label is found is unknown."))
@@ -30,14 +32,15 @@ pub(super) fn classes(report: &Report, palette: &Palette<'_>) -> Markup {
                 aria-label="Label by label" {
                 table class="classes" {
                     caption {
-                        "How often each label was given, out of " (numbers::count(report.items.count)) " items"
+                        @if spans { "How many spans have each label, in " (numbers::count(report.items.count)) " texts" }
+                        @else { "How often each label was given, out of " (numbers::count(report.items.count)) " items" }
                         @if known { ", and how well on gold" } "."
     @if rows.len() > TALL_TABLE { span class="screen" { " All " (rows.len()) " labels are in this table; it scrolls." } }
                     }
                     thead {
                         tr {
                             th scope="col" { "Label" }
-                            th scope="col" class="number" { "Items" }
+                            th scope="col" class="number" { @if spans { "Spans" } @else { "Items" } }
                             th scope="col" { span class="hidden" { "Share" } }
                             th scope="col" class="number" { "Gold" }
                             @if known {
@@ -52,7 +55,7 @@ pub(super) fn classes(report: &Report, palette: &Palette<'_>) -> Markup {
                                 td class="number" { (numbers::count(row.items)) }
                                 td class="share" {
                                     (charts::bar(numbers::part(row.items, most)))
-                                    span class="soft" { (numbers::share(numbers::part(row.items, report.items.count.max(1)))) }
+                                    span class="soft" { (numbers::share(numbers::part(row.items, whole))) }
                                 }
                                 td class="number" { (numbers::count(row.gold)) }
                                 @if known {
@@ -87,8 +90,14 @@ pub(super) fn confusion(report: &Report, palette: &Palette<'_>) -> Markup {
     let right = confusion.counts.iter().enumerate().filter_map(|(class, row)| row.get(class)).sum::<u64>();
     html! {
         p class="basis" {
-            "Of " (numbers::counted(total, "measuring gold item", "measuring gold items")) " " (numbers::count(right))
-            " were given their true label and " (numbers::count(total.saturating_sub(right))) " another one."
+            @if report.is_of_spans() {
+                "Of " (numbers::counted(total, "gold or marked span", "gold or marked spans")) " in measuring items "
+                (numbers::count(right)) " are marked as gold has them; " (numbers::count(total.saturating_sub(right)))
+                " are missed, spurious, or have other borders or another label."
+            } @else {
+                "Of " (numbers::counted(total, "measuring gold item", "measuring gold items")) " " (numbers::count(right))
+                " were given their true label and " (numbers::count(total.saturating_sub(right))) " another one."
+            }
         }
         @if confusion.labels.len() > MATRIX_LABELS { (pairs(confusion, palette)) } @else { (matrix(confusion, palette)) }
     }
@@ -116,7 +125,8 @@ fn matrix(confusion: &Confusion, palette: &Palette<'_>) -> Markup {
                 tbody {
                     @for (truth, (label, row)) in confusion.labels.iter().zip(&confusion.counts).enumerate() {
                         @let all = row.iter().sum::<u64>();
-                        tr {
+                        // What is no label of the task has a row only where there is something in it.
+                        @if all > 0 || palette.class(label).is_some() { tr {
                             th scope="row" { (palette.label(label)) }
                             @for (given, count) in row.iter().enumerate() {
                                 @let share = numbers::part(*count, all);
@@ -127,7 +137,7 @@ fn matrix(confusion: &Confusion, palette: &Palette<'_>) -> Markup {
                                 }
                             }
                             td class="number" { (numbers::count(all)) }
-                        }
+                        } }
                     }
                 }
             }

@@ -16,7 +16,7 @@ const MANY_ANSWERS: usize = 12;
 pub(super) fn doubtful(report: &Report, palette: &Palette<'_>) -> Markup {
     html! {
         p {
-            "The " @if report.marked.is_empty() { (numbers::counted(report.doubtful.len() as u64, "item", "items")) }
+            "The " @if !report.is_of_spans() { (numbers::counted(report.doubtful.len() as u64, "item", "items")) }
             @else { (numbers::counted(report.doubtful.len() as u64, "stretch of text", "stretches of text")) }
             " on which the labels are least certain, most "
             "doubtful first. A person's answer to these is worth most."

@@ -1,70 +1,16 @@
-//! `postil train`
+//! Training a classifier of texts.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use postil_core::table::{TableOptions, TableReader};
 use postil_core::{Error, Name};
 use postil_student::text::{Head, Target, TextModel, TextOptions, Trainer};
 use serde_json::json;
 
-use super::input::{listed, several, text_column};
-use super::output::{count, remark, say, say_json};
+use super::super::input::{listed, several, text_column};
+use super::super::output::{count, remark, say, say_json};
+use super::{Arguments, Kind};
 use crate::score::{Score, decide};
-
-/// The kinds of label column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Kind {
-    /// One label
-    Classify,
-    /// Any number of labels, separated by `|`
-    Multilabel,
-    /// One label from an ordered scale (give the order with --labels, lowest first)
-    Ordinal,
-}
-
-/// What can be typed after `postil train`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// The training data: CSV, TSV, JSONL or Parquet, plain, .gz or .zst, or `-`
-    data: PathBuf,
-    /// The column of the text
-    #[arg(long, value_name = "COLUMN", default_value = "text")]
-    text: String,
-    /// The column of the label
-    #[arg(long, value_name = "COLUMN", default_value = "label", conflicts_with = "soft")]
-    label: String,
-    /// Learn from columns of probabilities instead: PREFIX followed by the label's name, one column per label
-    #[arg(long, value_name = "PREFIX")]
-    soft: Option<String>,
-    /// A label cell names several candidates (`a|b`), one of which is the truth
-    #[arg(long)]
-    candidates: bool,
-    /// The column of the weight of each row
-    #[arg(long, value_name = "COLUMN")]
-    weight: Option<String>,
-    /// The kind of task
-    #[arg(long, value_enum, default_value_t = Kind::Classify)]
-    kind: Kind,
-    /// The labels in their order [default: those of the data, sorted]
-    #[arg(long, value_name = "A,B,C")]
-    labels: Option<String>,
-    /// Balance the classes: every class counts alike in training
-    #[arg(long)]
-    balance: bool,
-    /// The most bytes the model may take
-    #[arg(long, value_name = "N", default_value_t = 4_000_000)]
-    max_bytes: usize,
-    /// The seed of folds and of the order of training
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    /// Where to write the model
-    #[arg(short, long, value_name = "FILE", default_value = "model.postil")]
-    output: PathBuf,
-    /// Print one JSON object and nothing else
-    #[arg(long)]
-    json: bool,
-}
 
 /// Texts with what is known about their labels.
 struct Examples {
@@ -82,10 +28,10 @@ enum Cell {
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let examples = read(arguments)?;
-    let head = match arguments.kind {
-        Kind::Classify => Head::Softmax,
+    let head = match arguments.task {
         Kind::Multilabel => Head::Multilabel,
         Kind::Ordinal => Head::Ordinal,
+        _ => Head::Softmax,
     };
     if head == Head::Ordinal && arguments.labels.is_none() && arguments.soft.is_none() {
         anyhow::bail!(
@@ -207,15 +153,15 @@ fn read(arguments: &Arguments) -> anyhow::Result<Examples> {
             }
             continue;
         }
-        let labels = text_column(batch, &arguments.label).map_err(|error| error.in_file(&file))?;
+        let labels = text_column(batch, arguments.label_column()).map_err(|error| error.in_file(&file))?;
         for (row, (text, label)) in texts.iter().zip(&labels).enumerate() {
             let (text, label) = (text.unwrap_or(""), label.unwrap_or(""));
-            let cell = if arguments.kind == Kind::Multilabel || arguments.candidates {
+            let cell = if arguments.task == Kind::Multilabel || arguments.candidates {
                 several(label).map_err(|error| error.in_file(&file).at_line(chunk.lines[row]))?
             } else {
                 vec![label.to_owned()]
             };
-            if arguments.kind != Kind::Multilabel && cell.iter().all(|label| label.trim().is_empty()) {
+            if arguments.task != Kind::Multilabel && cell.iter().all(|label| label.trim().is_empty()) {
                 examples.left_out += 1;
                 continue;
             }

@@ -1,4 +1,4 @@
-//! `postil predict`
+//! Predicting labels of whole texts.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,36 +11,12 @@ use postil_core::table::{TableOptions, TableReader, TableWriter};
 use postil_student::text::{Head, TextModel};
 use serde_json::json;
 
-use super::input::{SEPARATOR, several, text_column};
-use super::output::{Voice, count, remark, say, say_json};
-use super::progress::Progress;
+use super::super::input::{SEPARATOR, several, text_column};
+use super::super::output::{Voice, count, remark, say, say_json};
+use super::super::progress::Progress;
+use super::Arguments;
 use crate::run::Watch;
 use crate::score::{Score, decide};
-
-/// What can be typed after `postil predict`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// The model
-    model: PathBuf,
-    /// The data: CSV, TSV, JSONL or Parquet, plain, .gz or .zst, or `-`
-    data: PathBuf,
-    /// The column of the text
-    #[arg(long, value_name = "COLUMN", default_value = "text")]
-    text: String,
-    /// A column of known labels to score the predictions against
-    #[arg(long, value_name = "COLUMN")]
-    label: Option<String>,
-    /// Write one probability per label too
-    #[arg(long)]
-    probabilities: bool,
-    /// Where to write the rows with their predictions; the name's ending tells the format, `-` is CSV on standard
-    /// output [default: standard output, unless --label or --json is given]
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Print one JSON object and nothing else
-    #[arg(long)]
-    json: bool,
-}
 
 /// Column names that predictions are written under.
 const PREDICTED: &str = "predicted";

@@ -1,0 +1,197 @@
+//! Beginnings of token sequences as one flat table of numbers.
+//!
+//! A trie whose edges live in a hash table keyed by the whole path: the number of a path is made from that of the path
+//! without its last token and that token's number, so a step down is one lookup and no node has a list of children. A
+//! slot takes eight bytes: half of the path's number, whether the path goes on, and the first of the surfaces that end
+//! there. Two paths with the same half number may share a slot. That is harmless, because whoever walks the table
+//! compares what was found with the surface itself; a shared slot costs a comparison and never an answer.
+
+use super::fold::mix;
+
+/// The path to a node, as a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Path(u64);
+
+impl Path {
+    /// The path of one token.
+    #[inline]
+    pub(super) const fn first(key: u64) -> Self {
+        Self(key)
+    }
+
+    /// The path one token longer.
+    #[inline]
+    pub(super) const fn then(self, key: u64) -> Self {
+        Self(mix(self.0.rotate_left(23) ^ key))
+    }
+
+    pub(super) const fn number(self) -> u64 {
+        self.0
+    }
+
+    const fn tag(self) -> u64 {
+        self.0 >> 32
+    }
+
+    #[inline]
+    const fn home(self, slots: usize) -> usize {
+        (((self.0 & 0xFFFF_FFFF) * slots as u64) >> 32) as usize
+    }
+}
+
+/// What the table knows of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Node(u32);
+
+impl Node {
+    const GOES_ON: u32 = 1 << 31;
+    const SURFACE: u32 = Self::GOES_ON - 1;
+
+    /// Whether a longer path begins with this one.
+    #[inline]
+    pub(super) const fn goes_on(self) -> bool {
+        self.0 & Self::GOES_ON != 0
+    }
+
+    /// The first surface that ends here.
+    #[inline]
+    pub(super) const fn surface(self) -> Option<u32> {
+        (self.0 & Self::SURFACE).checked_sub(1)
+    }
+}
+
+/// The most surfaces that a table can tell apart.
+pub(super) const MOST_SURFACES: usize = (Node::SURFACE - 1) as usize;
+
+/// A set of numbers that may say yes wrongly, one time in twenty, and never no.
+#[derive(Debug, Default)]
+struct Sieve(Vec<u64>);
+
+impl Sieve {
+    fn for_numbers(count: usize) -> Self {
+        Self(vec![0; count / 8 + 1])
+    }
+
+    #[inline]
+    fn place(&self, number: u64) -> (usize, u64) {
+        let word = ((number >> 32) * self.0.len() as u64) >> 32;
+        (word as usize, 1 << (number & 63) | 1 << (number >> 6 & 63))
+    }
+
+    #[inline]
+    fn may_have(&self, number: u64) -> bool {
+        let (word, bits) = self.place(number);
+        self.0[word] & bits == bits
+    }
+
+    fn put(&mut self, number: u64) {
+        let (word, bits) = self.place(number);
+        self.0[word] |= bits;
+    }
+}
+
+/// The table.
+///
+/// Most tokens of a text begin no path, and most pairs of tokens are none. Three sieves that stay in the processor's
+/// cache turn them away before a slot is read.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    slots: Vec<u64>,
+    /// First tokens.
+    first: Sieve,
+    /// Those with which a path may begin even where the text has a small letter.
+    first_small: Sieve,
+    /// Paths of two and more tokens.
+    longer: Sieve,
+}
+
+impl Table {
+    /// A table for the paths with these numbers; sorts them and drops the repeated ones. `first` and `first_small` are
+    /// how many tokens begin a path, and how many at most do so in small letters.
+    pub(super) fn for_paths(numbers: &mut Vec<u64>, first: usize, first_small: usize) -> Self {
+        numbers.sort_unstable();
+        numbers.dedup();
+        let slots = numbers.len() + numbers.len() / 3 + 2;
+        Self {
+            slots: vec![0; slots],
+            first: Sieve::for_numbers(first),
+            first_small: Sieve::for_numbers(first_small),
+            longer: Sieve::for_numbers(numbers.len()),
+        }
+    }
+
+    /// Whether a path may begin with this token; false means that none does. `small`: the token begins with a small
+    /// letter.
+    #[inline]
+    pub(super) fn may_begin(&self, key: u64, small: bool) -> bool {
+        if small { self.first_small.may_have(key) } else { self.first.may_have(key) }
+    }
+
+    /// Notes that a path begins with this token; `small`: even where it has a small letter in the text.
+    pub(super) fn begin(&mut self, key: u64, small: bool) {
+        self.first.put(key);
+        if small {
+            self.first_small.put(key);
+        }
+    }
+
+    /// Whether there may be such a path of two or more tokens; false means that there is none.
+    #[inline]
+    pub(super) fn may_go_on(&self, path: Path) -> bool {
+        self.longer.may_have(path.0)
+    }
+
+    /// Notes a path of two or more tokens.
+    pub(super) fn note_longer(&mut self, path: Path) {
+        self.longer.put(path.0);
+    }
+
+    /// The node of a path.
+    #[inline]
+    pub(super) fn get(&self, path: Path) -> Option<Node> {
+        let mut place = path.home(self.slots.len());
+        loop {
+            let slot = self.slots[place];
+            if slot == 0 {
+                return None;
+            }
+            if slot >> 32 == path.tag() {
+                return Some(Node(slot as u32));
+            }
+            place += 1;
+            if place == self.slots.len() {
+                place = 0;
+            }
+        }
+    }
+
+    /// The slot of a path, the empty one where it belongs if it has none.
+    fn place(&self, path: Path) -> usize {
+        let mut place = path.home(self.slots.len());
+        while self.slots[place] != 0 && self.slots[place] >> 32 != path.tag() {
+            place = if place + 1 == self.slots.len() { 0 } else { place + 1 };
+        }
+        place
+    }
+
+    /// Notes that longer paths begin with this one.
+    pub(super) fn go_on(&mut self, path: Path) {
+        let place = self.place(path);
+        self.slots[place] |= path.tag() << 32 | u64::from(Node::GOES_ON);
+    }
+
+    /// Puts a surface at the end of a path; the one that stood there, which the caller must keep behind it.
+    pub(super) fn end(&mut self, path: Path, surface: u32) -> Option<u32> {
+        let place = self.place(path);
+        let node = Node(self.slots[place] as u32);
+        let goes_on = node.0 & Node::GOES_ON;
+        self.slots[place] = path.tag() << 32 | u64::from(goes_on | (surface + 1));
+        node.surface()
+    }
+
+    /// The memory it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let sieves = self.first.0.capacity() + self.first_small.0.capacity() + self.longer.0.capacity();
+        (self.slots.capacity() + sieves) * size_of::<u64>()
+    }
+}

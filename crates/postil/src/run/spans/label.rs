@@ -1,0 +1,170 @@
+//! From consensus and student to the spans that are written.
+
+use postil_annotators as annotators;
+use postil_core::audit::GoldPart;
+use postil_core::sequences::{Claim, GoldItem, SequenceConsensus, Settings, Silence, TokenSpan, fit};
+use postil_core::{Document, Result};
+
+use super::claims::{self, Claims};
+use super::gold::Gold;
+use super::learn::Learned;
+use crate::project::Project;
+
+/// A stretch that is or might be a span.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Stretch {
+    /// Where, and of which type.
+    pub span: TokenSpan,
+    /// The probability that exactly this span with this type is right.
+    pub confidence: f32,
+    /// Whether it is written.
+    pub written: bool,
+}
+
+/// Where the written spans come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chosen {
+    /// The annotators' consensus.
+    Consensus,
+    /// The student alone.
+    Student,
+    /// A consensus in which the student is one more annotator.
+    Both,
+}
+
+impl Chosen {
+    /// The name in the output.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Consensus => "consensus",
+            Self::Student => "student",
+            Self::Both => "consensus with student",
+        }
+    }
+}
+
+/// The spans of a run.
+pub(super) struct Labels {
+    /// By item, in order of place: written ones, and those that were doubted and left out.
+    pub stretches: Vec<Vec<Stretch>>,
+    /// Where they come from.
+    pub chosen: Chosen,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// The candidates' F1 on the gold that fits, where that was compared.
+    pub compared: Vec<(Chosen, f64)>,
+}
+
+/// Gold that fits has at least so many spans, or nothing is compared on it.
+const LEAST_GOLD_SPANS: usize = 20;
+/// A candidate must be better by this much to be preferred over the usual one: less is luck.
+const MARGIN: f64 = 0.01;
+
+/// Chooses between consensus, student, and both together: by their F1 on the gold that fits where there is enough of it.
+/// Otherwise the student speaks where all annotators know only what they found, such as lists and programs, whose silences it fills, and the consensus
+/// where people or models have read the texts.
+pub(super) fn label(
+    project: &Project,
+    documents: &[Document],
+    silences: &[annotators::Silence],
+    claims: &Claims,
+    consensus: &SequenceConsensus,
+    learned: Option<&Learned>,
+    (gold, known): (&Gold, &[GoldItem]),
+) -> Result<Labels> {
+    let fused = of_consensus(consensus, documents.len());
+    let Some(learned) = learned else {
+        let reason = "there is no student".to_owned();
+        return Ok(Labels { stretches: fused, chosen: Chosen::Consensus, reason, compared: Vec::new() });
+    };
+    let student: Vec<Vec<Stretch>> = learned
+        .spans
+        .iter()
+        .map(|spans| {
+            let stretch = |found: &postil_student::tagger::PredictedSpan| Stretch {
+                span: TokenSpan { start: found.span.start, end: found.span.end, class: found.span.class },
+                confidence: found.confidence.unwrap_or(0.5),
+                written: true,
+            };
+            spans.iter().map(stretch).collect()
+        })
+        .collect();
+    let both = of_consensus(&with_student(project, documents, silences, claims, &student, known)?, documents.len());
+    let weak = silences.iter().all(|&silence| silence == annotators::Silence::Abstain);
+    let usual = if weak { Chosen::Student } else { Chosen::Both };
+    let candidates = [(Chosen::Consensus, fused), (Chosen::Student, student), (Chosen::Both, both)];
+    let fitting: usize = gold.part(GoldPart::Fit).map(|item| item.spans.len()).sum();
+    let mut compared = Vec::new();
+    let (mut chosen, mut reason) = (usual, String::new());
+    if fitting >= LEAST_GOLD_SPANS {
+        compared = candidates.iter().map(|(name, stretches)| (*name, f1(stretches, known))).collect();
+        let at = |name: Chosen| compared.iter().find(|(other, _)| *other == name).map_or(0.0, |(_, f1)| *f1);
+        let best = compared.iter().copied().reduce(|best, one| if one.1 > best.1 { one } else { best });
+        if let Some((name, f1)) = best
+            && f1 > at(usual) + MARGIN
+        {
+            chosen = name;
+        }
+        let figures: Vec<String> = compared.iter().map(|(name, f1)| format!("{} {f1:.3}", name.name())).collect();
+        reason = format!("by F1 on the {fitting} gold spans that fit: {}", figures.join(", "));
+    }
+    if reason.is_empty() {
+        reason = match usual {
+            Chosen::Student => "lists and programs know some names; the student fills their silence".to_owned(),
+            _ => "annotators have read the texts; the student is one more of them".to_owned(),
+        };
+    }
+    let stretches = candidates.into_iter().find(|(name, _)| *name == chosen).map(|(_, stretches)| stretches);
+    Ok(Labels { stretches: stretches.unwrap_or_default(), chosen, reason, compared })
+}
+
+/// The consensus made anew with the student as an annotator that has read everything.
+fn with_student(
+    project: &Project,
+    documents: &[Document],
+    silences: &[annotators::Silence],
+    claims: &Claims,
+    student: &[Vec<Stretch>],
+    known: &[GoldItem],
+) -> Result<SequenceConsensus> {
+    let student_number = silences.len() as u32;
+    let mut silences: Vec<Silence> = silences.iter().map(|&one| claims::silence(one)).collect();
+    silences.push(Silence::Outside);
+    let said: Vec<Vec<(u32, Vec<Claim>)>> = claims
+        .said
+        .iter()
+        .zip(student)
+        .map(|(said, student)| {
+            let spans = student.iter().map(|one| Claim::new(one.span.start, one.span.end, one.span.class)).collect();
+            said.iter().cloned().chain([(student_number, spans)]).collect()
+        })
+        .collect();
+    let sequences = claims::sequences(&project.task, documents, &said, &silences)?;
+    fit(&sequences, known, project.sequence_method, &Settings { seed: project.seed, ..Settings::default() })
+}
+
+fn of_consensus(consensus: &SequenceConsensus, items: usize) -> Vec<Vec<Stretch>> {
+    let mut stretches = vec![Vec::new(); items];
+    let mut written = consensus.spans.iter().peekable();
+    for candidate in &consensus.candidates {
+        let taken = written.next_if(|span| (span.item, span.span) == (candidate.item, candidate.span)).is_some();
+        stretches[candidate.item as usize].push(Stretch {
+            span: candidate.span,
+            confidence: candidate.probability,
+            written: taken,
+        });
+    }
+    stretches
+}
+
+/// F1 of exact spans on items whose spans are known.
+fn f1(stretches: &[Vec<Stretch>], known: &[GoldItem]) -> f64 {
+    let (mut right, mut all) = (0, 0);
+    for item in known {
+        let written: Vec<TokenSpan> =
+            stretches[item.item as usize].iter().filter(|one| one.written).map(|one| one.span).collect();
+        right += written.iter().filter(|span| item.spans.contains(span)).count();
+        all += written.len() + item.spans.len();
+    }
+    if all == 0 { 0.0 } else { 2.0 * f64::from(right as u32) / all as f64 }
+}

@@ -1,0 +1,156 @@
+//! A run over spans: from texts to marked texts, their measured quality, a tagger and a report.
+//!
+//! The same flow as for labels of whole items, with the claims about tokens in place of votes:
+//!
+//! ```text
+//! items ─▶ annotate ─▶ ledger ─▶ claims ─▶ sequences::fit ─▶ learn ─▶ label ─▶ measure ─▶ write
+//! ```
+
+mod claims;
+mod doubtful;
+mod gold;
+mod label;
+mod learn;
+mod measure;
+mod output;
+mod summary;
+mod texts;
+
+use postil_annotators::Silence;
+use postil_core::audit::GoldPart;
+use postil_core::ledger::{Access, Ledger};
+use postil_core::sequences::{GoldItem, Settings, TokenSpan, fit};
+use postil_core::text::align;
+use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Digest, Document, Name, Result, Task};
+
+use super::{
+    GOLD, Options, Outcome, Watch, annotate, drawn_probabilities, now_millis, open_annotators, output as files,
+};
+use crate::project::Project;
+use gold::{Gold, GoldFile};
+
+/// Runs a project whose task is spans.
+pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Outcome> {
+    let gold_file = GoldFile::read(project)?;
+    files::create_folder(&project.output)?;
+    let now_millis = now_millis();
+    let mut annotators = open_annotators(project, options.threads)?;
+    let ledger = Ledger::open(project.ledger(), Access::Write)?;
+    let annotated = annotate::annotate(project, &ledger, &mut annotators, options.strict, now_millis, watch)?;
+    drop(annotators);
+    let items = &annotated.items;
+    let documents = texts::read(project, items, watch)?;
+    let gold = Gold::place(&gold_file, items, &documents, &drawn_probabilities(&ledger.draws(GOLD)?), project.seed)
+        .map_err(|error| error.in_file(project.gold.as_deref().unwrap_or(std::path::Path::new("gold"))))?;
+    let gold_version = keep_gold(&ledger, &gold_file, &gold, items, now_millis)?;
+    let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
+    let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
+    let key = Digest::of_parts([
+        env!("CARGO_PKG_VERSION").as_bytes(),
+        project.settings.as_bytes(),
+        project.task.digest().as_bytes(),
+        snapshot.digest().as_bytes(),
+        items.fingerprint().as_bytes(),
+    ]);
+    if !options.fresh
+        && let Some(outcome) = files::unchanged(project, key)
+    {
+        return Ok(outcome);
+    }
+
+    watch.stage("fusing answers", None);
+    let claims =
+        claims::read(&snapshot, (&annotated.identities, &annotated.silences), &project.task, items, &documents)?;
+    let known = known(&project.task, &documents, &gold)?;
+    let fitting: Vec<GoldItem> = gold
+        .items
+        .iter()
+        .zip(&known)
+        .filter(|(item, _)| item.part == GoldPart::Fit)
+        .map(|(item, spans)| GoldItem { item: item.position, spans: spans.clone() })
+        .collect();
+    let settings = Settings { seed: project.seed, ..Settings::default() };
+    let consensus = fit(&claims.sequences, &fitting, project.sequence_method, &settings)?;
+    let learned = if project.student {
+        let digests: Vec<Digest> = (0..items.len()).map(|position| items.digest(position)).collect();
+        let one_sided = annotated.silences.iter().all(|&silence| silence == Silence::Abstain);
+        learn::learn(project, &documents, &digests, &consensus, &gold, (&known, one_sided), watch)?
+    } else {
+        Err("no model was trained: `student.train` is false".to_owned())
+    };
+    let labels = label::label(
+        project,
+        &documents,
+        &annotated.silences,
+        &claims,
+        &consensus,
+        learned.as_ref().ok(),
+        (&gold, &fitting),
+    )?;
+    let measured =
+        measure::measure(&project.task, project.seed, &labels, &consensus, learned.as_ref().ok(), (&gold, &known));
+    watch.stage("writing", None);
+    let findings = summary::Findings {
+        project,
+        annotated: &annotated,
+        gold_file: &gold_file,
+        gold: &gold,
+        known: &known,
+        documents: &documents,
+        snapshot: snapshot.digest(),
+        claims: &claims,
+        consensus: &consensus,
+        learned: &learned,
+        labels: &labels,
+        measured: &measured,
+    };
+    let model = output::model(&findings)?;
+    let report = summary::report(&findings, model.as_deref())?;
+    let files = output::write(&findings, model.as_deref(), &report, key)?;
+    ledger.close()?;
+    Ok(Outcome { report, files, unchanged: false })
+}
+
+/// The gold spans of every gold item on its tokens, in the gold's order.
+fn known(task: &Task, documents: &[Document], gold: &Gold) -> Result<Vec<Vec<TokenSpan>>> {
+    gold.items
+        .iter()
+        .map(|item| {
+            let document = &documents[item.position as usize];
+            let aligned = align(&document.text, &document.tokens, &item.spans);
+            let span = |span: &postil_core::text::Named<Name>| {
+                Ok(TokenSpan { start: span.start, end: span.end, class: task.labels.expect(&span.label)? })
+            };
+            aligned.flat.iter().map(span).collect()
+        })
+        .collect()
+}
+
+/// Puts gold spans into the ledger as the answers of an annotator of their own.
+fn keep_gold(
+    ledger: &Ledger,
+    file: &GoldFile,
+    gold: &Gold,
+    items: &super::items::Items,
+    now_millis: i64,
+) -> Result<Option<Digest>> {
+    let Some(version) = file.version else { return Ok(None) };
+    let identity = AnnotatorIdentity { name: Name::from(GOLD), kind: AnnotatorKind::Person, version };
+    ledger.register(&identity, &serde_json::Value::Null, now_millis)?;
+    let done = ledger.done(version)?;
+    let annotations = gold
+        .items
+        .iter()
+        .filter(|gold| !done.contains(items.id(gold.position as usize), items.digest(gold.position as usize)))
+        .map(|gold| {
+            let position = gold.position as usize;
+            Annotation {
+                at_millis: now_millis,
+                inclusion_probability: Some(1.0 / gold.weight).filter(|&probability| probability < 1.0),
+                ..Annotation::new(items.id(position).into(), items.digest(position), version, gold.answer())
+            }
+        })
+        .collect();
+    ledger.append(annotations)?;
+    Ok(Some(version))
+}

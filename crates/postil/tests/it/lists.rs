@@ -1,0 +1,126 @@
+//! `postil match` and `postil lists`.
+
+use crate::support::{Folder, value};
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("people.txt", "Ada Lovelace\nGrace Hopper\nParis Ott\n\n-\nq\n");
+    folder.write("places.csv", "name,alias\nSão Paulo,Sampa\nOslo,\nParis,\n");
+    folder
+}
+
+#[test]
+fn names_are_marked_in_a_table_and_written_in_any_format() {
+    let folder = folder();
+    folder.write("texts.csv", "id,text\na,\"🚀 Ada Lovelace in Oslo\"\nb,nothing\nc,Paris and Sampa\n");
+    let lists = ["--list", "PER=people.txt", "--list", "LOC=places.csv"];
+    let mut arguments = vec!["match", "texts.csv", "-o", "out.jsonl", "--json"];
+    arguments.extend(lists);
+    let found = folder.json(&arguments);
+    assert_eq!((&found["documents"], &found["spans"], &found["ambiguous"]), (&3.into(), &4.into(), &0.into()));
+    assert_eq!(found["labels"], serde_json::json!({"LOC": 3, "PER": 1}));
+    assert_eq!(found["lists"][0]["left_out"]["too few characters"]["first"], serde_json::json!(["q"]));
+    assert_eq!(found["lists"][1]["other_names"], 1);
+    let written = folder.read("out.jsonl");
+    assert!(
+        written.starts_with(r#"{"id":"a","text":"🚀 Ada Lovelace in Oslo","spans":[{"start":2,"end":14,"#),
+        "{written}"
+    );
+    let mut arguments = vec!["match", "texts.csv", "-o", "out.conll"];
+    arguments.extend(lists);
+    let text = folder.ok(&arguments);
+    assert!(text.contains("4 spans in 3 documents") && text.contains("written: out.conll"), "{text}");
+    assert!(folder.read("out.conll").contains("Ada\tB-PER\nLovelace\tI-PER\nin\tO\nOslo\tB-LOC\n"));
+}
+
+#[test]
+fn matches_keep_to_the_tokens_of_a_file_with_tokens() {
+    let folder = folder();
+    folder.write("in.conll", "Oslo-based O\nOslo O\n's O\n\nAda O\n\nLovelace O\n\n");
+    folder.ok(&["match", "in.conll", "--list", "LOC=places.csv", "--list", "PER=people.txt", "-o", "out.conll"]);
+    assert!(folder.read("out.conll").starts_with("Oslo-based\tO\nOslo\tB-LOC\n's\tO\n\nAda\tO\n\nLovelace\tO\n"));
+}
+
+#[test]
+fn switches_and_ambiguity_can_be_chosen() {
+    let folder = folder();
+    folder.write("more.txt", "Oslo\n");
+    folder.write("t.txt", "oslo sao paulo\n\nLovelace\n");
+    let base =
+        ["match", "t.txt", "--json", "--list", "LOC=places.csv", "--list", "ORG=more.txt", "--list", "PER=people.txt"];
+    let with = |more: &[&str]| folder.json(&base.iter().chain(more).copied().collect::<Vec<_>>());
+    assert_eq!(with(&[])["spans"], 0);
+    let found = with(&["--case", "ignore", "--accents", "fold", "--parts", "last"]);
+    assert_eq!(found["labels"], serde_json::json!({"LOC": 1, "LOC|ORG": 1, "PER": 1}));
+    assert_eq!(found["ambiguous"], 1);
+    assert_eq!(with(&["--case", "ignore", "--drop-ambiguous"])["spans"], 0);
+}
+
+#[test]
+fn bad_lists_are_refused_by_place_and_reason() {
+    let folder = folder();
+    folder.write("t.txt", "x\n");
+    let cases: [(i32, &[&str], &str); 4] = [
+        (2, &[], "expected at least one list"),
+        (1, &["--list", "LOC=none.txt"], "none.txt"),
+        (2, &["--list", "people.txt"], "expected a label for every entry"),
+        (2, &["--lists", "t.txt"], "t.txt"),
+    ];
+    for (code, more, expected) in cases {
+        let mut arguments = vec!["match", "t.txt"];
+        arguments.extend(more);
+        let said = folder.fails(code, &arguments);
+        assert!(said.contains(expected), "{more:?}: {said}");
+    }
+}
+
+#[test]
+fn switches_are_tuned_on_gold_and_come_back_as_settings() {
+    let folder = folder();
+    folder.write("people.txt", "Ada Lovelace\nGrace Hopper\nWill\nMay\n");
+    let mut gold = String::new();
+    for number in 0..12 {
+        gold.push_str("Then O\nLovelace B-PER\nmet O\nHopper B-PER\nin O\nSao B-LOC\nPaulo I-LOC\n\n");
+        gold.push_str(&format!("Will O\nyou O\ncome O\nin O\nMay O\n{number} O\n?\tO\n\n").replace('\t', " "));
+    }
+    folder.write("gold.conll", gold);
+    let arguments = [
+        "lists",
+        "tune",
+        "--gold",
+        "gold.conll",
+        "--list",
+        "PER=people.txt",
+        "--list",
+        "LOC=places.csv",
+        "--json",
+        "-o",
+        "tuned.toml",
+    ];
+    let found = folder.json(&arguments);
+    assert_eq!(found["measured_by"], "cross-validation");
+    assert!(value(&found["before"]["f1"]) < 0.1, "{found}");
+    assert!(value(&found["after"]["f1"]) > 0.9, "{found}");
+    assert_eq!(found, folder.json(&[&arguments[..], &["--threads", "2"]].concat()), "the same on two threads");
+    let settings = folder.read("tuned.toml");
+    assert!(settings.contains("[[annotator.lists.\"PER\"]]\npath = \"people.txt\"\n"), "{settings}");
+    assert!(settings.contains("accents = \"fold\""), "{settings}");
+    let again = folder.json(&["match", "gold.conll", "--lists", "tuned.toml", "--json"]);
+    assert_eq!(again["labels"], serde_json::json!({"LOC": 12, "PER": 24}));
+    let text = folder.ok(&["lists", "tune", "--gold", "gold.conll", "--list", "LOC=places.csv"]);
+    for part in ["before", "after", "accents = fold", "names that are missed most often", "[[annotator]]"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn marked_names_are_carried_further() {
+    let folder = Folder::new();
+    folder
+        .write("in.conll", "-DOCSTART- O\n\nAda B-PER\nOtt I-PER\nmet O\n\nOtt O\nleft O\n\n-DOCSTART- O\n\nOtt O\n\n");
+    let found = folder.json(&["lists", "propagate", "in.conll", "-o", "out.conll", "--person", "PER", "--json"]);
+    assert_eq!((&found["spans_before"], &found["added"]), (&1.into(), &1.into()));
+    assert!(folder.read("out.conll").contains("Ott\tB-PER\nleft\tO"), "{}", folder.read("out.conll"));
+    folder.ok(&["lists", "propagate", "in.conll", "-o", "out.jsonl", "--oversample", "0.5"]);
+    assert!(folder.read("out.jsonl").contains("\"weight\""));
+}
