@@ -160,7 +160,8 @@ fn with_borders(patterns: &[&str], documents: &[&str]) -> Outcome<BTreeSet<(usiz
 }
 
 fn is_border(text: &str, at: usize) -> bool {
-    let word = |character: Option<char>| character.is_some_and(|character| character.is_alphanumeric() || character == '_');
+    let word =
+        |character: Option<char>| character.is_some_and(|character| character.is_alphanumeric() || character == '_');
     !text.is_char_boundary(at) || !(word(text[..at].chars().next_back()) && word(text[at..].chars().next()))
 }
 
@@ -231,7 +232,8 @@ fn made(random: &mut Random) -> Names {
     let mut word = |count: usize| -> Vec<String> {
         (0..count)
             .map(|number| {
-                let letters: String = (0..3 + random.below(6)).map(|_| (b'a' + random.below(26) as u8) as char).collect();
+                let letters: String =
+                    (0..3 + random.below(6)).map(|_| (b'a' + random.below(26) as u8) as char).collect();
                 format!("N{letters}{number}")
             })
             .collect()

@@ -10,6 +10,7 @@
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "an example prints its result and stops at bad files")]
 
+use std::fmt::Write as _;
 use std::io::Read;
 use std::time::Instant;
 
@@ -164,7 +165,7 @@ fn calibration(judged: &[(f64, bool)]) -> (f64, String) {
         let confidence = within.iter().map(|(p, _)| p).sum::<f64>() / count;
         let right = within.iter().filter(|(_, hit)| *hit).count() as f64 / count;
         error += (confidence - right).abs() * count / judged.len() as f64;
-        text += &format!("  {confidence:.2}:{right:.2} ({count})");
+        write!(text, "  {confidence:.2}:{right:.2} ({count})").unwrap();
     }
     (error, text)
 }
@@ -238,8 +239,7 @@ fn main() {
     // Even sentences fit the temperature, all are judged; the test set has seen neither.
     let half: Vec<usize> = (0..dev.len()).step_by(2).collect();
     let half_targets: Vec<Target> = half.iter().map(|&place| dev_targets[place].clone()).collect();
-    let temperature =
-        fit_temperature(&fitted.weights, layout, &dev_encoded.select(&half), &half_targets).unwrap();
+    let temperature = fit_temperature(&fitted.weights, layout, &dev_encoded.select(&half), &half_targets).unwrap();
     for temperature in [1.0, temperature] {
         for (name, encoded, sentences) in [("dev", &dev_encoded, &dev), ("test", &test_encoded, &test)] {
             let (f1, judged) = judge(&fitted.weights, layout, temperature, encoded, sentences);

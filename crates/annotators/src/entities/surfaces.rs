@@ -55,11 +55,7 @@ pub(super) struct Surfaces {
 
 impl Surfaces {
     pub(super) fn with_capacity(bytes: usize, surfaces: usize) -> Self {
-        Self {
-            text: String::with_capacity(bytes),
-            records: Vec::with_capacity(surfaces),
-            ..Self::default()
-        }
+        Self { text: String::with_capacity(bytes), records: Vec::with_capacity(surfaces), ..Self::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -105,7 +101,9 @@ impl Surfaces {
 
     /// This spelling and those behind it with the same form.
     pub(super) fn chain(&self, first: u32) -> impl Iterator<Item = u32> + '_ {
-        std::iter::successors(Some(first), |&surface| Some(self.records[surface as usize].next).filter(|&next| next != NONE))
+        std::iter::successors(Some(first), |&surface| {
+            Some(self.records[surface as usize].next).filter(|&next| next != NONE)
+        })
     }
 
     /// The name that a spelling stands for, and in what way.

@@ -341,7 +341,7 @@ mod tests {
     fn every_kind_of_difference_has_its_reason() {
         let belief = SpanBelief {
             given: vec![(span(0, 1, 0), 0.1), (span(2, 4, 0), 0.2), (span(6, 7, 1), 0.05), (span(8, 9, 1), 0.97)],
-            believed: vec![(span(0, 1, 1), 0.8), (span(2, 5, 0), 0.7), (span(8, 9, 1), 0.97), (span(10, 12, 0), 0.9)],
+            believed: vec![(span(0, 1, 1), 0.8), (span(2, 5, 0), 0.7), (span(8, 9, 1), 0.97), (span(10, 12, 0), 0.92)],
             words: Vec::new(),
         };
         let found = find_span_errors(&[belief]).unwrap();

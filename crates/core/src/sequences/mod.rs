@@ -142,8 +142,8 @@ fn check(sequences: &Sequences, gold: &[GoldItem]) -> Result<()> {
                 )));
             }
         }
-        if let Some(pair) = sorted.windows(2).find(|pair| pair[1].start < pair[0].end) {
-            return Err(Error::input(format!("item {}: gold spans {:?} and {:?} overlap", one.item, pair[0], pair[1])));
+        if let Some([left, right]) = sorted.array_windows().find(|[left, right]| right.start < left.end) {
+            return Err(Error::input(format!("item {}: gold spans {left:?} and {right:?} overlap", one.item)));
         }
     }
     Ok(())

@@ -248,7 +248,9 @@ fn from_votes(sequences: &Sequences, item: usize, voted: &[Voted]) -> Made {
     for row in labels.chunks_exact_mut(width) {
         let sum: f32 = row.iter().sum();
         if sum > 1.0 {
-            row.iter_mut().for_each(|share| *share /= sum);
+            for share in &mut *row {
+                *share /= sum;
+            }
         }
         row[0] = (1.0 - sum).max(0.0);
     }
@@ -298,7 +300,9 @@ fn from_lattice(sequences: &Sequences, item: usize, voted: &[Voted], lattice: Op
         let spans: f32 = row[1..].iter().sum();
         row[0] = (1.0 - spans).max(0.0);
         let sum = row[0] + spans;
-        row.iter_mut().for_each(|share| *share /= sum);
+        for share in row {
+            *share /= sum;
+        }
     }
     Made { candidates, labels, expected }
 }

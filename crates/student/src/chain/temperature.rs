@@ -38,6 +38,9 @@ pub fn fit_temperature(weights: &Weights, layout: Layout, encoded: &Encoded, tar
             layout.spans(&best).into_iter().map(|span| (span, truth.binary_search(&span).is_ok())).collect()
         })
         .collect();
+    if judged.iter().all(Vec::is_empty) {
+        return Ok(1.0);
+    }
     let loss = |temperature: f64| -> f64 {
         let Ok(links) = links.clone().with_temperature(temperature) else { return f64::INFINITY };
         let each: Vec<f64> = known
@@ -52,7 +55,8 @@ pub fn fit_temperature(weights: &Weights, layout: Layout, encoded: &Encoded, tar
                 each.sum::<f64>()
             })
             .collect();
-        each.iter().sum()
+        // A pull towards 1 worth half a span keeps a few spans that are all right from asking for certainty.
+        each.iter().sum::<f64>() + 0.5 * temperature.ln().powi(2)
     };
     let shrink = (5f64.sqrt() - 1.0) / 2.0;
     let (mut low, mut high) = (0.05f64.ln(), 200f64.ln());

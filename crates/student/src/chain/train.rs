@@ -127,7 +127,9 @@ impl Trainer {
         let mut kept_weights = weights;
         if !left_out.is_empty() {
             let mut all: Vec<f32> = weights.map_or_else(|| vec![1.0; targets.len()], <[f32]>::to_vec);
-            left_out.iter().for_each(|&sentence| all[sentence] = 0.0);
+            for &sentence in &left_out {
+                all[sentence] = 0.0;
+            }
             kept = all;
             kept_weights = Some(&kept);
         }
