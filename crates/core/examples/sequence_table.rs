@@ -25,7 +25,6 @@ struct Set {
     name: String,
     sequences: Sequences,
     gold: Vec<Option<Vec<TokenSpan>>>,
-    types: Vec<String>,
 }
 
 fn read(path: &Path) -> String {
@@ -76,7 +75,7 @@ fn build(name: &str, types: &Names, items: Vec<Item>) -> Set {
         }
         all.push(gold);
     }
-    Set { name: name.to_owned(), sequences: builder.build(), gold: all, types: types.0.clone() }
+    Set { name: name.to_owned(), sequences: builder.build(), gold: all }
 }
 
 fn claims(spans: &[TokenSpan]) -> Vec<Claim> {
@@ -141,7 +140,9 @@ fn btc(folder: &Path) -> Set {
         }
     }
     let (mut types, mut annotators) = (Names::default(), Names::default());
-    ["PER", "LOC", "ORG", "PROD"].map(|name| types.of(name));
+    for name in ["PER", "LOC", "ORG", "PROD"] {
+        types.of(name);
+    }
     let mut items = Vec::new();
     for line in read(&folder.join("btc_a_crowd.jsonl.gz")).lines() {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -299,66 +300,6 @@ fn main() {
                 }
             }
             set.gold.iter().flatten().for_each(|gold| there += gold.len());
-            if std::env::var_os("ERRORS").is_some() {
-                let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-                for (item, gold) in set.gold.iter().enumerate() {
-                    let Some(gold) = gold else { continue };
-                    let mine: Vec<TokenSpan> =
-                        consensus.spans.iter().filter(|one| one.item as usize == item).map(|one| one.span).collect();
-                    let claimed: Vec<TokenSpan> = consensus
-                        .candidates
-                        .iter()
-                        .filter(|one| one.item as usize == item)
-                        .map(|one| one.span)
-                        .collect();
-                    let kind = |one: &TokenSpan, others: &[TokenSpan]| {
-                        if others.contains(one) {
-                            "right"
-                        } else if others.iter().any(|other| (one.start, one.end) == (other.start, other.end)) {
-                            "type"
-                        } else if others.iter().any(|other| one.start < other.end && other.start < one.end) {
-                            if others
-                                .iter()
-                                .any(|other| one.start < other.end && other.start < one.end && other.class == one.class)
-                            {
-                                "boundary"
-                            } else {
-                                "boundary+type"
-                            }
-                        } else {
-                            "alone"
-                        }
-                    };
-                    for one in gold {
-                        *counts
-                            .entry(match kind(one, &mine) {
-                                "right" => "gold right",
-                                "type" => "gold type",
-                                "boundary" => "gold boundary",
-                                "boundary+type" => "gold boundary+type",
-                                _ => "gold missed",
-                            })
-                            .or_default() += 1;
-                        if !claimed.contains(one) {
-                            *counts.entry("gold never claimed").or_default() += 1;
-                        }
-                    }
-                    for one in &mine {
-                        if kind(one, gold) == "alone" {
-                            *counts.entry("spurious").or_default() += 1;
-                        }
-                    }
-                }
-                println!("    {counts:?}");
-                if std::env::var_os("DUMP").is_some() && method == Method::Hmm {
-                    for one in &consensus.spans {
-                        println!(
-                            "DUMP {} {} {} {} {:.3}",
-                            one.item, one.span.start, one.span.end, set.types[one.span.class as usize], one.probability
-                        );
-                    }
-                }
-            }
             let (precision, recall) = (right as f64 / given.max(1) as f64, right as f64 / there.max(1) as f64);
             println!(
                 "  {:18} F1 {:.4}  P {precision:.4}  R {recall:.4}  mean confidence {:.3}  Brier {:.3}  threshold {:.2}  {} sweeps  {seconds:.2} s",

@@ -4,9 +4,13 @@
 //!
 //! `POSTIL_DATA=... cargo run --release -p postil-student --example chain_conll -- [adagrad|lbfgs] [epochs or steps]
 //! [rate] [l2] [l1]`
+//!
+//! With `BELIEFS=FILE`, writes what the model believes about the development and test sentences, one JSON line each, for
+//! the example `span_errors` of the engine.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "an example prints its result and stops at bad files")]
 
+use std::fmt::Write as _;
 use std::io::Read;
 use std::time::Instant;
 
@@ -161,9 +165,35 @@ fn calibration(judged: &[(f64, bool)]) -> (f64, String) {
         let confidence = within.iter().map(|(p, _)| p).sum::<f64>() / count;
         let right = within.iter().filter(|(_, hit)| *hit).count() as f64 / count;
         error += (confidence - right).abs() * count / judged.len() as f64;
-        text += &format!("  {confidence:.2}:{right:.2} ({count})");
+        write!(text, "  {confidence:.2}:{right:.2} ({count})").unwrap();
     }
     (error, text)
+}
+
+/// Given and believed spans with their probabilities, a line per sentence.
+fn beliefs(
+    weights: &Weights,
+    layout: Layout,
+    encoded: &Encoded,
+    sentences: &[(Vec<String>, Vec<TypedSpan>)],
+    part: &str,
+) -> String {
+    let links = Links::new(weights, &layout.constraints()).unwrap();
+    let (mut states, mut best, mut text) = (Vec::new(), Vec::new(), String::new());
+    for (sentence, (words, truth)) in sentences.iter().enumerate() {
+        weights.score(encoded, sentence, &mut states);
+        links.best(&states, &mut best);
+        let lattice = Lattice::of(&links, &states).unwrap();
+        let sure = |span: &TypedSpan| {
+            let probability = lattice.span(&links, layout, *span);
+            serde_json::json!([span.start, span.end, TYPES[usize::from(span.class)], probability])
+        };
+        let given: Vec<_> = truth.iter().map(sure).collect();
+        let believed: Vec<_> = layout.spans(&best).iter().map(sure).collect();
+        text += &serde_json::json!({"part": part, "words": words, "given": given, "believed": believed}).to_string();
+        text.push('\n');
+    }
+    text
 }
 
 fn cpu_seconds() -> f64 {
@@ -177,7 +207,7 @@ fn main() {
     let number = |place: usize, otherwise: f64| arguments.get(place).map_or(otherwise, |text| text.parse().unwrap());
     let optimiser = match arguments.first().map(String::as_str) {
         Some("lbfgs") => Optimiser::Lbfgs { steps: number(1, 150.0) as usize, fall: 1e-4 },
-        _ => Optimiser::Adagrad { epochs: number(1, 12.0) as usize, rate: number(2, 0.2) },
+        _ => Optimiser::Adagrad { epochs: number(1, 10.0) as usize, rate: number(2, 0.07) },
     };
     let trainer = Trainer { optimiser, l2: number(3, 0.01), l1: number(4, 0.0), ..Trainer::default() };
     let folder = std::env::var("POSTIL_DATA").unwrap_or_else(|_| "../shared/data".into()) + "/ner/conll2003";
@@ -199,13 +229,17 @@ fn main() {
         fitted.weights.density() * fitted.weights.state.len() as f64
     );
     let (dev_encoded, test_encoded) = (encode(&dev), encode(&test));
+    if let Some(file) = std::env::var_os("BELIEFS") {
+        let parts = [("eng.testa", &dev_encoded, &dev), ("eng.testb", &test_encoded, &test)];
+        let lines = parts.map(|(part, encoded, sentences)| beliefs(&fitted.weights, layout, encoded, sentences, part));
+        std::fs::write(file, lines.concat()).unwrap();
+    }
     let dev_targets: Vec<Target> =
         dev.iter().map(|(words, spans)| Target::Hard(layout.labels_of(spans, words.len()))).collect();
     // Even sentences fit the temperature, all are judged; the test set has seen neither.
     let half: Vec<usize> = (0..dev.len()).step_by(2).collect();
     let half_targets: Vec<Target> = half.iter().map(|&place| dev_targets[place].clone()).collect();
-    let temperature =
-        fit_temperature(&fitted.weights, &layout.constraints(), &dev_encoded.select(&half), &half_targets).unwrap();
+    let temperature = fit_temperature(&fitted.weights, layout, &dev_encoded.select(&half), &half_targets).unwrap();
     for temperature in [1.0, temperature] {
         for (name, encoded, sentences) in [("dev", &dev_encoded, &dev), ("test", &test_encoded, &test)] {
             let (f1, judged) = judge(&fitted.weights, layout, temperature, encoded, sentences);

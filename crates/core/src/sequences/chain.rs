@@ -83,7 +83,9 @@ impl ChainCounts {
 pub(super) fn normalise(row: &mut [f64]) {
     let sum: f64 = row.iter().sum();
     if sum > 0.0 {
-        row.iter_mut().for_each(|cell| *cell /= sum);
+        for cell in row {
+            *cell /= sum;
+        }
     }
 }
 
@@ -150,7 +152,9 @@ impl Lattice {
             if sum <= 1e-300 {
                 return false;
             }
-            now.iter_mut().for_each(|mass| *mass /= sum);
+            for mass in &mut *now {
+                *mass /= sum;
+            }
             self.scale[token] = sum;
             self.log_likelihood += sum.ln();
         }

@@ -63,7 +63,9 @@ impl Context {
             }
         }
         let sum: f64 = share.iter().sum();
-        share.iter_mut().for_each(|share| *share = (*share / sum.max(1e-9)).max(1e-6));
+        for share in &mut share {
+            *share = (*share / sum.max(1e-9)).max(1e-6);
+        }
         Counted { counts, share, labels }
     }
 

@@ -60,7 +60,7 @@ impl Tables {
     const fn named_at(&self, voter: usize, state: usize) -> usize {
         let row = match role(state, self.states()) {
             Role::Outside | Role::After => 0,
-            Role::Begin | Role::Inside => (state + 1) / 2,
+            Role::Begin | Role::Inside => state.div_ceil(2),
         };
         (voter * (self.types + 1) + row) * self.types
     }
@@ -299,7 +299,9 @@ fn common(sequences: &Sequences, counts: &Tables) -> Tables {
         let sums = &mut by_role[role(state, states) as usize];
         sums.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
     }
-    by_role.iter_mut().for_each(|row| normalise(row));
+    for row in &mut by_role {
+        normalise(row);
+    }
     for (state, row) in mean.open.chunks_exact_mut(3).enumerate() {
         draw(row, &by_role[role(state, states) as usize], 10.0);
     }
@@ -335,8 +337,11 @@ fn habits(counts: &Tables, voter: usize) -> Tables {
         habit.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
     }
     let all: f64 = habit.iter().sum();
-    habit.iter_mut().for_each(|sum| *sum = if all > 0.0 { *sum / all } else { 1.0 / types as f64 });
-    let own = |class: usize| habit[class] >= 0.02;
+    for sum in &mut habit {
+        *sum = if all > 0.0 { *sum / all } else { 1.0 / types as f64 };
+    }
+    // Who has said nothing tells nothing by being silent.
+    let own = |class: usize| all > 0.0 && habit[class] >= 0.02;
     // States of types that it never names are like outside to it.
     let kind = |state: usize| match role(state, states) {
         Role::Begin | Role::Inside if !own((state - 1) / 2) => Role::Outside as usize,
@@ -347,7 +352,9 @@ fn habits(counts: &Tables, voter: usize) -> Tables {
     for (state, row) in rows.chunks_exact(3).enumerate() {
         by_kind[kind(state)].iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
     }
-    by_kind.iter_mut().for_each(|row| normalise(row));
+    for row in &mut by_kind {
+        normalise(row);
+    }
     for (state, row) in mean.open.chunks_exact_mut(3).enumerate() {
         row.copy_from_slice(&by_kind[kind(state)]);
     }

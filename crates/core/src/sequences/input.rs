@@ -315,7 +315,9 @@ impl Sequences {
         if (what as usize) < self.types {
             visit(what as usize);
         } else {
-            self.members(what).iter().for_each(|&class| visit(usize::from(class)));
+            for &class in self.members(what) {
+                visit(usize::from(class));
+            }
         }
     }
 

@@ -23,6 +23,7 @@ mod chain;
 mod choose;
 mod context;
 mod emission;
+mod errors;
 mod hmm;
 mod input;
 mod majority;
@@ -32,6 +33,9 @@ mod tokens;
 use serde::Serialize;
 
 pub use choose::ENOUGH_GOLD;
+pub use errors::{
+    Inconsistent, SpanBelief, SpanError, SpanErrors, SpanSuspect, find_span_errors, inconsistent_surfaces,
+};
 pub use input::{Claim, Sequences, SequencesBuilder, Silence, TokenSpan, What};
 pub use outcome::{AnnotatorQuality, ConsensusSpan, Doubt, Quality, SequenceConsensus};
 
@@ -138,8 +142,8 @@ fn check(sequences: &Sequences, gold: &[GoldItem]) -> Result<()> {
                 )));
             }
         }
-        if let Some(pair) = sorted.windows(2).find(|pair| pair[1].start < pair[0].end) {
-            return Err(Error::input(format!("item {}: gold spans {:?} and {:?} overlap", one.item, pair[0], pair[1])));
+        if let Some([left, right]) = sorted.array_windows().find(|[left, right]| right.start < left.end) {
+            return Err(Error::input(format!("item {}: gold spans {left:?} and {right:?} overlap", one.item)));
         }
     }
     Ok(())

@@ -248,7 +248,9 @@ fn from_votes(sequences: &Sequences, item: usize, voted: &[Voted]) -> Made {
     for row in labels.chunks_exact_mut(width) {
         let sum: f32 = row.iter().sum();
         if sum > 1.0 {
-            row.iter_mut().for_each(|share| *share /= sum);
+            for share in &mut *row {
+                *share /= sum;
+            }
         }
         row[0] = (1.0 - sum).max(0.0);
     }
@@ -276,7 +278,10 @@ fn from_lattice(sequences: &Sequences, item: usize, voted: &[Voted], lattice: Op
         return Made { candidates: Vec::new(), labels, expected: vec![0.0; types] };
     };
     let mut best = Vec::new();
-    lattice.best(chain, &mut best);
+    // Where nobody spoke and no words are known, there is nothing to find.
+    if sequences.statements(item).len() > 0 || sequences.context.covers(sequences.all_tokens()) {
+        lattice.best(chain, &mut best);
+    }
     best.extend(voted.iter().map(|one| one.span));
     best.sort_unstable();
     best.dedup();
@@ -295,7 +300,9 @@ fn from_lattice(sequences: &Sequences, item: usize, voted: &[Voted], lattice: Op
         let spans: f32 = row[1..].iter().sum();
         row[0] = (1.0 - spans).max(0.0);
         let sum = row[0] + spans;
-        row.iter_mut().for_each(|share| *share /= sum);
+        for share in row {
+            *share /= sum;
+        }
     }
     Made { candidates, labels, expected }
 }

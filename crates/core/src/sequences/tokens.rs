@@ -27,7 +27,9 @@ pub(super) fn fit(sequences: &Sequences, gold: &[GoldItem], method: Method, sett
             tags.clear();
             tags.resize(tokens.len(), Vec::new());
             if matches!(voter.scope, Scope::All) {
-                tags.iter_mut().for_each(|tag| tag.push((0, 1.0)));
+                for tag in &mut tags {
+                    tag.push((0, 1.0));
+                }
             }
             for claim in statement.claims {
                 for token in claim.start..claim.end {

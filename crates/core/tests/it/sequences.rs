@@ -72,7 +72,7 @@ fn learning_who_is_good_beats_counting_heads() {
     let (sequences, truth) = crowd(400, 5, 1, false);
     let majority = f1(&sequences, &truth, &[], Method::Majority);
     let hmm = f1(&sequences, &truth, &[], Method::Hmm);
-    assert!(hmm > majority + 0.05 && hmm > 0.85, "majority {majority}, hmm {hmm}");
+    assert!(hmm > majority + 0.03 && hmm > 0.95, "majority {majority}, hmm {hmm}");
     let automatic = fit(&sequences, &[], Method::Automatic, &Settings::default()).unwrap();
     assert_eq!(automatic.method, Method::Hmm);
     // The figures of annotators follow their skill.

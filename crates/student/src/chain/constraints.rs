@@ -89,7 +89,7 @@ impl Layout {
     pub const fn continues(self, label: u16, next: u16) -> bool {
         match self {
             Self::Plain { .. } => false,
-            Self::Bio { .. } => label > 0 && next > 0 && next % 2 == 0 && (label - 1) / 2 == (next - 1) / 2,
+            Self::Bio { .. } => label > 0 && next > 0 && next.is_multiple_of(2) && (label - 1) / 2 == (next - 1) / 2,
             Self::Bilou { .. } => {
                 label > 0
                     && next > 0
@@ -137,8 +137,8 @@ impl Layout {
         let mut labels = vec![0; tokens];
         for span in spans {
             let (start, end) = (span.start as usize, (span.end as usize).min(tokens));
-            for token in start..end {
-                labels[token] = self.label(span.class, token - start, end - start);
+            for (place, label) in labels.iter_mut().take(end).skip(start).enumerate() {
+                *label = self.label(span.class, place, end - start);
             }
         }
         labels

@@ -101,7 +101,9 @@ impl Lattice {
             if sum < 1e-250 {
                 return false;
             }
-            now.iter_mut().for_each(|mass| *mass /= sum);
+            for mass in &mut *now {
+                *mass /= sum;
+            }
             self.scale[token] = sum;
             self.log_partition += sum.ln();
         }
@@ -391,7 +393,9 @@ impl Pairs {
         let row = &mut self.transition[from * ahead.len()..][..ahead.len()];
         let followers = links.followers(from);
         if followers.len() * 3 < ahead.len() {
-            followers.iter().for_each(|&to| row[usize::from(to)] += mass * ahead[usize::from(to)]);
+            for &to in followers {
+                row[usize::from(to)] += mass * ahead[usize::from(to)];
+            }
         } else {
             row.iter_mut().zip(ahead).for_each(|(into, ahead)| *into += mass * ahead);
         }
@@ -418,7 +422,9 @@ fn spread(links: &Links, from: usize, mass: f64, into: &mut [f64]) {
     let row = &links.tables.transition[from * into.len()..][..into.len()];
     let followers = links.followers(from);
     if followers.len() * 3 < into.len() {
-        followers.iter().for_each(|&to| into[usize::from(to)] += mass * row[usize::from(to)]);
+        for &to in followers {
+            into[usize::from(to)] += mass * row[usize::from(to)];
+        }
     } else {
         into.iter_mut().zip(row).for_each(|(into, weight)| *into += mass * weight);
     }

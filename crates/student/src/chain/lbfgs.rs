@@ -140,7 +140,9 @@ fn towards(steepest: &[f64], memory: &[(Vec<f64>, Vec<f64>, f64)]) -> Vec<f64> {
     }
     if let Some((_, change, scale)) = memory.last() {
         let size = 1.0 / (scale * dot(change, change));
-        direction.iter_mut().for_each(|part| *part *= size);
+        for part in &mut direction {
+            *part *= size;
+        }
     }
     for ((step, change, scale), weight) in memory.iter().zip(weights.into_iter().rev()) {
         let back = scale * dot(change, &direction);

@@ -2,21 +2,17 @@
 
 use rayon::prelude::*;
 
-use super::{Constraints, Encoded, Lattice, Links, Target, Weights};
+use super::{Encoded, Lattice, Layout, Links, Target, TypedSpan, Weights};
 use crate::error::Result;
 
 /// The temperature under which sentences with known labels are likeliest, for weights from whatever training: a
 /// perceptron's scores, or a random field's that has learnt its sentences too well. The sentences must not have been
 /// trained on. Sentences whose target is not a hard one, or has probability zero, are left out; 1 without any.
 ///
-/// What counts is the mean logarithm of the marginals of the known labels, which is what token and span probabilities are
-/// made of; whole sequences would be ruled by the longest sentences. Found by golden section between 1/20 and 200.
-pub fn fit_temperature(
-    weights: &Weights,
-    constraints: &Constraints,
-    encoded: &Encoded,
-    targets: &[Target],
-) -> Result<f64> {
+/// What counts is how well the confidence of the decoded spans tells those that are right from those that are not
+/// (log-loss); of single labels where there are no spans. Found by golden section between 1/20 and 200.
+pub fn fit_temperature(weights: &Weights, layout: Layout, encoded: &Encoded, targets: &[Target]) -> Result<f64> {
+    let constraints = layout.constraints();
     let known: Vec<(Vec<f32>, &Vec<u16>)> = targets
         .iter()
         .enumerate()
@@ -29,21 +25,38 @@ pub fn fit_temperature(
             _ => None,
         })
         .collect();
-    let links = Links::new(weights, constraints)?;
+    let links = Links::new(weights, &constraints)?;
     if known.is_empty() {
+        return Ok(1.0);
+    }
+    // Which spans are decoded, and which of them are right, does not depend on the temperature.
+    let judged: Vec<Vec<(TypedSpan, bool)>> = known
+        .par_iter()
+        .map(|(states, sequence)| {
+            let (mut best, truth) = (Vec::new(), layout.spans(sequence));
+            links.best(states, &mut best);
+            layout.spans(&best).into_iter().map(|span| (span, truth.binary_search(&span).is_ok())).collect()
+        })
+        .collect();
+    if judged.iter().all(Vec::is_empty) {
         return Ok(1.0);
     }
     let loss = |temperature: f64| -> f64 {
         let Ok(links) = links.clone().with_temperature(temperature) else { return f64::INFINITY };
         let each: Vec<f64> = known
             .par_iter()
-            .map(|(states, sequence)| {
+            .zip(&judged)
+            .map(|((states, _), judged)| {
                 let Some(lattice) = Lattice::of(&links, states) else { return 0.0 };
-                let each = sequence.iter().enumerate();
-                -each.map(|(token, &label)| lattice.token(token, usize::from(label)).max(1e-12).ln()).sum::<f64>()
+                let each = judged.iter().map(|&(span, right)| {
+                    let sure = lattice.span(&links, layout, span);
+                    -(if right { sure } else { 1.0 - sure }).max(1e-12).ln()
+                });
+                each.sum::<f64>()
             })
             .collect();
-        each.iter().sum()
+        // A pull towards 1 worth half a span keeps a few spans that are all right from asking for certainty.
+        each.iter().sum::<f64>() + 0.5 * temperature.ln().powi(2)
     };
     let shrink = (5f64.sqrt() - 1.0) / 2.0;
     let (mut low, mut high) = (0.05f64.ln(), 200f64.ln());

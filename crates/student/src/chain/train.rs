@@ -68,7 +68,7 @@ pub struct Trainer {
 impl Default for Trainer {
     fn default() -> Self {
         Self {
-            optimiser: Optimiser::Adagrad { epochs: 12, rate: 0.2 },
+            optimiser: Optimiser::Adagrad { epochs: 10, rate: 0.07 },
             l1: 0.0,
             l2: 0.01,
             least_count: 1,
@@ -127,7 +127,9 @@ impl Trainer {
         let mut kept_weights = weights;
         if !left_out.is_empty() {
             let mut all: Vec<f32> = weights.map_or_else(|| vec![1.0; targets.len()], <[f32]>::to_vec);
-            left_out.iter().for_each(|&sentence| all[sentence] = 0.0);
+            for &sentence in &left_out {
+                all[sentence] = 0.0;
+            }
             kept = all;
             kept_weights = Some(&kept);
         }

@@ -313,7 +313,7 @@ impl Goals {
             Head::Chain(trained) => {
                 let targets: Vec<Target> =
                     known.iter().map(|&sentence| Target::Hard(self.tokens[self.range(sentence)].to_vec())).collect();
-                fit_temperature(&trained.weights(), &self.layout.constraints(), &encoded.select(&known), &targets)
+                fit_temperature(&trained.weights(), self.layout, &encoded.select(&known), &targets)
             }
             Head::Linear(linear) => {
                 let scored: Vec<(Vec<f32>, usize)> = known

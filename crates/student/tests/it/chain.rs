@@ -315,13 +315,13 @@ fn temperature_makes_scores_of_any_scale_as_sure_as_they_are_right() {
     let targets: Vec<Target> = noisy.into_iter().map(Target::Hard).collect();
     let trainer = Trainer { optimiser: Optimiser::Lbfgs { steps: 100, fall: 1e-7 }, ..Trainer::default() };
     let mut weights = trainer.fit(&encoded, &targets, None, &BIO.constraints(), 42).unwrap().weights;
-    let plain = fit_temperature(&weights, &BIO.constraints(), &encoded, &targets).unwrap();
+    let plain = fit_temperature(&weights, BIO, &encoded, &targets).unwrap();
     assert!((0.7..1.4).contains(&plain), "{plain}");
     let all = weights.state.iter_mut().chain(&mut weights.transition).chain(&mut weights.start).chain(&mut weights.end);
     all.for_each(|weight| *weight *= 30.0);
-    let scaled = fit_temperature(&weights, &BIO.constraints(), &encoded, &targets).unwrap();
+    let scaled = fit_temperature(&weights, BIO, &encoded, &targets).unwrap();
     assert!((scaled / plain / 30.0 - 1.0).abs() < 0.1, "{plain} {scaled}");
-    assert_eq!(fit_temperature(&weights, &BIO.constraints(), &Encoded::new(), &[]).unwrap(), 1.0);
+    assert_eq!(fit_temperature(&weights, BIO, &Encoded::new(), &[]).unwrap(), 1.0);
 }
 
 #[test]
