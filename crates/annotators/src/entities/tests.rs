@@ -41,7 +41,8 @@ fn switches_do_what_they_say() {
         (Switches::default(), &["Cat", "Oslo"], "concatenate Cat's Oslo, OSLO oslo", &["Cat/X", "Oslo/X", "OSLO/X"]),
         (Switches::default(), &["New York", "New York Times", "York"], "New York Times in New  York\nfor York", &["New York Times/X", "New  York/X", "York/X"]),
         (Switches::default(), &["AT&T", "Acme Inc", "U.S."], "AT&T and Acme Inc. in the U.S.", &["AT&T/X", "Acme Inc./X", "U.S./X"]),
-        (Switches::default(), &["US"], "us Us US. Give it to US now", &["US/X", "US/X"]),
+        (Switches::default(), &["US"], "us Us US. Give it to U.S. now", &["US/X", "U.S./X"]),
+        (Switches::default(), &["Parkinson's disease"], "Parkinson ' s disease", &["Parkinson ' s disease/X"]),
         (Switches::default(), &["US", "OSLO"], "GIVE US MORE OSLO, HE SAID", &["OSLO/X"]),
         (Switches::default(), &["Bank of Oslo"], "THE BANK OF OSLO FELL; bank of Oslo", &["BANK OF OSLO/X"]),
         (with(|s| s.case = Some(Case::Exact)), &["Oslo"], "HEAVY SNOW IN OSLO TODAY. Then OSLO, he said", &["OSLO/X"]),
@@ -73,8 +74,8 @@ fn switches_do_what_they_say() {
 
 #[test]
 fn overlaps_go_to_the_longest_then_the_highest_priority_then_the_first() {
-    let plain = Switches::default;
-    let high = || with(|switches| switches.priority = Some(5));
+    let plain = || with(|switches| switches.min_chars = Some(1));
+    let high = || with(|switches| (switches.priority, switches.min_chars) = (Some(5), Some(1)));
     type Lists<'l> = Vec<(&'l str, &'l [&'l str], Switches)>;
     let cases: Vec<(Lists<'_>, &str, &[&str])> = vec![
         (vec![("A", &["a b"], plain()), ("B", &["b c d"], plain())], "a b c d", &["b c d/B"]),

@@ -198,7 +198,7 @@ impl Search<'_> {
             let values = names.iter().enumerate();
             values.filter_map(|(place, name)| value(format!("{key} = {name}"), &|new| change(new, place))).collect()
         };
-        let mut all = vec![vec![Value { what: "leave the list out".to_owned(), switches: None }]];
+        let mut all = Vec::new();
         let cases = [Case::Smart, Case::Exact, Case::Ignore];
         all.push(named("case", &["smart", "exact", "ignore"], &|new, place| new.case = Some(cases[place])));
         if self.lists.len() > 1 {
@@ -227,6 +227,8 @@ impl Search<'_> {
         all.push(named("strip_suffixes", &["none", "company forms"], &|new, place| {
             new.strip_suffixes = if place == 0 { Vec::new() } else { forms.clone() };
         }));
+        // Last: a list that looks useless may only have a wrong switch.
+        all.push(vec![Value { what: "leave the list out".to_owned(), switches: None }]);
         all
     }
 
