@@ -1,7 +1,7 @@
 //! Choosing the switches of lists on a small gold sample.
 //!
 //! Coordinate search: one switch of one list at a time is set to each of its values, and the value with the best F1 over
-//! the sample stays if the change touches at least two spans; rounds follow until nothing changes. At the end entries
+//! the sample stays if it gains as much as one more right span would; rounds follow until nothing changes. At the end entries
 //! that are wrong more often than right may be left out, if that helps in texts from which they were not chosen. After
 //! ANEA (Hedderich, Lange, Klakow 2021), where a person turns the same switches by looking at the same tables.
 //!
@@ -177,8 +177,9 @@ impl Search<'_> {
         let best = (0..tried.len()).rev().max_by(|&left, &right| tried[left].f1().total_cmp(&tried[right].f1()));
         let Some(best) = best else { return Ok(()) };
         let counts = tried[best];
-        let touched = counts.right.abs_diff(now.right) + counts.said.abs_diff(now.said);
-        if counts.f1() > now.f1() && touched >= 2 {
+        // Less than one more right span is noise, and a sample has plenty of it to offer.
+        let worth = 2.0 / (now.said + now.gold).max(1) as f64;
+        if counts.f1() >= now.f1() + worth {
             switches[list].clone_from(&values[best].switches);
             changes.push(Change { list, what: values[best].what.clone(), counts });
             *now = counts;
