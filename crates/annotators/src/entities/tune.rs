@@ -329,6 +329,7 @@ mod tests {
         ConfiguredList {
             list: EntityList::of(label, label.to_lowercase(), names.iter().copied()),
             path: label.to_lowercase().into(),
+            only: None,
             switches: Switches::default(),
             policy: crate::entities::Policy::default(),
         }
