@@ -14,6 +14,8 @@ pub struct ConfiguredList {
     pub list: EntityList,
     /// The file, as it was named.
     pub path: PathBuf,
+    /// The label that the file itself gives to these entries, where it says labels.
+    pub only: Option<Name>,
     /// The switches: its own, else those of all.
     pub switches: Switches,
     /// The same with defaults and files.
@@ -78,19 +80,22 @@ impl ListSpec {
             None => Ok(()),
         };
         let mut lists = Vec::new();
-        let mut add = |found: Vec<EntityList>, path: &Path, switches: Switches| -> Result<()> {
+        let mut add = |found: Vec<EntityList>, path: &Path, only: Option<Name>, switches: Switches| -> Result<()> {
             let policy = Policy::new(&switches, folder)?;
             for list in found {
                 check(&list.label)?;
                 let (path, switches, policy) = (path.to_path_buf(), switches.clone(), policy.clone());
-                lists.push(ConfiguredList { list, path, switches, policy });
+                lists.push(ConfiguredList { list, path, only: only.clone(), switches, policy });
             }
             Ok(())
         };
         match (&self.path, self.lists.is_empty()) {
             (Some(path), true) => {
                 let found = read_lists(&folder.join(path), path, None, &self.columns)?;
-                add(found, path, self.matching.clone().or(&for_all))?;
+                for list in found {
+                    let only = Some(list.label.clone());
+                    add(vec![list], path, only, self.matching.clone().or(&for_all))?;
+                }
             }
             (None, false) => {
                 self.lists.keys().try_for_each(|label| check(label))?;
@@ -102,8 +107,18 @@ impl ListSpec {
                 for label in &names {
                     for file in self.lists.get(&**label).into_iter().flat_map(|sources| &sources.0) {
                         let columns = file.columns.as_ref().unwrap_or(&self.columns);
-                        let found = read_lists(&folder.join(&file.path), &file.path, Some(label), columns)?;
-                        add(found, &file.path, file.switches.clone().or(&self.matching).or(&for_all))?;
+                        let given = file.only.is_none().then_some(label);
+                        let mut found = read_lists(&folder.join(&file.path), &file.path, given, columns)?;
+                        if let Some(only) = &file.only {
+                            found.retain(|list| *list.label == **only);
+                            if found.is_empty() {
+                                return Err(Error::input(format!("expected entries labelled `{only}`, found none"))
+                                    .in_file(&file.path));
+                            }
+                            found.iter_mut().for_each(|list| list.label = label.clone());
+                        }
+                        let only = file.only.as_deref().map(Name::from);
+                        add(found, &file.path, only, file.switches.clone().or(&self.matching).or(&for_all))?;
                     }
                 }
             }

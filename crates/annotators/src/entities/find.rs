@@ -13,7 +13,7 @@ use super::policy::Policy;
 use super::resolve::{Claim, Claims};
 use super::surfaces::Origin;
 use super::table::Path;
-use super::units::{Unit, read, renumber};
+use super::units::{Unit, joins_apostrophe, read, renumber};
 
 /// Lists, ready to be looked for in texts.
 ///
@@ -278,11 +278,12 @@ impl Reader<'_> {
             && self.is_all_capitals_around(claim)
     }
 
-    /// Whether the words around a claim, on its line, are all capitals: at least three of two letters or more.
+    /// Whether the words around a claim, in its sentence and on its line, are all capitals: at least three of two letters or more.
     fn is_all_capitals_around(&self, claim: &Claim) -> bool {
         const REACH: usize = 8;
         let (first, last) = (claim.start as usize, claim.end as usize);
         let line = |from: usize, to: usize| !self.text[from..to].contains('\n');
+        let ends = |unit: &Unit| matches!(unit.token.of(self.text), "." | "!" | "?");
         let mut words = 0;
         let mut look = |unit: &Unit| {
             let token = unit.token.of(self.text);
@@ -293,7 +294,7 @@ impl Reader<'_> {
             true
         };
         for unit in self.units[..first].iter().rev().take(REACH) {
-            if !line(unit.token.end as usize, self.units[first].token.start as usize) {
+            if ends(unit) || !line(unit.token.end as usize, self.units[first].token.start as usize) {
                 break;
             }
             if !look(unit) {
@@ -301,7 +302,7 @@ impl Reader<'_> {
             }
         }
         for unit in self.units[last..].iter().take(REACH) {
-            if !line(self.units[last - 1].token.end as usize, unit.token.start as usize) {
+            if ends(unit) || !line(self.units[last - 1].token.end as usize, unit.token.start as usize) {
                 break;
             }
             if !look(unit) {
@@ -317,10 +318,7 @@ fn spelling_tokens(spelling: &str, mut visitor: impl FnMut(Token)) {
     let mut waiting: Option<Token> = None;
     Tokenizer::Words.visit(spelling, |token| {
         if let Some(before) = waiting {
-            let joins = matches!(token.of(spelling), "s" | "S")
-                && before.end == token.start
-                && matches!(before.of(spelling), "'" | "\u{2019}");
-            if joins {
+            if joins_apostrophe(spelling, before, token) {
                 waiting = Some(Token { start: before.start, end: token.end });
                 return;
             }

@@ -30,7 +30,7 @@ pub(crate) type Lemmas = HashMap<String, String>;
 /// The way in which tokens of lists and texts are made comparable. Lists with equal rules share a trie.
 ///
 /// Whatever the rules: upper and lower case are the same here (a list's case policy is checked afterwards), curly
-/// apostrophes are straight, and a point that ends an abbreviation is not looked at, so `Inc.` is `Inc`.
+/// apostrophes are straight, and the points of abbreviations are not looked at, so `Inc.` is `Inc` and `U.S.` is `US`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules {
     pub(crate) fold_accents: bool,
@@ -70,7 +70,7 @@ impl Rules {
     pub(crate) fn key(&self, text: &str, token: Token, scratch: &mut String) -> u64 {
         let bytes = text.as_bytes();
         let (start, end) = (token.start as usize, trimmed_end(bytes, token));
-        if self.is_plain() {
+        if self.is_plain() && !bytes[start..end].iter().any(|byte| matches!(byte, b'.' | b' ')) {
             if end - start <= 8
                 && let Some(chunk) = load(bytes, start, end)
             {
@@ -104,8 +104,13 @@ impl Rules {
     /// Appends a token's form.
     pub(crate) fn form(&self, token: &str, form: &mut String) {
         let start = form.len();
-        for character in without_point(token).chars() {
-            fold_character(character, form);
+        let token = without_point(token);
+        let lettered = is_lettered(token);
+        for character in token.chars() {
+            // An apostrophe and its `s` may have been set apart by a space.
+            if !(lettered && character == '.' || character == ' ') {
+                fold_character(character, form);
+            }
         }
         if self.fold_accents && !form[start..].is_ascii() {
             let folded: String = form[start..].chars().filter(|&character| !is_mark(character)).map(base).collect();
@@ -143,6 +148,14 @@ pub(crate) fn without_point(token: &str) -> &str {
         Some(rest) if rest.ends_with(char::is_alphanumeric) => rest,
         _ => token,
     }
+}
+
+/// Whether a token is single letters with points between: `U.S`.
+fn is_lettered(token: &str) -> bool {
+    token.contains('.') && token.split('.').all(|part| {
+        let mut letters = part.chars();
+        letters.next().is_some_and(char::is_alphabetic) && letters.next().is_none()
+    })
 }
 
 #[inline]
@@ -347,6 +360,13 @@ mod tests {
         let spanish = Rules { plural: Plural::Spanish, ..Rules::default() };
         for (word, stem) in [("peces", "pez"), ("películas", "película"), ("actores", "actor"), ("gas", "gas")] {
             assert_eq!(form(&spanish, word), stem);
+        }
+    }
+
+    #[test]
+    fn points_of_abbreviations_are_not_looked_at() {
+        for (token, expected) in [("U.S.", "us"), ("U.S", "us"), ("Inc.", "inc"), ("3.14", "3.14"), ("a.com", "a.com"), ("...", "...")] {
+            assert_eq!(form(&Rules::default(), token), expected);
         }
     }
 

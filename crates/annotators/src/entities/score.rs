@@ -336,9 +336,9 @@ mod tests {
 
     #[test]
     fn entries_that_cannot_be_there_are_known() {
-        let words = Vocabulary::of(["Sao Paulo's churches, by Ada"].into_iter());
+        let words = Vocabulary::of(["Sao Paulo's chapels, by Ada"].into_iter());
         for (name, expected) in
-            [("São Paulo", true), ("church", true), ("Ada Lovelace", true), ("Bergen", false), ("Paulo B C D E", true)]
+            [("São Paulo", true), ("chapel", true), ("Ada Lovelace", true), ("Bergen", false), ("Paulo B C D E", true)]
         {
             assert_eq!(words.may_have(name), expected, "{name}");
         }

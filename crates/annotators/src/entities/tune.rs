@@ -1,7 +1,7 @@
 //! Choosing the switches of lists on a small gold sample.
 //!
 //! Coordinate search: one switch of one list at a time is set to each of its values, and the value with the best F1 over
-//! the sample stays if the change touches at least two spans; rounds follow until nothing changes. At the end entries
+//! the sample stays if it gains as much as one more right span would; rounds follow until nothing changes. At the end entries
 //! that are wrong more often than right may be left out, if that helps in texts from which they were not chosen. After
 //! ANEA (Hedderich, Lange, Klakow 2021), where a person turns the same switches by looking at the same tables.
 //!
@@ -190,8 +190,9 @@ impl Search<'_> {
         let best = (0..tried.len()).rev().max_by(|&left, &right| tried[left].f1().total_cmp(&tried[right].f1()));
         let Some(best) = best else { return Ok(()) };
         let counts = tried[best];
-        let touched = counts.right.abs_diff(now.right) + counts.said.abs_diff(now.said);
-        if counts.f1() > now.f1() && touched >= 2 {
+        // Less than one more right span is noise, and a sample has plenty of it to offer.
+        let worth = 2.0 / (now.said + now.gold).max(1) as f64;
+        if counts.f1() >= now.f1() + worth {
             switches[list].clone_from(&values[best].switches);
             changes.push(Change { list, what: values[best].what.clone(), counts });
             *now = counts;
@@ -211,7 +212,7 @@ impl Search<'_> {
             let values = names.iter().enumerate();
             values.filter_map(|(place, name)| value(format!("{key} = {name}"), &|new| change(new, place))).collect()
         };
-        let mut all = vec![vec![Value { what: "leave the list out".to_owned(), switches: None }]];
+        let mut all = Vec::new();
         let cases = [Case::Smart, Case::Exact, Case::Ignore];
         all.push(named("case", &["smart", "exact", "ignore"], &|new, place| new.case = Some(cases[place])));
         if self.lists.len() > 1 {
@@ -240,6 +241,8 @@ impl Search<'_> {
         all.push(named("strip_suffixes", &["none", "company forms"], &|new, place| {
             new.strip_suffixes = if place == 0 { Vec::new() } else { forms.clone() };
         }));
+        // Last: a list that looks useless may only have a wrong switch.
+        all.push(vec![Value { what: "leave the list out".to_owned(), switches: None }]);
         all
     }
 
@@ -339,6 +342,7 @@ mod tests {
         ConfiguredList {
             list: EntityList::of(label, label.to_lowercase(), names.iter().copied()),
             path: label.to_lowercase().into(),
+            only: None,
             switches: Switches::default(),
             policy: crate::entities::Policy::default(),
         }

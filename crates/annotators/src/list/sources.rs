@@ -18,6 +18,9 @@ pub struct ListSources(pub Vec<ListFile>);
 pub struct ListFile {
     /// The file, relative to the project.
     pub path: PathBuf,
+    /// Of a file that says labels itself, only the entries of this one, in tasks about spans. Otherwise all of its entries
+    /// have the label under which it is named.
+    pub only: Option<String>,
     /// Its own columns, in tasks about spans.
     pub columns: Option<ListColumns>,
     /// Its own switches; of these only `case` is for labels of whole texts.
@@ -84,7 +87,9 @@ fn file_of_table<'de, A: MapAccess<'de>>(map: A) -> Result<ListFile, A::Error> {
         Deserialize::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
     let path = table.remove("path").ok_or_else(|| A::Error::missing_field("path"))?;
     let columns = table.remove("columns").map(serde_json::from_value).transpose().map_err(wrong)?;
+    let only = table.remove("only").map(serde_json::from_value).transpose().map_err(wrong)?;
     Ok(ListFile {
+        only,
         path: serde_json::from_value(path).map_err(wrong)?,
         columns,
         switches: serde_json::from_value(table.into()).map_err(wrong)?,
@@ -99,7 +104,7 @@ impl ListSpec {
         let plain = self.matching == Switches::default()
             && self.columns == ListColumns::default()
             && self.silence.is_none()
-            && files().all(|file| file.columns.is_none() && only_case(&file.switches));
+            && files().all(|file| file.only.is_none() && file.columns.is_none() && only_case(&file.switches));
         if plain {
             return Ok(());
         }

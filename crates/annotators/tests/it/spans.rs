@@ -174,6 +174,9 @@ fn lists_are_read_from_every_form() {
         let annotations = annotators[0].annotate(&ItemBatch::from_texts([("1", text)])).unwrap();
         assert_eq!(said(&annotations[0]), expected, "{file}");
     }
+    let entry = r#"{"kind": "list", "name": "x", "lists": {"ORG": {"path": "by_label.json", "only": "LOC"}}}"#;
+    let mut annotators = project.open(entry, &task());
+    assert_eq!(said(&annotators[0].annotate(&ItemBatch::from_texts([("1", text)])).unwrap()[0]), ["OSLO/ORG@12"]);
 }
 
 #[test]

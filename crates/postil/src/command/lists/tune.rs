@@ -316,6 +316,9 @@ fn snippet(lists: &[ConfiguredList], tuned: &Tuned) -> String {
         };
         let path = toml::Value::from(one.path.to_string_lossy().into_owned());
         let _ = writeln!(out, "\n[[annotator.lists.{label}]]\npath = {path}");
+        if let Some(only) = &one.only {
+            let _ = writeln!(out, "only = {}", toml::Value::from(only.to_string()));
+        }
         if let Ok(written) = toml::to_string(switches) {
             out.push_str(&written);
         }
