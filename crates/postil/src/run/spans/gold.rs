@@ -1,12 +1,15 @@
 //! Gold spans: from a file of any format, on the items of the run, split into what fits and what only measures.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 
 use postil_core::audit::{GoldPart, gold_part};
 use postil_core::formats::{DocumentReader, ReadOptions};
-use postil_core::text::{Misaligned, align};
-use postil_core::{Answer, Digest, Document, Error, Result, Span};
+use postil_core::table::open_stream;
+use postil_core::text::{Misaligned, OffsetUnit, Offsets, align};
+use postil_core::{Answer, Digest, Document, Error, Name, Result, Span};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::gold::Design;
@@ -38,14 +41,21 @@ impl GoldFile {
     /// Reads documents with spans. Labels that the task does not have are an error.
     pub(super) fn read(project: &Project) -> Result<Self> {
         let Some(path) = &project.gold else { return Ok(Self::default()) };
-        let options = ReadOptions { strict: true, ..ReadOptions::default() };
-        let mut reader = DocumentReader::open(path, &options)?;
         let mut file = Self::default();
-        while let Some(document) = reader.next_document()? {
-            file.add(document, project, path)?;
-        }
-        for remark in reader.report().remarks.list() {
-            file.faults.push(format!("gold: {} ({} times)", remark.words, remark.count));
+        if let Some(lines) = bare_lines(path)? {
+            for (number, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+                let document = bare(line).map_err(|error| error.in_file(path).at_line(number as u64 + 1))?;
+                file.add(document, project, path)?;
+            }
+        } else {
+            let options = ReadOptions { strict: true, ..ReadOptions::default() };
+            let mut reader = DocumentReader::open(path, &options)?;
+            while let Some(document) = reader.next_document()? {
+                file.add(document, project, path)?;
+            }
+            for remark in reader.report().remarks.list() {
+                file.faults.push(format!("gold: {} ({} times)", remark.words, remark.count));
+            }
         }
         let parts: Vec<String> = file
             .documents
@@ -85,6 +95,47 @@ impl GoldFile {
     }
 }
 
+/// The content of a file of JSON lines that name items and spans without repeating the texts; `None` for any other.
+fn bare_lines(path: &Path) -> Result<Option<String>> {
+    if path.is_dir() {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    let read = open_stream(path)?.read_to_string(&mut text);
+    if read.is_err() {
+        return Ok(None);
+    }
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let object: Option<serde_json::Map<String, Value>> = serde_json::from_str(first).ok();
+    let is_bare = object.is_some_and(|object| object.contains_key("spans") && !object.contains_key("text"));
+    Ok(is_bare.then_some(text))
+}
+
+/// A line of such a file.
+fn bare(line: &str) -> Result<Document> {
+    #[derive(Deserialize)]
+    struct Line {
+        id: String,
+        spans: Vec<Bare>,
+        #[serde(flatten)]
+        meta: serde_json::Map<String, Value>,
+    }
+    #[derive(Deserialize)]
+    struct Bare {
+        start: u32,
+        end: u32,
+        label: Name,
+        #[serde(default)]
+        quote: String,
+    }
+    let line: Line = serde_json::from_str(line).map_err(|error| {
+        Error::input("expected an object with `id` and `spans`, each with `start`, `end` and `label`").because(error)
+    })?;
+    let spans = line.spans.into_iter();
+    let spans = spans.map(|span| Span { start: span.start, end: span.end, label: span.label, quote: span.quote });
+    Ok(Document { id: line.id.into(), spans: spans.collect(), meta: line.meta, ..Document::default() })
+}
+
 /// The gold spans of one item.
 #[derive(Clone, Debug)]
 pub(super) struct Placed {
@@ -103,6 +154,19 @@ impl Placed {
     pub(super) fn answer(&self) -> Answer {
         Answer::Spans { spans: self.spans.clone() }
     }
+}
+
+/// The same spans, with the text's own words where none are quoted.
+fn quoted(text: &str, spans: &[Span]) -> Vec<Span> {
+    let offsets = Offsets::new(text);
+    let byte = |position| offsets.byte_of(OffsetUnit::CodePoints, position);
+    let mut spans = spans.to_vec();
+    for span in spans.iter_mut().filter(|span| span.quote.is_empty() && span.start < span.end) {
+        if let (Some(start), Some(end)) = (byte(span.start), byte(span.end)) {
+            text[start..end].clone_into(&mut span.quote);
+        }
+    }
+    spans
 }
 
 /// The gold of a run's items.
@@ -138,7 +202,8 @@ impl Gold {
                 continue;
             };
             let text = &documents[position as usize];
-            for remark in align(&text.text, &text.tokens, &document.spans).remarks {
+            let spans = quoted(&text.text, &document.spans);
+            for remark in align(&text.text, &text.tokens, &spans).remarks {
                 use postil_core::text::Problem::{BeyondText, Empty, QuoteDiffers};
                 if matches!(remark.problem, BeyondText | QuoteDiffers | Empty) {
                     return Err(Error::input(format!(
@@ -159,7 +224,7 @@ impl Gold {
             }
             gold.items.push(Placed {
                 position,
-                spans: document.spans.clone(),
+                spans,
                 part: gold_part(&document.item, seed),
                 weight: 1.0 / probability.unwrap_or(1.0),
             });

@@ -51,8 +51,6 @@ pub(super) struct Labels {
     pub chosen: Chosen,
     /// Why, in a sentence.
     pub reason: String,
-    /// The candidates' F1 on the gold that fits, where that was compared.
-    pub compared: Vec<(Chosen, f64)>,
 }
 
 /// Gold that fits has at least so many spans, or nothing is compared on it.
@@ -77,7 +75,7 @@ pub(super) fn label(
     let fused = of_consensus(consensus, documents.len());
     let Some(learned) = learned else {
         let reason = "there is no student".to_owned();
-        return Ok(Labels { stretches: fused, chosen: Chosen::Consensus, reason, compared: Vec::new() });
+        return Ok(Labels { stretches: fused, chosen: Chosen::Consensus, reason });
     };
     let student: Vec<Vec<Stretch>> = learned
         .spans
@@ -95,10 +93,10 @@ pub(super) fn label(
     let usual = if learned.trained_on >= MUCH { Chosen::Both } else { Chosen::Consensus };
     let candidates = [(Chosen::Consensus, fused), (Chosen::Student, student), (Chosen::Both, both)];
     let fitting: usize = gold.part(GoldPart::Fit).map(|item| item.spans.len()).sum();
-    let mut compared = Vec::new();
     let (mut chosen, mut reason) = (usual, String::new());
     if fitting >= LEAST_GOLD_SPANS {
-        compared = candidates.iter().map(|(name, stretches)| (*name, f1(stretches, known))).collect();
+        let compared: Vec<(Chosen, f64)> =
+            candidates.iter().map(|(name, stretches)| (*name, f1(stretches, known))).collect();
         let at = |name: Chosen| compared.iter().find(|(other, _)| *other == name).map_or(0.0, |(_, f1)| *f1);
         let best = compared.iter().copied().reduce(|best, one| if one.1 > best.1 { one } else { best });
         if let Some((name, f1)) = best
@@ -119,7 +117,7 @@ pub(super) fn label(
         };
     }
     let stretches = candidates.into_iter().find(|(name, _)| *name == chosen).map(|(_, stretches)| stretches);
-    Ok(Labels { stretches: stretches.unwrap_or_default(), chosen, reason, compared })
+    Ok(Labels { stretches: stretches.unwrap_or_default(), chosen, reason })
 }
 
 /// The consensus made anew with the student as an annotator that has read everything.
