@@ -13,6 +13,7 @@ mod first_steps;
 mod formats;
 mod lists;
 mod pairs;
+mod places;
 mod report;
 mod simulate;
 mod support;
