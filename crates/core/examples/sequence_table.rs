@@ -2,7 +2,7 @@
 //!
 //! `POSTIL_DATA=... cargo run --release -p postil-core --example sequence_table -- [ner_mturk|btc|queryner|FILE.jsonl ...]`
 //!
-//! A line of such a file is `{"tokens": N or [...], "gold": [[start, end, "TYPE"], ...], "said": {"NAME": [[start, end,
+//! With `GOLD=N`, N items drawn at random are given as gold and left out of the figures. A line of such a file is `{"tokens": N or [...], "gold": [[start, end, "TYPE"], ...], "said": {"NAME": [[start, end,
 //! "TYPE" or ["A", "B"] or null], ...]}}`: token positions, end-exclusive; several types mean one of them, null "no span here".
 //! An annotator that is not named abstains. `"program": true` at the top of the first line makes silence say little.
 
@@ -283,7 +283,9 @@ fn main() {
             .map(|item| GoldItem { item, spans: set.gold[item as usize].clone().unwrap_or_default() })
             .collect();
         let mut set = set;
-        known.iter().for_each(|one| set.gold[one.item as usize] = None);
+        for one in &known {
+            set.gold[one.item as usize] = None;
+        }
         for method in Method::ALL {
             let start = Instant::now();
             let consensus = fit(&set.sequences, &known, method, &Settings::default()).unwrap();

@@ -213,7 +213,10 @@ fn odd_input_is_refused_by_name_or_counted() {
     }
 }
 
-fn said() -> impl Strategy<Value = (u32, Vec<Vec<(u32, u32, u8)>>)> {
+/// Tokens, and by annotator where claims begin and end and what they say.
+type Said = (u32, Vec<Vec<(u32, u32, u8)>>);
+
+fn said() -> impl Strategy<Value = Said> {
     (1u32..8).prop_flat_map(|tokens| {
         let claim = (0..tokens, 1..4u32, 0u8..4)
             .prop_map(move |(start, length, what)| (start, (start + length).min(tokens), what));
