@@ -81,9 +81,9 @@ enum Command {
     Lists(lists::Arguments),
     /// Measure how far annotators agree: a table with item, annotator and label
     Agree(agree::Arguments),
-    /// Train a text classifier from a table
+    /// Train a classifier of texts from a table, or a tagger of spans and tags from annotated text
     Train(train::Arguments),
-    /// Label a table with a trained model, and score it if it has labels
+    /// Label a table, or mark texts, with a trained model
     Predict(predict::Arguments),
     /// Serve labelling programs to the process that started this one
     #[command(hide = true)]
