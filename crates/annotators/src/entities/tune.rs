@@ -191,8 +191,8 @@ impl Search<'_> {
         let Some(best) = best else { return Ok(()) };
         let counts = tried[best];
         // Less than one more right span is noise, and a sample has plenty of it to offer.
-        let worth = 2.0 / (now.said + now.gold).max(1) as f64;
-        if counts.f1() >= now.f1() + worth {
+        let one_more = Counts { right: now.right + 1, said: now.said + 1, gold: now.gold };
+        if counts.f1() >= one_more.f1() - 1e-12 {
             switches[list].clone_from(&values[best].switches);
             changes.push(Change { list, what: values[best].what.clone(), counts });
             *now = counts;
