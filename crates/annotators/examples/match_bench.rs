@@ -14,7 +14,7 @@ use std::process::Command;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use postil_annotators::Case;
-use postil_annotators::entities::{EntityList, EntityMatcher, ListColumns, Policy, Scratch, Switches, read_lists};
+use postil_annotators::entities::{EntityMatcher, ListColumns, Policy, Scratch, Switches, read_lists};
 use postil_core::Random;
 use postil_core::items::strings;
 use postil_core::table::{TableOptions, TableReader};
@@ -162,7 +162,7 @@ fn with_borders(patterns: &[&str], documents: &[&str]) -> Outcome<BTreeSet<(usiz
 fn is_border(text: &str, at: usize) -> bool {
     let word =
         |character: Option<char>| character.is_some_and(|character| character.is_alphanumeric() || character == '_');
-    !text.is_char_boundary(at) || !(word(text[..at].chars().next_back()) && word(text[at..].chars().next()))
+    !(text.is_char_boundary(at) && word(text[..at].chars().next_back()) && word(text[at..].chars().next()))
 }
 
 /// Writes names and text, and says where they are from.

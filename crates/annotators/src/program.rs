@@ -11,7 +11,7 @@ mod pool;
 mod run;
 mod spans;
 #[expect(unsafe_code, reason = "the derives of the interpreter's value types contain it; none is written here")]
-#[expect(clippy::elidable_lifetime_names, reason = "the interpreter's macros ask for it")]
+#[allow(clippy::elidable_lifetime_names, reason = "the interpreter's macros ask for it")]
 mod token;
 mod wire;
 mod worker;

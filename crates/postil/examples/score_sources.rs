@@ -73,7 +73,7 @@ fn score(name: &str, annotations: &[Annotation], documents: &[Document]) {
             .flat
             .into_iter()
             .filter(|span| &*span.label != "O")
-            .map(|span| resolved(span, &gold))
+            .map(|span| resolved(&span, &gold))
             .collect();
         tally.add(cluster as u64, 1.0, &gold, &said, None);
     }
@@ -89,10 +89,10 @@ fn score(name: &str, annotations: &[Annotation], documents: &[Document]) {
 }
 
 /// A span with one label: of several the true one if it is among them, else the first.
-fn resolved(span: Named<Name>, gold: &[Named<Name>]) -> Named<Name> {
+fn resolved(span: &Named<Name>, gold: &[Named<Name>]) -> Named<Name> {
     let mut possible = span.label.split('|');
     let truth = gold.iter().find(|truth| (truth.start, truth.end) == (span.start, span.end));
     let label = truth.map(|truth| &*truth.label).filter(|label| possible.clone().any(|one| one == *label));
     let label: Name = label.or_else(|| possible.next()).unwrap_or_default().into();
-    Named { label, ..span }
+    Named { label, start: span.start, end: span.end }
 }

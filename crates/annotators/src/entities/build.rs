@@ -121,12 +121,11 @@ pub(super) fn build(lists: &[(&EntityList, Policy)]) -> Result<Built> {
     }
     let mut surfaces = Surfaces::with_capacity(bytes, entries);
     for (number, (list, policy)) in lists.iter().enumerate() {
-        let group = match groups.iter().position(|group| group.rules.agree(&policy.rules)) {
-            Some(place) => &mut groups[place],
-            None => {
-                groups.push(Group { rules: policy.rules.clone(), ..Group::default() });
-                groups.last_mut().expect("one was just put there")
-            }
+        let group = if let Some(place) = groups.iter().position(|group| group.rules.agree(&policy.rules)) {
+            &mut groups[place]
+        } else {
+            groups.push(Group { rules: policy.rules.clone(), ..Group::default() });
+            groups.last_mut().expect("one was just put there")
         };
         let label = labels.iter().position(|label| *label == list.label).unwrap_or_else(|| {
             labels.push(list.label.clone());
@@ -256,15 +255,14 @@ impl Adding<'_> {
         let mut places = if with_aliases { vec![NONE; self.list.len()] } else { Vec::new() };
         for entry in 0..self.list.len() {
             let name = self.list.entry(entry);
-            match self.obstacle(name) {
-                Some(reason) => report.leave_out(reason, name),
-                None => {
-                    report.used += 1;
-                    if with_aliases {
-                        places[entry] = self.surfaces.len() as u32;
-                    }
-                    self.entry(entry as u32, name);
+            if let Some(reason) = self.obstacle(name) {
+                report.leave_out(reason, name);
+            } else {
+                report.used += 1;
+                if let Some(place) = places.get_mut(entry) {
+                    *place = self.surfaces.len() as u32;
                 }
+                self.entry(entry as u32, name);
             }
         }
         for (entry, alias) in self.list.aliases().iter().filter(|_| with_aliases) {

@@ -44,7 +44,9 @@ pub(super) fn fits_ascii(case: Case, single: bool, listed: &[u8], there: &[u8]) 
 
 /// Whether every letter of one word has the case of that of the other, as far as both go; `U.S.` is `US`.
 fn same_case(left: &str, right: &str) -> bool {
-    let letters = |word: &'_ str| word.chars().filter(|letter| letter.is_alphabetic()).map(char::is_uppercase).collect::<Vec<_>>();
+    let letters = |word: &'_ str| {
+        word.chars().filter(|letter| letter.is_alphabetic()).map(char::is_uppercase).collect::<Vec<_>>()
+    };
     letters(left).iter().zip(&letters(right)).all(|(left, right)| left == right)
 }
 

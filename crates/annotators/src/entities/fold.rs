@@ -152,10 +152,11 @@ pub(crate) fn without_point(token: &str) -> &str {
 
 /// Whether a token is single letters with points between: `U.S`.
 fn is_lettered(token: &str) -> bool {
-    token.contains('.') && token.split('.').all(|part| {
-        let mut letters = part.chars();
-        letters.next().is_some_and(char::is_alphabetic) && letters.next().is_none()
-    })
+    token.contains('.')
+        && token.split('.').all(|part| {
+            let mut letters = part.chars();
+            letters.next().is_some_and(char::is_alphabetic) && letters.next().is_none()
+        })
 }
 
 #[inline]
@@ -365,7 +366,9 @@ mod tests {
 
     #[test]
     fn points_of_abbreviations_are_not_looked_at() {
-        for (token, expected) in [("U.S.", "us"), ("U.S", "us"), ("Inc.", "inc"), ("3.14", "3.14"), ("a.com", "a.com"), ("...", "...")] {
+        for (token, expected) in
+            [("U.S.", "us"), ("U.S", "us"), ("Inc.", "inc"), ("3.14", "3.14"), ("a.com", "a.com"), ("...", "...")]
+        {
             assert_eq!(form(&Rules::default(), token), expected);
         }
     }

@@ -78,7 +78,9 @@ pub fn read_lists(path: &Path, shown: &Path, label: Option<&Name>, columns: &Lis
     match Format::of_name(&name) {
         Some(Format::Jsonl) => json::lines(open(path, shown)?, &mut sink)?,
         Some(_) => from_table(path, &mut sink)?,
-        None if bare.ends_with(".json") => json::whole(open(path, shown)?, &mut sink)?,
+        None if Path::new(bare).extension().is_some_and(|ending| ending == "json") => {
+            json::whole(open(path, shown)?, &mut sink)?;
+        }
         None => from_lines(open(path, shown)?, &mut sink)?,
     }
     sink.finish()
@@ -234,14 +236,15 @@ fn from_lines(mut input: impl BufRead, sink: &mut Sink<'_>) -> Result<()> {
         }
         let (name, priority) = match text.split_once('\t') {
             None => (text, None),
-            Some((name, rest)) => match rest.trim().parse() {
-                Ok(priority) => (name, Some(priority)),
-                Err(_) => {
+            Some((name, rest)) => {
+                if let Ok(priority) = rest.trim().parse() {
+                    (name, Some(priority))
+                } else {
                     let reason = format!("a tab in `{text}`, and no priority (a whole number) behind it");
                     sink.note_bad(&place(), reason);
                     continue;
                 }
-            },
+            }
         };
         sink.add(&Row { name, priority, ..Row::default() }, std::iter::empty(), place);
     }

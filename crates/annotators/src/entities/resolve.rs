@@ -16,7 +16,7 @@ pub(super) struct Claim {
 /// The claims of a text, and room to settle them.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    claims: Vec<Claim>,
+    made: Vec<Claim>,
     sources: Vec<Source>,
     checked: Vec<Checked>,
     taken: Vec<bool>,
@@ -33,12 +33,12 @@ struct Checked {
 
 impl Claims {
     pub(super) fn clear(&mut self) {
-        self.claims.clear();
+        self.made.clear();
     }
 
     #[inline]
     pub(super) fn push(&mut self, claim: Claim) {
-        self.claims.push(claim);
+        self.made.push(claim);
     }
 
     /// Compares the claims with what stands in the text, decides between those that overlap and hands over what is left,
@@ -50,7 +50,7 @@ impl Claims {
         compare: &mut Compare,
         visitor: &mut impl FnMut(&Found<'_>),
     ) {
-        let mut claims = std::mem::take(&mut self.claims);
+        let mut claims = std::mem::take(&mut self.made);
         if mixed {
             claims.sort_unstable_by_key(|claim| (claim.start, claim.end, claim.layer));
         }
@@ -71,7 +71,7 @@ impl Claims {
             self.choose(claims[first].start, end, reader, visitor);
             first = last;
         }
-        self.claims = claims;
+        self.made = claims;
     }
 
     /// Keeps a claim if at least one surface is what stands there.

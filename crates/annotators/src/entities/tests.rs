@@ -39,8 +39,18 @@ fn with(change: impl FnOnce(&mut Switches)) -> Switches {
 fn switches_do_what_they_say() {
     let cases: Vec<(Switches, &[&str], &str, &[&str])> = vec![
         (Switches::default(), &["Cat", "Oslo"], "concatenate Cat's Oslo, OSLO oslo", &["Cat/X", "Oslo/X", "OSLO/X"]),
-        (Switches::default(), &["New York", "New York Times", "York"], "New York Times in New  York\nfor York", &["New York Times/X", "New  York/X", "York/X"]),
-        (Switches::default(), &["AT&T", "Acme Inc", "U.S."], "AT&T and Acme Inc. in the U.S.", &["AT&T/X", "Acme Inc./X", "U.S./X"]),
+        (
+            Switches::default(),
+            &["New York", "New York Times", "York"],
+            "New York Times in New  York\nfor York",
+            &["New York Times/X", "New  York/X", "York/X"],
+        ),
+        (
+            Switches::default(),
+            &["AT&T", "Acme Inc", "U.S."],
+            "AT&T and Acme Inc. in the U.S.",
+            &["AT&T/X", "Acme Inc./X", "U.S./X"],
+        ),
         (Switches::default(), &["US"], "us Us US. Give it to U.S. now", &["US/X", "U.S./X"]),
         (Switches::default(), &["Parkinson's disease"], "Parkinson ' s disease", &["Parkinson ' s disease/X"]),
         (Switches::default(), &["US", "OSLO"], "GIVE US MORE OSLO, HE SAID", &["OSLO/X"]),
@@ -49,21 +59,46 @@ fn switches_do_what_they_say() {
         (with(|s| (s.case, s.all_caps) = (Some(Case::Exact), Some(false))), &["Oslo"], "SNOW IN OSLO TODAY", &[]),
         (with(|s| s.case = Some(Case::Ignore)), &["Oslo"], "oslo OSLO", &["oslo/X", "OSLO/X"]),
         (Switches::default(), &["São Paulo"], "Sao Paulo", &[]),
-        (with(|s| s.accents = Some(Accents::Fold)), &["São Paulo"], "Sao Paulo SÃO PAULO", &["Sao Paulo/X", "SÃO PAULO/X"]),
+        (
+            with(|s| s.accents = Some(Accents::Fold)),
+            &["São Paulo"],
+            "Sao Paulo SÃO PAULO",
+            &["Sao Paulo/X", "SÃO PAULO/X"],
+        ),
         (Switches::default(), &["Port-Louis"], "Port Louis", &[]),
-        (with(|s| s.hyphens = Some(Hyphens::Space)), &["Port-Louis"], "Port Louis, Port-Louis - Port – Louis", &["Port Louis/X", "Port-Louis/X", "Port – Louis/X"]),
+        (
+            with(|s| s.hyphens = Some(Hyphens::Space)),
+            &["Port-Louis"],
+            "Port Louis, Port-Louis - Port – Louis",
+            &["Port Louis/X", "Port-Louis/X", "Port – Louis/X"],
+        ),
         (with(|s| s.plural = Some(Plural::English)), &["Nobel prize"], "two Nobel prizes", &["Nobel prizes/X"]),
         (with(|s| s.min_chars = Some(4)), &["Ely", "Bath"], "Ely Bath", &["Bath/X"]),
         (with(|s| s.min_tokens = Some(2)), &["Bath", "Bath Spa"], "Bath, Bath Spa", &["Bath Spa/X"]),
         (with(|s| s.stop = Some("en".into())), &["Of", "Bath"], "Of Bath", &["Bath/X"]),
         (with(|s| s.skip = vec!["BATH".into()]), &["Bath", "Ely"], "Bath Ely", &["Ely/X"]),
         (with(|s| s.skip_suffixes = vec![" river".into()]), &["Amu River", "Amu"], "Amu River", &["Amu/X"]),
-        (with(|s| s.strip_suffixes = vec![" inc".into()]), &["Acme Inc"], "Acme and Acme Inc", &["Acme/X", "Acme Inc/X"]),
+        (
+            with(|s| s.strip_suffixes = vec![" inc".into()]),
+            &["Acme Inc"],
+            "Acme and Acme Inc",
+            &["Acme/X", "Acme Inc/X"],
+        ),
         (with(|s| s.strip_prefixes = vec!["the ".into()]), &["The Hague"], "to Hague", &["Hague/X"]),
-        (with(|s| s.parts = Some(Parts::Last)), &["Ada Lovelace"], "Ada; Lovelace; Ada Lovelace", &["Lovelace/X", "Ada Lovelace/X"]),
+        (
+            with(|s| s.parts = Some(Parts::Last)),
+            &["Ada Lovelace"],
+            "Ada; Lovelace; Ada Lovelace",
+            &["Lovelace/X", "Ada Lovelace/X"],
+        ),
         (Switches::default(), &["New York"], "New\n\nYork New\nYork", &["New\nYork/X"]),
         (Switches::default(), &["東京"], "私は東京都に", &["東京/X"]),
-        (Switches::default(), &["McDonald's", "O'Neill"], "McDonald’s, O’Neill's McDonald 's", &["McDonald’s/X", "O’Neill/X", "McDonald 's/X"]),
+        (
+            Switches::default(),
+            &["McDonald's", "O'Neill"],
+            "McDonald’s, O’Neill's McDonald 's",
+            &["McDonald’s/X", "O’Neill/X", "McDonald 's/X"],
+        ),
         (Switches::default(), &["aspirin"], "Aspirin ASPIRIN aspirins", &["Aspirin/X", "ASPIRIN/X"]),
         (Switches::default(), &["", "  ", "...", "!"], "... !", &[]),
     ];
@@ -72,11 +107,12 @@ fn switches_do_what_they_say() {
     }
 }
 
+type Lists<'l> = Vec<(&'l str, &'l [&'l str], Switches)>;
+
 #[test]
 fn overlaps_go_to_the_longest_then_the_highest_priority_then_the_first() {
     let plain = || with(|switches| switches.min_chars = Some(1));
     let high = || with(|switches| (switches.priority, switches.min_chars) = (Some(5), Some(1)));
-    type Lists<'l> = Vec<(&'l str, &'l [&'l str], Switches)>;
     let cases: Vec<(Lists<'_>, &str, &[&str])> = vec![
         (vec![("A", &["a b"], plain()), ("B", &["b c d"], plain())], "a b c d", &["b c d/B"]),
         (vec![("A", &["a b", "a"], plain()), ("B", &["b c d"], plain())], "a b c d", &["a/A", "b c d/B"]),
@@ -84,7 +120,11 @@ fn overlaps_go_to_the_longest_then_the_highest_priority_then_the_first() {
         (vec![("A", &["a b"], plain()), ("B", &["b c"], high())], "a b c", &["b c/B"]),
         (vec![("A", &["Oslo"], plain()), ("B", &["Oslo"], plain())], "Oslo", &["Oslo/A|B"]),
         (vec![("A", &["Oslo"], plain()), ("B", &["Oslo"], high())], "Oslo", &["Oslo/B"]),
-        (vec![("A", &["Sao"], plain()), ("B", &["São"], with(|s| s.accents = Some(Accents::Fold)))], "Sao", &["Sao/A|B"]),
+        (
+            vec![("A", &["Sao"], plain()), ("B", &["São"], with(|s| s.accents = Some(Accents::Fold)))],
+            "Sao",
+            &["Sao/A|B"],
+        ),
     ];
     for (lists, text, expected) in cases {
         assert_eq!(found(&lists, text), expected, "{text}");
@@ -145,9 +185,7 @@ fn tokens(text: &str) -> Vec<Token> {
 
 /// Every run of tokens against every name, longest first, then leftmost.
 fn slow(names: &[String], text: &str) -> Vec<std::ops::Range<usize>> {
-    let form = |text: &str| -> Vec<String> {
-        tokens(text).iter().map(|token| token.of(text).to_lowercase()).collect()
-    };
+    let form = |text: &str| -> Vec<String> { tokens(text).iter().map(|token| token.of(text).to_lowercase()).collect() };
     let stands = tokens(text);
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for start in 0..stands.len() {

@@ -155,7 +155,7 @@ impl Search<'_> {
             let known = changes.len();
             for list in 0..self.lists.len() {
                 for values in self.values(list, &switches) {
-                    self.try_values(list, values, &mut switches, &mut now, &mut changes)?;
+                    self.try_values(list, &values, &mut switches, &mut now, &mut changes)?;
                 }
             }
             if changes.len() == known {
@@ -170,7 +170,7 @@ impl Search<'_> {
     fn try_values(
         &self,
         list: usize,
-        values: Vec<Value>,
+        values: &[Value],
         switches: &mut [Option<Switches>],
         now: &mut Counts,
         changes: &mut Vec<Change>,
@@ -249,7 +249,7 @@ impl Search<'_> {
     /// Leaves out entries that are wrong more often than right, if that helps where they were not chosen.
     fn leave_entries_out(
         &self,
-        switches: &mut Vec<Option<Switches>>,
+        switches: &mut [Option<Switches>],
         now: &mut Counts,
         changes: &mut Vec<Change>,
     ) -> Result<()> {

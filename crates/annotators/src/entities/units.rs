@@ -135,11 +135,11 @@ const fn word_bytes(chunk: u64) -> usize {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     // Each byte on its own: the high bit of a sum tells whether a byte below 0x80 reaches a bound.
     let low = chunk & !HIGH;
-    let folded = low | 0x20 * ONES;
+    let folded = low | (0x20 * ONES);
     let letter = (folded + (0x80 - b'a' as u64) * ONES) & !(folded + (0x7F - b'z' as u64) * ONES);
     let digit = (low + (0x80 - b'0' as u64) * ONES) & !(low + (0x7F - b'9' as u64) * ONES);
     // Zero where the byte is an underscore; then the sum does not reach the high bit.
-    let underscore = !((low ^ b'_' as u64 * ONES) + 0x7F * ONES);
+    let underscore = !((low ^ (b'_' as u64 * ONES)) + 0x7F * ONES);
     let word = (letter | digit | underscore) & !chunk & HIGH;
     ((word ^ HIGH).trailing_zeros() / 8) as usize
 }
@@ -199,7 +199,7 @@ mod tests {
             skip_hyphens: bool,
             fold_accents: bool,
         ) {
-            let rules = Rules { skip_hyphens, fold_accents, ..Rules::default() };
+            let rules = Rules { fold_accents, skip_hyphens, ..Rules::default() };
             let mut units = Vec::new();
             read(&text, &rules, &mut units, &mut String::new());
             prop_assert_eq!(units, slow(&text, &rules));

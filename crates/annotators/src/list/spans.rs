@@ -1,5 +1,6 @@
 //! Lists of names as annotators of spans.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use postil_core::text::{Offsets, Token, Tokenizer};
@@ -94,7 +95,7 @@ impl SpanListAnnotator {
             spans.push(span_of_bytes(offsets, one.bytes.clone(), label));
         });
         if found > SHOWN_ENTRIES {
-            evidence.push_str(&format!("; and {} more", found - SHOWN_ENTRIES));
+            let _ = write!(evidence, "; and {} more", found - SHOWN_ENTRIES);
         }
         let answer = self.silence.answer(spans);
         let annotation = Annotation::new(items.id(row).into(), items.digest(row), self.identity.version, answer);

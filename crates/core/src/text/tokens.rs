@@ -87,13 +87,14 @@ impl Tokenizer {
                 continue;
             }
             let end = match self {
-                Self::Words => match word(text, start) {
-                    Some(end) => end,
-                    None => {
+                Self::Words => {
+                    if let Some(end) = word(text, start) {
+                        end
+                    } else {
                         start += width(first);
                         continue;
                     }
-                },
+                }
                 Self::Whitespace => {
                     let (first, end) = step(text, start);
                     if first == Kind::Space {

@@ -68,7 +68,7 @@ impl Corpus {
                 let names: Vec<String> = match (labels, layer) {
                     (Some(labels), _) if place == 0 => labels.to_vec(),
                     (_, Wanted::Scores(_)) => Vec::new(),
-                    _ => self.names(layer).into_iter().map(|name| name.to_string()).collect(),
+                    _ => self.names(layer).into_iter().map(std::string::ToString::to_string).collect(),
                 };
                 if names.is_empty() && layer.kind() != LayerKind::Scores {
                     let error = Error::input(format!("expected documents that teach `{}`, found none", layer.name()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use postil_core::table::{TableOptions, TableReader, open_stream};
 use postil_core::{Error, Result};
@@ -78,7 +78,7 @@ fn kind_of(file: &Path) -> Option<Kind> {
     stem_and_kind(file).1
 }
 
-fn read_file(file: &PathBuf) -> Result<Vec<NameList>> {
+fn read_file(file: &Path) -> Result<Vec<NameList>> {
     let (stem, kind) = stem_and_kind(file);
     match kind {
         Some(Kind::Table) => table(file, &stem),

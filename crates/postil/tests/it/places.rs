@@ -1,5 +1,6 @@
 //! The example that marks names in notes, from end to end.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use serde_json::Value;
@@ -101,7 +102,7 @@ fn taggers_are_trained_on_any_format_and_keep_to_their_budget() {
     let mut data = String::new();
     for sentence in 0..120 {
         let (name, place) = (["Ann", "Bo", "Cem", "Dag"][sentence % 4], ["Oslo", "Bern", "Rom"][sentence % 3]);
-        data.push_str(&format!("{name}\tNNP\tB-PER\nOtt\tNNP\tI-PER\nsaw\tVBD\tO\n{place}\tNNP\tB-LOC\n.\t.\tO\n\n"));
+        let _ = write!(data, "{name}\tNNP\tB-PER\nOtt\tNNP\tI-PER\nsaw\tVBD\tO\n{place}\tNNP\tB-LOC\n.\t.\tO\n\n");
     }
     folder.write("train.conll", &data);
     let arguments =

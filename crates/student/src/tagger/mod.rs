@@ -31,7 +31,6 @@
 //! * [`Counts`] compares spans as conlleval does.
 #![expect(clippy::inline_always, reason = "loops must be compiled into callers that have wider vector instructions")]
 #![expect(clippy::needless_range_loop, reason = "loops over lanes of several arrays say what they do by their index")]
-#![expect(clippy::needless_for_each, reason = "one-line updates of a whole slice read better as a chain")]
 
 mod buckets;
 mod choose;

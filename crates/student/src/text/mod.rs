@@ -1,7 +1,6 @@
 //! Text classification: hashed words, phrases and character n-grams, and linear models that add up to one table.
 #![expect(clippy::inline_always, reason = "loops must be compiled into callers that have wider vector instructions")]
 #![expect(clippy::needless_range_loop, reason = "loops over lanes of several arrays say what they do by their index")]
-#![expect(clippy::needless_for_each, reason = "one-line updates of a whole slice read better as a chain")]
 
 mod accumulate;
 mod corpus;

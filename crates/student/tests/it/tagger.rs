@@ -166,7 +166,7 @@ fn the_same_bytes_for_one_and_two_threads() {
 
 #[test]
 fn weights_move_the_model() {
-    let tokens = vec!["apple".to_owned(), "pie".to_owned()];
+    let tokens = ["apple".to_owned(), "pie".to_owned()];
     let all: Vec<Document> =
         (0..40).map(|_| Document::from_sentences([tokens.iter().map(String::as_str).collect::<Vec<_>>()])).collect();
     let targets: Vec<Vec<LayerTarget>> = (0..40).map(|at| vec![LayerTarget::Tags(vec![at % 2, 0])]).collect();

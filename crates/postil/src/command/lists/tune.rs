@@ -311,7 +311,7 @@ fn snippet(lists: &[ConfiguredList], tuned: &Tuned) -> String {
     for (one, switches) in lists.iter().zip(&tuned.switches) {
         let label = toml::Value::from(one.list.label.to_string());
         let Some(switches) = switches else {
-            let _ = writeln!(out, "\n# left out, it does harm: {label} = {:?}", one.path);
+            let _ = writeln!(out, "\n# left out, it does harm: {label} = {}", one.path.display());
             continue;
         };
         let path = toml::Value::from(one.path.to_string_lossy().into_owned());

@@ -162,7 +162,7 @@ fn marked_span(
 /// The text around a stretch, and the character it begins with.
 fn excerpt(text: &str, start: usize, end: usize) -> (String, usize) {
     let length = text.chars().count();
-    let from = if start > AROUND { start - AROUND } else { 0 };
+    let from = start.saturating_sub(AROUND);
     let to = (end + AROUND).min(length);
     (text.chars().skip(from).take(to - from).collect(), from)
 }

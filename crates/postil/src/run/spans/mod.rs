@@ -105,7 +105,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         measured: &measured,
     };
     let model = output::model(&findings)?;
-    let report = summary::report(&findings, model.as_deref())?;
+    let report = summary::report(&findings, model.as_deref());
     let files = output::write(&findings, model.as_deref(), &report, key)?;
     ledger.close()?;
     Ok(Outcome { report, files, unchanged: false })

@@ -4,7 +4,7 @@ use postil_core::audit::spans::{Prf, SpanScores};
 use postil_core::audit::{GoldPart, items_for_half_width};
 use postil_core::guarantee::{GoldCheck, PromiseSettings, promise};
 use postil_core::sequences::{SequenceConsensus, TokenSpan, What};
-use postil_core::{Digest, Document, Measured, Result, Status};
+use postil_core::{Digest, Document, Measured, Status};
 
 use super::super::annotate::Annotated;
 use super::super::facts;
@@ -79,12 +79,12 @@ impl Findings<'_> {
 }
 
 /// Fills the report.
-pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Result<Report> {
+pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Report {
     let project = findings.project;
     let headline = headline(findings);
     let annotators = annotators(findings);
     let unanswered = findings.claims.answered.iter().filter(|answered| !**answered).count() as u64;
-    Ok(Report {
+    Report {
         format: facts::FORMAT,
         postil: env!("CARGO_PKG_VERSION").to_owned(),
         project: project.name.clone(),
@@ -118,7 +118,7 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Result<Re
         next: next(findings, &annotators, &headline),
         annotators,
         headline,
-    })
+    }
 }
 
 fn settings_in_words(learned: &Learned) -> String {
