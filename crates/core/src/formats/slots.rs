@@ -113,19 +113,19 @@ impl WriteDocument for SlotsFolder {
         let document = &*out.tokenized(document);
         let spans = out.flat(document);
         let tags = write_tags(&spans, document.tokens.len(), Scheme::Bio);
-        let words: Vec<String> = document.words().map(|word| out.column(word, true)).collect();
-        let tags: Vec<String> = tags.iter().map(|tag| out.column(tag, true)).collect();
+        let words: Vec<_> = document.words().map(|word| out.column(word, true)).collect();
+        let tags: Vec<_> = tags.iter().map(|tag| out.column(tag, true)).collect();
         if document.labels.len() > 1 {
             out.remark(RemarkKind::LabelsCut, || format!("{:?}", document.labels));
         }
-        let intent = document.labels.first().map_or(String::new(), |label| out.column(label, false));
+        let intent = document.labels.first().map_or(std::borrow::Cow::Borrowed(""), |label| out.column(label, false));
         if words.join(" ") != document.text {
             out.remark(RemarkKind::SpacingDropped, String::new);
         }
         out.drops_id(document);
         out.drops_layers(document, &[]);
         out.drops_meta(document, &[]);
-        for (file, line) in self.files.iter_mut().zip([words.join(" "), tags.join(" "), intent]) {
+        for (file, line) in self.files.iter_mut().zip([words.join(" "), tags.join(" "), intent.into_owned()]) {
             file.text(&line)?;
             file.text("\n")?;
         }

@@ -46,14 +46,15 @@ impl WriteDocument for ConllFile {
         out.drops_layers(document, layers);
         out.drops_labels(document);
         out.drops_meta(document, &[]);
+        let spans = !out.options.without_spans || columns.is_empty();
         self.text.clear();
         self.marked |= document.sentences.len() > 1;
         if self.marked {
             self.text.push_str(DOCUMENT_MARK);
             self.text.push_str(&"\t-X-".repeat(columns.len()));
-            self.text.push_str("\tO\n\n");
+            self.text.push_str(if spans { "\tO\n\n" } else { "\n\n" });
         }
-        let words: Vec<String> = document.words().map(|word| out.column(word, false)).collect();
+        let words: Vec<_> = document.words().map(|word| out.column(word, false)).collect();
         if out.options.comments {
             comments(document, &mut self.text);
         } else {
@@ -70,8 +71,10 @@ impl WriteDocument for ConllFile {
                     let tag = column.and_then(|tags| tags.get(token)).map_or("_", |tag| tag);
                     self.text.push_str(&out.column(if tag.is_empty() { "_" } else { tag }, false));
                 }
-                self.text.push('\t');
-                self.text.push_str(&out.column(&tags[token], false));
+                if spans {
+                    self.text.push('\t');
+                    self.text.push_str(&out.column(&tags[token], false));
+                }
                 self.text.push('\n');
             }
             self.text.push('\n');

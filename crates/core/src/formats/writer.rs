@@ -32,6 +32,8 @@ pub struct WriteOptions {
     pub comments: bool,
     /// Whether spans are written as a model's predictions, where a format tells them from annotations.
     pub predictions: bool,
+    /// Whether the documents have layers of tags and no spans, so that a column of spans would hold nothing.
+    pub without_spans: bool,
 }
 
 /// What was written, and what of it a format could not hold.
@@ -337,12 +339,12 @@ impl Out<'_> {
     }
 
     /// A text as it can stand in a column: `_` for tabs and line breaks, and for blanks too if they separate columns.
-    pub(super) fn column(&mut self, text: &str, blanks: bool) -> String {
+    pub(super) fn column<'t>(&mut self, text: &'t str, blanks: bool) -> Cow<'t, str> {
         let breaks =
             |character: char| matches!(character, '\t' | '\n' | '\r') || (blanks && character.is_ascii_whitespace());
         let ends = text.ends_with(' ');
         if !ends && !text.contains(breaks) {
-            return text.to_owned();
+            return Cow::Borrowed(text);
         }
         self.remark(RemarkKind::RewrittenToken, || format!("{text:?}"));
         let mut written: String =
@@ -351,7 +353,7 @@ impl Out<'_> {
             written.pop();
             written.push('_');
         }
-        written
+        Cow::Owned(written)
     }
 }
 

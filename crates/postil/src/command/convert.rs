@@ -117,7 +117,12 @@ impl Reading {
 impl Writing {
     /// The options of the writer.
     pub(super) const fn options(self) -> WriteOptions {
-        WriteOptions { scheme: self.scheme, comments: self.comments, predictions: self.predictions }
+        WriteOptions {
+            scheme: self.scheme,
+            comments: self.comments,
+            predictions: self.predictions,
+            without_spans: false,
+        }
     }
 }
 

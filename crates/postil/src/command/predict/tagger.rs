@@ -9,7 +9,7 @@ use postil_core::formats::{DocumentReader, DocumentWriter, Format, Remarks, Writ
 use postil_core::table::{TableOptions, TableReader, WholeFile};
 use postil_core::text::Tokenizer;
 use postil_core::{Document, Error, Layer, Name};
-use postil_student::tagger::{TaggerModel, TaggerScratch};
+use postil_student::tagger::{LayerKind, TaggerModel, TaggerScratch};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
@@ -112,11 +112,12 @@ enum Sink {
 }
 
 impl Sink {
-    fn open(output: Option<&Path>, format: Format) -> anyhow::Result<Self> {
+    fn open(output: Option<&Path>, format: Format, without_spans: bool) -> anyhow::Result<Self> {
+        let options = WriteOptions { without_spans, ..WriteOptions::default() };
         Ok(match output {
             None => Self::Nowhere,
             Some(path) if format == Format::Jsonl => Self::Lines(Box::new(WholeFile::create(path, false)?)),
-            Some(path) => Self::Documents(Box::new(DocumentWriter::create(path, format, &WriteOptions::default())?)),
+            Some(path) => Self::Documents(Box::new(DocumentWriter::create(path, format, &options)?)),
         })
     }
 
@@ -220,7 +221,8 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         .to
         .or_else(|| output.as_deref().and_then(|path| Format::detect(path, b"")))
         .unwrap_or(source.format());
-    let mut sink = Sink::open(output.as_deref(), format)?;
+    let without_spans = model.layers().iter().all(|layer| layer.kind != LayerKind::Spans);
+    let mut sink = Sink::open(output.as_deref(), format, without_spans)?;
     let mut counts = Counts::default();
     let progress = Progress::new();
     progress.stage("tagging", None);

@@ -60,7 +60,8 @@ pub(super) struct Arguments {
     balance: bool,
     #[command(flatten)]
     documents: DocumentArguments,
-    /// Further layers to learn together, by name, such as `pos`; `label` stands for the label of each text
+    /// Further layers to learn together, by name, such as `pos`; `label` stands for the label of each text. In a task of
+    /// tags the first is the one that is meant
     #[arg(long = "layer", value_name = "NAME", help_heading = "Spans and tags")]
     layers: Vec<String>,
     /// Lists of names: a folder of .txt, .csv and .json files, or one of them

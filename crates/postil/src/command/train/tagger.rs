@@ -15,6 +15,10 @@ use super::super::output::{count, remark, say, say_json};
 use super::{Algorithm, Arguments, Kind};
 use crate::tagging::{Corpus, Wanted, read_lists};
 
+/// Bytes of the budget that are kept for the notes on measured quality.
+const NOTES: usize = 200;
+const NOTES_PER_LAYER: usize = 1200;
+
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let text_options: [(&str, bool); 6] = [
         ("--label", arguments.label.is_some()),
@@ -41,14 +45,15 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     }
 
     let tokenizer = if corpus_has_tokens(&report) { "" } else { arguments.documents.tokenizer.name() };
-    let mut options =
-        TaggerOptions::new().seed(arguments.seed).max_bytes(arguments.max_bytes).tokenizer(tokenizer).algorithm(
-            match arguments.algorithm {
-                Algorithm::Auto => tagger::Algorithm::Auto,
-                Algorithm::Perceptron => tagger::Algorithm::Perceptron,
-                Algorithm::Crf => tagger::Algorithm::Crf,
-            },
-        );
+    // The notes on measured quality are part of the file.
+    let budget = arguments.max_bytes.saturating_sub(NOTES + NOTES_PER_LAYER * layers.len());
+    let mut options = TaggerOptions::new().seed(arguments.seed).max_bytes(budget).tokenizer(tokenizer).algorithm(
+        match arguments.algorithm {
+            Algorithm::Auto => tagger::Algorithm::Auto,
+            Algorithm::Perceptron => tagger::Algorithm::Perceptron,
+            Algorithm::Crf => tagger::Algorithm::Crf,
+        },
+    );
     if let Some(epochs) = arguments.epochs {
         options = options.epochs(epochs);
     }
@@ -93,6 +98,8 @@ fn read(arguments: &Arguments, path: &Path) -> anyhow::Result<(Corpus, ReadRepor
 /// The layers to learn: that of the task first.
 fn wanted(arguments: &Arguments, corpus: &Corpus, report: &ReadReport) -> anyhow::Result<Vec<Wanted>> {
     let first = |document: &Document| document.layers.last().map(|layer| layer.name.to_string());
+    // In a task of tags the first layer that is named is the one that is meant.
+    let named = arguments.layers.first().filter(|_| arguments.task != Kind::Spans);
     let layer = || {
         corpus.documents.iter().find_map(first).ok_or_else(|| {
             Error::input("expected a tag for every token, found none")
@@ -101,11 +108,11 @@ fn wanted(arguments: &Arguments, corpus: &Corpus, report: &ReadReport) -> anyhow
         })
     };
     let mut wanted = vec![match arguments.task {
-        Kind::Tag => Wanted::Tags(layer()?),
-        Kind::Scores => Wanted::Scores(layer()?),
+        Kind::Tag => Wanted::Tags(named.map_or_else(layer, |name| Ok(name.clone()))?),
+        Kind::Scores => Wanted::Scores(named.map_or_else(layer, |name| Ok(name.clone()))?),
         _ => Wanted::Spans,
     }];
-    for name in &arguments.layers {
+    for name in arguments.layers.iter().skip(usize::from(named.is_some())) {
         let further = match name.as_str() {
             "label" => Wanted::Label,
             "spans" => Wanted::Spans,
