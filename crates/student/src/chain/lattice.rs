@@ -8,6 +8,9 @@ use super::{Layout, TypedSpan};
 /// Filled by two passes of multiplications: exponentials are taken once per token and label and once per transition,
 /// after the greatest state score of each token was taken off, and forward sums are kept at one (Rabiner 1989). Where
 /// scores lie so far apart that this underflows, the passes are made again with logarithms.
+///
+/// Scores, divided by the temperature, may differ by up to 230 at one token, one pair and one start. Beyond that an
+/// underflow can hide beside larger sums, go unnoticed, and leave probabilities wrong.
 #[derive(Clone, Debug, Default)]
 pub struct Lattice {
     labels: usize,
