@@ -183,16 +183,17 @@ fn tokens(text: &str) -> Vec<Token> {
     Tokenizer::Words.tokenize(text)
 }
 
-/// Every run of tokens against every name, longest first, then leftmost.
+/// Every run of tokens within a paragraph against every name, longest first, then leftmost.
 fn slow(names: &[String], text: &str) -> Vec<std::ops::Range<usize>> {
     let form = |text: &str| -> Vec<String> { tokens(text).iter().map(|token| token.of(text).to_lowercase()).collect() };
+    let blank_line = regex::Regex::new(r"\n\s*\n").unwrap();
     let stands = tokens(text);
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for start in 0..stands.len() {
         for end in start + 1..=stands.len() {
             let run = &text[stands[start].start as usize..stands[end - 1].end as usize];
             let there: Vec<String> = stands[start..end].iter().map(|token| token.of(text).to_lowercase()).collect();
-            if names.iter().any(|name| form(name) == there) && !run.contains("\n\n") {
+            if names.iter().any(|name| form(name) == there) && !blank_line.is_match(run) {
                 runs.push((start, end));
             }
         }

@@ -7,10 +7,7 @@ use super::{Layout, TypedSpan};
 ///
 /// Filled by two passes of multiplications: exponentials are taken once per token and label and once per transition,
 /// after the greatest state score of each token was taken off, and forward sums are kept at one (Rabiner 1989). Where
-/// scores lie so far apart that this underflows, the passes are made again with logarithms.
-///
-/// Scores, divided by the temperature, may differ by up to 230 at one token, one pair and one start. Beyond that an
-/// underflow can hide beside larger sums, go unnoticed, and leave probabilities wrong.
+/// anything comes so close to vanishing that a later score might bring it back, the passes are made again with logarithms.
 #[derive(Clone, Debug, Default)]
 pub struct Lattice {
     labels: usize,
@@ -22,7 +19,24 @@ pub struct Lattice {
     /// What each token's forward sums were divided by.
     scale: Vec<f64>,
     log_partition: f64,
+    /// There when scores lie so far apart that the numbers above cannot hold them.
+    logs: Option<Logs>,
 }
+
+/// Logarithms of forward and backward sums, and scaled state scores; minus infinity where forbidden.
+#[derive(Clone, Debug)]
+struct Logs {
+    alpha: Vec<f64>,
+    beta: Vec<f64>,
+    state: Vec<f64>,
+}
+
+/// Nothing that may occur is multiplied with less, or falls below it: then the product of two of them, and what later
+/// scores can make of it, is still a number. Its logarithm is that of [`FAINTEST`].
+const FAINT: f64 = 1e-100;
+pub(super) const FAINTEST: f64 = -230.0;
+/// No factor is greater, so that none times zero is anything but zero.
+const MOST: f64 = 1e300;
 
 impl Lattice {
     /// The probabilities under these state scores; `None` if no sequence may occur.
@@ -45,17 +59,19 @@ impl Lattice {
         }
         self.scale.clear();
         self.scale.resize(self.tokens, 1.0);
+        self.logs = None;
         if self.tokens == 0 {
             return true;
         }
-        self.emit(links, states, mask);
-        self.forward(links) && {
+        self.emit(links, states, mask) && links.tables.close && self.forward(links) && {
             self.backward(links);
             true
         } || self.with_logarithms(links, states, mask)
     }
 
-    fn emit(&mut self, links: &Links, states: &[f32], mask: Option<&[bool]>) {
+    /// `false` if scores of a token lie too far apart.
+    fn emit(&mut self, links: &Links, states: &[f32], mask: Option<&[bool]>) -> bool {
+        let mut close = true;
         let (labels, factor) = (self.labels, links.factor());
         for (token, (row, into)) in states.chunks_exact(labels).zip(self.emission.chunks_exact_mut(labels)).enumerate()
         {
@@ -67,7 +83,9 @@ impl Lattice {
             }
             for label in 0..labels {
                 if allowed(label) {
-                    into[label] = ((f64::from(row[label]) - f64::from(top)) * factor).exp();
+                    let below = (f64::from(row[label]) - f64::from(top)) * factor;
+                    close &= below >= FAINTEST;
+                    into[label] = below.exp();
                 }
             }
             self.log_partition += f64::from(top) * factor;
@@ -79,9 +97,10 @@ impl Lattice {
         }
         let [start, end, transition] = links.tables.shifts;
         self.log_partition += start + end + transition * (self.tokens - 1) as f64;
+        close
     }
 
-    /// `false` if everything vanished, whether it must or by underflow.
+    /// `false` if everything vanished, whether it must or by underflow, or if something that may occur nearly did.
     fn forward(&mut self, links: &Links) -> bool {
         let labels = self.labels;
         for token in 0..self.tokens {
@@ -104,8 +123,13 @@ impl Lattice {
             if sum < 1e-250 {
                 return false;
             }
+            let mut faint = false;
             for mass in &mut *now {
                 *mass /= sum;
+                faint |= *mass > 0.0 && *mass < FAINT;
+            }
+            if faint {
+                return false;
             }
             self.scale[token] = sum;
             self.log_partition += sum.ln();
@@ -130,7 +154,8 @@ impl Lattice {
         }
     }
 
-    /// The same with logarithms, ten times slower; `false` if no sequence may occur.
+    /// The same with logarithms, ten times slower; `false` if no sequence may occur. What is learnt from such a sentence is
+    /// made of numbers, and may miss what they cannot hold; probabilities are exact.
     fn with_logarithms(&mut self, links: &Links, states: &[f32], mask: Option<&[bool]>) -> bool {
         let (labels, tokens, factor) = (self.labels, self.tokens, links.factor());
         let state = |token: usize, label: usize| {
@@ -178,7 +203,7 @@ impl Lattice {
             let sum = log_sum(&alpha[row.clone()]);
             for at in row {
                 self.alpha[at] = (alpha[at] - sum).exp();
-                self.beta[at] = (beta[at] + sum - self.log_partition).exp();
+                self.beta[at] = (beta[at] + sum - self.log_partition).exp().min(MOST);
             }
         }
         for token in 0..tokens {
@@ -187,9 +212,11 @@ impl Lattice {
             let shift = if token == 0 { 0.0 } else { links.tables.shifts[2] };
             self.scale[token] = 1.0;
             for label in 0..labels {
-                self.emission[token * labels + label] = (state(token, label) + before - sum + shift).exp();
+                self.emission[token * labels + label] = (state(token, label) + before - sum + shift).exp().min(MOST);
             }
         }
+        let state = (0..tokens * labels).map(|at| state(at / labels, at % labels)).collect();
+        self.logs = Some(Logs { alpha, beta, state });
         true
     }
 
@@ -206,15 +233,20 @@ impl Lattice {
     /// The probability of a label at a token.
     pub fn token(&self, token: usize, label: usize) -> f64 {
         let at = token * self.labels + label;
+        if let Some(logs) = &self.logs {
+            return (logs.alpha[at] + logs.beta[at] - self.log_partition).exp().min(1.0);
+        }
         (self.alpha[at] * self.beta[at]).clamp(0.0, 1.0)
     }
 
     /// Writes the probabilities of all labels at all tokens, `tokens x labels` numbers, each row summing to one.
     pub fn marginals(&self, into: &mut Vec<f32>) {
         into.clear();
-        for (alpha, beta) in self.alpha.chunks_exact(self.labels).zip(self.beta.chunks_exact(self.labels)) {
-            let sum: f64 = alpha.iter().zip(beta).map(|(alpha, beta)| alpha * beta).sum();
-            into.extend(alpha.iter().zip(beta).map(|(alpha, beta)| (alpha * beta / sum) as f32));
+        let mut row = vec![0.0; self.labels];
+        for token in 0..self.tokens {
+            row.iter_mut().enumerate().for_each(|(label, share)| *share = self.token(token, label));
+            let sum: f64 = row.iter().sum();
+            into.extend(row.iter().map(|share| (share / sum) as f32));
         }
     }
 
@@ -230,13 +262,23 @@ impl Lattice {
         if start + sequence.len() > self.tokens {
             return 0.0;
         }
+        let end = start + sequence.len() - 1;
+        if let Some(logs) = &self.logs {
+            let last = usize::from(sequence[sequence.len() - 1]);
+            let mut sum = logs.alpha[start * labels + usize::from(first)] + logs.beta[end * labels + last];
+            for (place, pair) in sequence.windows(2).enumerate() {
+                let (from, to) = (usize::from(pair[0]), usize::from(pair[1]));
+                sum += links.factor() * f64::from(links.transition(from, to));
+                sum += logs.state[(start + place + 1) * labels + to];
+            }
+            return (sum - self.log_partition).exp().min(1.0);
+        }
         let mut mass = self.alpha[start * labels + usize::from(first)];
         for (place, pair) in sequence.windows(2).enumerate() {
             let (from, to, token) = (usize::from(pair[0]), usize::from(pair[1]), start + place + 1);
             mass *=
                 links.tables.transition[from * labels + to] * self.emission[token * labels + to] / self.scale[token];
         }
-        let end = start + sequence.len() - 1;
         (mass * self.beta[end * labels + usize::from(sequence[sequence.len() - 1])]).clamp(0.0, 1.0)
     }
 

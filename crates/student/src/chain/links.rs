@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use super::lattice::FAINTEST;
 use super::{Constraints, Weights};
 use crate::error::{Error, Result};
 
@@ -31,6 +32,8 @@ pub(super) struct Tables {
     pub(super) transition: Vec<f64>,
     /// What was taken off every start, end and transition weight before.
     pub(super) shifts: [f64; 3],
+    /// Whether no two weights that may occur lie so far apart that products of exponentials might vanish.
+    pub(super) close: bool,
 }
 
 impl Links {
@@ -290,12 +293,15 @@ impl Eq for Open {}
 
 impl Tables {
     fn new(start: &[f32], end: &[f32], transition: &[f32], factor: f64) -> Self {
-        let table = |values: &[f32]| {
+        let mut close = true;
+        let mut table = |values: &[f32]| {
             let top = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let top = if top.is_finite() { f64::from(top) * factor } else { 0.0 };
-            (values.iter().map(|&value| (f64::from(value) * factor - top).exp()).collect(), top)
+            let below = values.iter().map(|&value| f64::from(value) * factor - top);
+            close &= below.clone().all(|below| below == f64::NEG_INFINITY || below >= FAINTEST);
+            (below.map(f64::exp).collect(), top)
         };
         let ((start, one), (end, two), (transition, three)) = (table(start), table(end), table(transition));
-        Self { start, end, transition, shifts: [one, two, three] }
+        Self { start, end, transition, shifts: [one, two, three], close }
     }
 }
