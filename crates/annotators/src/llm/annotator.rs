@@ -10,6 +10,7 @@ use postil_core::{
 
 use super::ask::{Asker, Request};
 use super::decision::most;
+use super::probe::Capabilities;
 use super::said::{Heard, Reader, Said, folded};
 use super::spec::{Ask, Dialect, LlmSpec};
 use super::template::{DEFAULT, Example, Prompt};
@@ -31,7 +32,11 @@ impl LlmAnnotator {
     /// # Errors
     /// Files that are missing or wrong; settings that contradict each other or the task.
     pub fn open(spec: &LlmSpec, task: &Task, folder: &Path) -> Result<Self> {
-        let ask = spec.ask_about(task)?;
+        let mut spec = spec.clone();
+        let known = Capabilities::known(folder)?.into_iter().find(|known| known.is_about(&spec));
+        let ask = spec.ask_about(task, known.as_ref())?;
+        spec.max_completion_tokens |= known.is_some_and(|known| known.max_completion_tokens);
+        let spec = &spec;
         let scheme = spec.endpoint.split_once("://").map(|(scheme, _)| scheme);
         if !matches!(scheme, Some("http" | "https")) {
             return Err(Error::task(format!(

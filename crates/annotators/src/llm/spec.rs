@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use postil_core::{Cost, Error, Result, Task, TaskKind};
 use serde::{Deserialize, Serialize};
 
+use super::probe::Capabilities;
+
 /// A language model behind HTTP.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -188,11 +190,11 @@ impl Price {
 }
 
 impl LlmSpec {
-    /// How this model is asked about this task.
+    /// How this model is asked about this task; letters only where nothing speaks against their probabilities.
     ///
     /// # Errors
     /// Settings that contradict each other or the task.
-    pub(super) fn ask_about(&self, task: &Task) -> Result<Ask> {
+    pub(super) fn ask_about(&self, task: &Task, known: Option<&Capabilities>) -> Result<Ask> {
         let wrong = |message: String| Error::task(format!("annotator `{}`: {message}", self.name));
         let whole_items = matches!(task.kind, TaskKind::Classify | TaskKind::Ordinal | TaskKind::Multilabel);
         if !whole_items && task.kind != TaskKind::Spans {
@@ -207,6 +209,7 @@ impl LlmSpec {
             (true, _) => Ask::Decision,
             (false, TaskKind::Spans) => Ask::Json,
             (false, _) if self.candidates || self.reason => Ask::Json,
+            (false, _) if known.is_some_and(|known| known.logprobs == Some(false)) => Ask::Json,
             (false, TaskKind::Multilabel) => Ask::Letter,
             (false, _) if task.labels.len() <= MOST_LETTERS => Ask::Letter,
             (false, _) => Ask::Json,
@@ -275,12 +278,12 @@ pub struct Tokens {
 
 impl Tokens {
     /// The worst that can be billed.
-    pub(super) fn worst(self, price: Option<Price>) -> Cost {
+    pub fn worst(self, price: Option<Price>) -> Cost {
         billed(price, self.most_input, self.most_output)
     }
 
     /// What will probably be billed.
-    pub(super) fn expected(self, price: Option<Price>) -> Cost {
+    pub fn expected(self, price: Option<Price>) -> Cost {
         billed(price, self.input, self.output)
     }
 }

@@ -14,6 +14,7 @@ mod ballots;
 mod combine;
 mod doubtful;
 mod facts;
+mod forecast;
 mod fuse;
 mod gold;
 mod items;
@@ -35,6 +36,7 @@ use crate::project::Project;
 use crate::report::Report;
 
 pub use annotate::{REJECTED, open_items};
+pub use forecast::Forecast;
 pub use gold::GoldFile;
 use items::Items;
 pub use output::{CONFIDENCE, LABELS, MODEL, REPORT_HTML, REPORT_JSON, read_report, write_whole};
