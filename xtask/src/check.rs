@@ -15,8 +15,6 @@ pub(crate) fn all() -> Result<()> {
         eprintln!("skipped: cargo-deny cannot be installed here; licences and sources were not checked");
     }
     cargo("examples of the documentation", &["test", "--workspace", "--doc"])?;
-    // The process tests run the real binary.
-    cargo("the binary", &["build", "--package", "postil"])?;
     if install("cargo-nextest", "nextest") {
         cargo("tests", &["nextest", "run", "--workspace"])
     } else {
@@ -46,7 +44,8 @@ fn install(package: &str, subcommand: &str) -> bool {
     }
     eprintln!("== installing {package}");
     let installed = Command::new(env!("CARGO"))
-        .args(["install", "--locked", package])
+        // Without optimisation: it is built for minutes otherwise, and runs for seconds.
+        .args(["install", "--locked", "--debug", package])
         .status()
         .is_ok_and(|status| status.success());
     installed && there()

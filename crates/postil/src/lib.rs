@@ -9,7 +9,7 @@
 //!
 //! # fn main() -> postil_core::Result<()> {
 //! let project = Project::open("examples/tickets")?;
-//! let outcome = run(&project, &Options { strict: false, fresh: false, threads: 2 }, &Unwatched)?;
+//! let outcome = run(&project, &Options { threads: 2, ..Options::default() }, &Unwatched)?;
 //! println!("{}", outcome.report.headline.sentence);
 //! # Ok(())
 //! # }

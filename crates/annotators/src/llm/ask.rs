@@ -42,6 +42,47 @@ pub struct Request {
     pub(super) prompt: usize,
 }
 
+impl Request {
+    /// The tokens that limits are held against before the bill is known.
+    pub(super) const fn reserved(&self) -> u64 {
+        self.tokens.input + self.tokens.most_output
+    }
+}
+
+/// A chat that asks for words rather than for an answer of the task.
+#[derive(Clone, Copy, Debug)]
+pub struct Words<'a> {
+    /// What the model is to be.
+    pub system: &'a str,
+    /// What is asked.
+    pub user: &'a str,
+    /// How far it may stray.
+    pub temperature: f32,
+    /// The most tokens of the reply.
+    pub most_tokens: u32,
+    /// Tells repetitions of the same question apart.
+    pub seed: u32,
+}
+
+impl Words<'_> {
+    pub(super) fn request(&self, spec: &LlmSpec) -> Request {
+        let length = if spec.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" };
+        let mut body = json!({
+            "model": spec.model,
+            "messages": [{ "role": "system", "content": self.system }, { "role": "user", "content": self.user }],
+            "temperature": self.temperature,
+            "seed": self.seed,
+        });
+        body[length] = json!(self.most_tokens);
+        spec.extra.iter().for_each(|(name, value)| body[name.as_str()] = value.clone());
+        let body = body.to_string().into_bytes();
+        let key = Digest::of_parts([Dialect::Chat.path().as_bytes(), &body]);
+        let (bytes, most_output) = (body.len() as u64, u64::from(self.most_tokens));
+        let tokens = Tokens { input: bytes.div_ceil(4), output: most_output / 2, most_input: bytes + 64, most_output };
+        Request { body, key, tokens, shape: Shape::Object(Object::Label), prompt: 0 }
+    }
+}
+
 /// The letters of choices: `A` to `Z`.
 pub(super) const fn letter(place: usize) -> char {
     (b'A' + (place % 26) as u8) as char

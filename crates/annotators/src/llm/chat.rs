@@ -69,6 +69,13 @@ pub(super) fn usage(body: &[u8]) -> Option<(u64, u64)> {
     Some((usage.prompt_tokens, usage.completion_tokens))
 }
 
+/// What a chat says, without thoughts; `None` if it says nothing.
+pub(super) fn words(body: &[u8]) -> Option<String> {
+    let wire: Wire = serde_json::from_slice(body).ok()?;
+    let content = wire.choices.into_iter().next()?.message.content?;
+    Some(without_thoughts(&content).to_owned()).filter(|words| !words.is_empty())
+}
+
 pub(super) fn read(reader: &Reader<'_>, shape: &Shape, body: &[u8]) -> Said {
     let wire: Wire = match serde_json::from_slice(body) {
         Ok(wire) => wire,

@@ -10,21 +10,18 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use postil_core::ledger::{Call, Journal, Reply, Spent};
-use postil_core::{Annotation, Cost, Digest, Error, ItemBatch, Random, Result, Status};
+use postil_core::ledger::{Call, Journal, Spent};
+use postil_core::{Annotation, Cost, Digest, Error, ItemBatch, Result};
 
 use super::annotator::LlmAnnotator;
-use super::ask::Request;
+use super::ask::{Request, Words};
 use super::chat;
-use super::http::{End, Endpoint};
+use super::http::Endpoint;
 use super::limiter::{Limiter, Turn};
+use super::recording::Recording;
 use super::said::Said;
-use super::spec::{Price, billed};
-
-/// Attempts at one request.
-const ATTEMPTS: u32 = 8;
-/// Requests in a row that all failed, after which nobody believes that the next one will not.
-const FAILURES: u32 = 40;
+use super::spec::{Dialect, LlmSpec};
+use super::wire::{Got, Wire};
 
 /// The most that may be spent in a project, ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +33,7 @@ pub struct Cap {
 }
 
 impl Cap {
-    fn allows(self, spent: Spent, further: Cost) -> bool {
+    pub(super) fn allows(self, spent: Spent, further: Cost) -> bool {
         let total = spent.total() + further;
         self.money_micros.is_none_or(|cap| total.money_micros <= cap)
             && self.tokens.is_none_or(|cap| total.input_tokens + total.output_tokens <= cap)
@@ -95,14 +92,9 @@ pub struct Engine {
     runtime: tokio::runtime::Runtime,
     journal: RefCell<Journal>,
     cap: Cap,
-    endpoints: HashMap<(String, Option<String>), Rc<Endpoint>>,
+    recording: Option<Recording>,
+    endpoints: HashMap<(String, Option<String>, Dialect), Rc<Endpoint>>,
     limiters: HashMap<(String, Option<String>), Rc<RefCell<Limiter>>>,
-}
-
-/// What a request brought.
-enum Got {
-    Reply(Reply),
-    Nothing { status: Status, reason: String },
 }
 
 /// One item whose requests are on their way.
@@ -115,14 +107,16 @@ struct Row {
 }
 
 impl Engine {
-    /// An engine over a journal, under a cap that counts everything ever spent in it.
-    pub fn new(journal: Journal, cap: Cap) -> Result<Self> {
+    /// An engine over a journal, under a cap that counts everything ever spent in it. With a recording nothing is sent:
+    /// what is neither in the journal nor in the recording fails.
+    pub fn new(journal: Journal, cap: Cap, recording: Option<Recording>) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .build()
             .map_err(|error| Error::io("no connections can be made", error))?;
-        Ok(Self { runtime, journal: RefCell::new(journal), cap, endpoints: HashMap::new(), limiters: HashMap::new() })
+        let (endpoints, limiters) = (HashMap::new(), HashMap::new());
+        Ok(Self { runtime, journal: RefCell::new(journal), cap, recording, endpoints, limiters })
     }
 
     /// What was spent so far, in this run and before.
@@ -148,38 +142,103 @@ impl Engine {
         at_millis: &dyn Fn() -> i64,
         watch: &dyn Fn(u64) -> bool,
     ) -> Result<(Vec<Annotation>, Tally)> {
-        let spec = annotator.spec();
-        if self.cap.money_micros.is_some() && spec.price.is_none() {
-            return Err(Error::task(format!("annotator `{}`: expected a price, since `budget.money` is a cap, found none", spec.name))
-                .hint("add `price = { input = ..., output = ... }` per million tokens (0 where it is free), or cap tokens with `budget.tokens`"));
+        let (endpoint, limiter) = self.way(annotator.spec())?;
+        let wire = self.wire(annotator.spec(), annotator.identity().version, &endpoint, &limiter, at_millis);
+        let session = Session { annotator, items, wire };
+        let annotations = self.runtime.block_on(session.run(rows, watch))?;
+        self.journal.borrow().sync()?;
+        Ok((annotations, session.wire.tally.into_inner()))
+    }
+
+    /// Sends one chat of a system's and a user's words and gives the model's words back, under the same limits and cap;
+    /// from the journal if it was sent before. `None` where the cap leaves no room.
+    ///
+    /// # Errors
+    /// The endpoint cannot be asked; no words came.
+    pub fn write(
+        &mut self,
+        spec: &LlmSpec,
+        words: &Words<'_>,
+        at_millis: &dyn Fn() -> i64,
+    ) -> Result<Option<(String, Cost)>> {
+        let request = words.request(spec);
+        let (endpoint, limiter) = self.way(spec)?;
+        let wire = self.wire(spec, request.key, &endpoint, &limiter, at_millis);
+        let got = match wire.kept(request.key)? {
+            Some(got) => got,
+            None => {
+                let worst = request.tokens.worst(spec.price);
+                if !wire.affords(worst) {
+                    return Ok(None);
+                }
+                let call = wire.begin(request.key, worst)?;
+                limiter.borrow_mut().start(request.reserved());
+                self.runtime.block_on(wire.call(request, call))?
+            }
+        };
+        self.journal.borrow().sync()?;
+        match got {
+            Got::Reply(reply) => match chat::words(&reply.body) {
+                Some(words) => Ok(Some((words, reply.cost))),
+                None => Err(Error::unavailable(format!(
+                    "annotator `{}`: expected words in the reply, found none",
+                    spec.name
+                ))),
+            },
+            Got::Nothing { reason, .. } => Err(Error::unavailable(format!("annotator `{}`: {reason}", spec.name))),
         }
-        let name = (spec.endpoint.clone(), spec.key.clone());
+    }
+
+    /// The endpoint and the limiter of an entry, made when they are first needed.
+    fn way(&mut self, spec: &LlmSpec) -> Result<(Rc<Endpoint>, Rc<RefCell<Limiter>>)> {
+        if self.cap.money_micros.is_some() && spec.price.is_none() {
+            return Err(Error::task(format!(
+                "annotator `{}`: expected a price, since `budget.money` is a cap, found none",
+                spec.name
+            ))
+            .hint(
+                "add `price = { input = ..., output = ... }` per million tokens (0 where it is free), or cap tokens \
+                 with `budget.tokens`",
+            ));
+        }
+        let (address, key) = (spec.endpoint.clone(), spec.key.clone());
+        let name = (address.clone(), key.clone(), spec.dialect);
         let endpoint = match self.endpoints.get(&name) {
             Some(endpoint) => endpoint.clone(),
             None => {
-                let guard = self.runtime.enter();
-                let endpoint = Rc::new(Endpoint::new(spec)?);
-                drop(guard);
-                self.endpoints.insert(name.clone(), endpoint.clone());
+                let _runtime = self.runtime.enter();
+                let endpoint = Rc::new(Endpoint::new(spec, self.recording.is_some())?);
+                self.endpoints.insert(name, endpoint.clone());
                 endpoint
             }
         };
-        let limiter =
-            self.limiters.entry(name).or_insert_with(|| Rc::new(RefCell::new(Limiter::new(spec, Instant::now()))));
-        let session = Session {
-            annotator,
-            items,
-            endpoint: &endpoint,
+        let limiter = self
+            .limiters
+            .entry((address, key))
+            .or_insert_with(|| Rc::new(RefCell::new(Limiter::new(spec, Instant::now()))));
+        Ok((endpoint, limiter.clone()))
+    }
+
+    fn wire<'a>(
+        &'a self,
+        spec: &'a LlmSpec,
+        version: Digest,
+        endpoint: &'a Endpoint,
+        limiter: &'a RefCell<Limiter>,
+        at_millis: &'a dyn Fn() -> i64,
+    ) -> Wire<'a> {
+        Wire {
+            spec,
+            version,
+            endpoint,
             limiter,
             journal: &self.journal,
+            recording: self.recording.as_ref(),
             cap: self.cap,
             at_millis,
             tally: RefCell::default(),
             failures: RefCell::default(),
-        };
-        let annotations = self.runtime.block_on(session.run(rows, watch))?;
-        self.journal.borrow().sync()?;
-        Ok((annotations, session.tally.into_inner()))
+        }
     }
 }
 
@@ -187,14 +246,7 @@ impl Engine {
 struct Session<'a> {
     annotator: &'a LlmAnnotator,
     items: &'a ItemBatch,
-    endpoint: &'a Endpoint,
-    limiter: &'a RefCell<Limiter>,
-    journal: &'a RefCell<Journal>,
-    cap: Cap,
-    at_millis: &'a dyn Fn() -> i64,
-    tally: RefCell<Tally>,
-    /// Requests that failed in a row.
-    failures: RefCell<u32>,
+    wire: Wire<'a>,
 }
 
 /// The next thing to do.
@@ -222,7 +274,7 @@ impl Session<'_> {
                 match self.next(&mut coming, &mut open, &mut queue, running.is_empty(), &mut annotations, watch)? {
                     Next::Send(row, place, call) => {
                         let request = open[&row].requests[place].clone();
-                        running.push(async move { (row, place, self.call(request, call).await) });
+                        running.push(async move { (row, place, self.wire.call(request, call).await) });
                     }
                     Next::Wait(time) => {
                         pause = time;
@@ -249,7 +301,7 @@ impl Session<'_> {
         }
         annotations.sort_by_key(|(row, _)| *row);
         let annotations: Vec<Annotation> = annotations.into_iter().map(|(_, annotation)| annotation).collect();
-        let mut tally = self.tally.borrow_mut();
+        let mut tally = self.wire.tally.borrow_mut();
         for annotation in &annotations {
             *tally.ended.entry(annotation.status.name()).or_default() += 1;
         }
@@ -276,36 +328,30 @@ impl Session<'_> {
                 continue;
             };
             let request = &open[&row].requests[place];
-            let kept = self.journal.borrow().reply(request.key)?;
-            if let Some(reply) = kept {
+            if let Some(got) = self.wire.kept(request.key)? {
                 queue.pop_front();
-                self.tally.borrow_mut().kept += 1;
-                self.hear(row, place, Got::Reply(reply), open, queue, annotations, watch)?;
+                self.hear(row, place, got, open, queue, annotations, watch)?;
                 continue;
             }
-            let reserved = request.tokens.input + request.tokens.most_output;
-            match self.limiter.borrow_mut().turn(reserved, Instant::now()) {
+            let reserved = request.reserved();
+            match self.wire.limiter.borrow_mut().turn(reserved, Instant::now()) {
                 Turn::Later => return Ok(Next::Wait(None)),
                 Turn::After(time) => return Ok(Next::Wait(Some(time))),
                 Turn::Now => {}
             }
-            let worst = request.tokens.worst(self.annotator.spec().price);
-            if !self.cap.allows(self.journal.borrow().spent(), worst) {
+            let worst = request.tokens.worst(self.wire.spec.price);
+            if !self.wire.affords(worst) {
                 if idle {
-                    self.tally.borrow_mut().cap_reached = true;
+                    self.wire.tally.borrow_mut().cap_reached = true;
                     return Ok(Next::End);
                 }
                 return Ok(Next::Wait(None));
             }
-            let call = self.begin(request.key, worst)?;
-            self.limiter.borrow_mut().start(reserved);
+            let call = self.wire.begin(request.key, worst)?;
+            self.wire.limiter.borrow_mut().start(reserved);
             queue.pop_front();
             return Ok(Next::Send(row, place, call));
         }
-    }
-
-    fn begin(&self, key: Digest, worst: Cost) -> Result<Call> {
-        self.journal.borrow_mut().begin(key, self.annotator.identity().version, worst, (self.at_millis)())
     }
 
     /// Understands what a request brought, and ends the item when it was the last.
@@ -322,7 +368,7 @@ impl Session<'_> {
     ) -> Result<()> {
         let entry = open.get_mut(&row).expect("an item is open until its last request has ended");
         let text = self.items.text(row);
-        let mut tally = self.tally.borrow_mut();
+        let mut tally = self.wire.tally.borrow_mut();
         let said = match got {
             Got::Nothing { status, reason } => Said::without(status, reason),
             Got::Reply(reply) => {
@@ -360,125 +406,10 @@ impl Session<'_> {
             let Row { row, said, cost, .. } = open.remove(&row).expect("it is there");
             let said: Vec<Said> = said.into_iter().flatten().collect();
             let mut annotation = self.annotator.annotation(self.items, row, &said, cost);
-            annotation.at_millis = (self.at_millis)();
+            annotation.at_millis = (self.wire.at_millis)();
             annotations.push((row, annotation));
             watch(1);
         }
         Ok(())
-    }
-
-    /// Sends one request until it is answered, hopeless, or out of time.
-    async fn call(&self, request: Request, mut call: Call) -> Result<Got> {
-        let spec = self.annotator.spec();
-        let begun = Instant::now();
-        let reserved = request.tokens.input + request.tokens.most_output;
-        let worst = request.tokens.worst(spec.price);
-        let mut jitter = Random::for_purpose(request.key.to_u64(), "retries");
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            self.tally.borrow_mut().sent += 1;
-            let end = self.endpoint.send(request.body.clone()).await;
-            let now = (self.at_millis)();
-            let (reason, pause) = match end {
-                End::Reply(body) => {
-                    let usage = chat::usage(&body);
-                    let cost = usage.map_or(worst, |(input, output)| true_cost(spec.price, input, output));
-                    let unused = reserved.saturating_sub(cost.input_tokens + cost.output_tokens);
-                    let reply = Reply { body, cost };
-                    self.journal.borrow_mut().settle(call, &reply, now)?;
-                    self.limiter.borrow_mut().answered(unused);
-                    self.tally.borrow_mut().replies += 1;
-                    *self.failures.borrow_mut() = 0;
-                    return Ok(Got::Reply(reply));
-                }
-                End::Stop(error) => {
-                    self.journal.borrow_mut().release(call, now)?;
-                    self.limiter.borrow_mut().ended();
-                    return Err(named(error, &spec.name));
-                }
-                End::Never(reason) => {
-                    self.journal.borrow_mut().release(call, now)?;
-                    self.limiter.borrow_mut().ended();
-                    self.failed(&reason)?;
-                    return Ok(Got::Nothing { status: Status::Failed, reason });
-                }
-                End::Again { reason, billed, too_much, pause } => {
-                    let mut limiter = self.limiter.borrow_mut();
-                    if too_much {
-                        limiter.too_much(pause, Instant::now())
-                    } else {
-                        limiter.ended()
-                    }
-                    drop(limiter);
-                    if billed {
-                        // It may have been answered and billed all the same: its worst cost stays.
-                        drop(call);
-                    } else {
-                        self.journal.borrow_mut().release(call, now)?;
-                    }
-                    (reason, pause)
-                }
-            };
-            let wait = pause.unwrap_or_default() + backoff(attempt, &mut jitter);
-            let late = begun.elapsed() + wait > Duration::from_secs_f64(spec.deadline_seconds);
-            if attempt >= ATTEMPTS || late {
-                self.failed(&reason)?;
-                return Ok(Got::Nothing { status: Status::Failed, reason });
-            }
-            self.tally.borrow_mut().retries += 1;
-            tokio::time::sleep(wait).await;
-            while let Some(time) = self.must_wait(reserved) {
-                tokio::time::sleep(time).await;
-            }
-            if !self.cap.allows(self.journal.borrow().spent(), worst) {
-                self.tally.borrow_mut().cap_reached = true;
-                return Ok(Got::Nothing {
-                    status: Status::Failed,
-                    reason: format!("the budget leaves no further try: {reason}"),
-                });
-            }
-            call = self.begin(request.key, worst)?;
-            self.limiter.borrow_mut().start(reserved);
-        }
-    }
-
-    fn must_wait(&self, reserved: u64) -> Option<Duration> {
-        match self.limiter.borrow_mut().turn(reserved, Instant::now()) {
-            Turn::Now => None,
-            Turn::After(time) => Some(time),
-            Turn::Later => Some(Duration::from_millis(20)),
-        }
-    }
-
-    /// Counts a request that was given up. Many in a row mean that the endpoint is the reason, not the items.
-    fn failed(&self, reason: &str) -> Result<()> {
-        let mut failures = self.failures.borrow_mut();
-        *failures += 1;
-        if *failures < FAILURES {
-            return Ok(());
-        }
-        let message = format!("{FAILURES} requests in a row failed, the last one with: {reason}");
-        Err(named(Error::unavailable(message), &self.annotator.spec().name)
-            .hint("all replies so far are kept: run again when the endpoint answers"))
-    }
-}
-
-fn true_cost(price: Option<Price>, input: u64, output: u64) -> Cost {
-    billed(price, input, output)
-}
-
-/// Full jitter: anything up to a bound that doubles with each attempt.
-fn backoff(attempt: u32, random: &mut Random) -> Duration {
-    let most = (0.25 * f64::from(1u32 << attempt.min(8))).min(60.0);
-    Duration::from_secs_f64(random.unit() * most)
-}
-
-fn named(error: Error, annotator: &str) -> Error {
-    let hint = error.advice().map(str::to_owned);
-    let named = Error::task(format!("annotator `{annotator}`: {error}"));
-    match hint {
-        Some(hint) => named.hint(hint),
-        None => named,
     }
 }

@@ -40,20 +40,22 @@ pub(super) enum End {
 }
 
 impl Endpoint {
-    /// Prepares to ask an endpoint; the key is read from the environment here and goes nowhere else.
+    /// Prepares to ask an endpoint; the key is read from the environment here and goes nowhere else. Who stays offline needs none.
     ///
     /// # Errors
     /// The environment variable is not set; the system has no certificates to trust.
-    pub(super) fn new(spec: &LlmSpec) -> Result<Self> {
+    pub(super) fn new(spec: &LlmSpec, offline: bool) -> Result<Self> {
         let secret = match &spec.key {
-            None => None,
-            Some(name) => Some(std::env::var(name).ok().filter(|key| !key.trim().is_empty()).ok_or_else(|| {
-                Error::task(format!(
-                    "annotator `{}`: expected a key in the environment variable `{name}`, found none",
-                    spec.name
-                ))
-                .hint(format!("run `export {name}=...` first; keys are never read from files"))
-            })?),
+            Some(name) if !offline => {
+                Some(std::env::var(name).ok().filter(|key| !key.trim().is_empty()).ok_or_else(|| {
+                    Error::task(format!(
+                        "annotator `{}`: expected a key in the environment variable `{name}`, found none",
+                        spec.name
+                    ))
+                    .hint(format!("run `export {name}=...` first; keys are never read from files"))
+                })?)
+            }
+            _ => None,
         };
         let key = match &secret {
             None => None,

@@ -19,13 +19,16 @@ mod limiter;
 mod object;
 mod probe;
 mod quotes;
+mod recording;
 mod said;
 mod spec;
 mod template;
+mod wire;
 
 pub use annotator::LlmAnnotator;
-pub use ask::Request;
+pub use ask::{Request, Words};
 pub use engine::{Cap, Engine, Tally};
 pub use probe::{Capabilities, PROBES, probe};
+pub use recording::Recording;
 pub use spec::{Ask, Dialect, LlmSpec, Price, Tokens};
 pub use template::DEFAULT as DEFAULT_PROMPT;

@@ -105,7 +105,7 @@ pub fn probe(spec: &LlmSpec) -> Result<Capabilities> {
         .map_err(|error| Error::io("no connection can be made", error))?;
     runtime.block_on(async {
         let mut probe =
-            Probe { endpoint: Endpoint::new(spec)?, spec, found: Capabilities::default(), times: Vec::new() };
+            Probe { endpoint: Endpoint::new(spec, false)?, spec, found: Capabilities::default(), times: Vec::new() };
         probe.found.endpoint.clone_from(&spec.endpoint);
         probe.found.model.clone_from(&spec.model);
         probe.found.dialect = spec.dialect;

@@ -10,11 +10,13 @@
 
 mod gold;
 mod interval;
+mod paired;
 mod sets;
 pub mod spans;
 mod tally;
 
 pub use gold::{GoldPart, MEASURE_SHARE, gold_part, items_for_half_width};
 pub use interval::{effective_count, f1_interval, normal_interval, wilson};
+pub use paired::accuracy_difference;
 pub use sets::SetTally;
 pub use tally::{Bin, Tally};

@@ -4,6 +4,7 @@ mod aggregate;
 mod agree;
 mod audit;
 mod convert;
+mod diff;
 mod documents;
 mod draw;
 mod estimate;
@@ -24,6 +25,7 @@ mod report;
 mod run;
 mod simulate;
 mod train;
+mod write_programs;
 
 use std::process::ExitCode;
 
@@ -56,6 +58,8 @@ enum Command {
     Init(init::Arguments),
     /// Show what a run would do: items, annotators, cost and time, one example
     Plan(plan::Arguments),
+    /// Compare two versions of an annotator, or two annotators, on the same gold
+    Diff(diff::Arguments),
     /// Find out what a language model's endpoint truly supports
     Probe(probe::Arguments),
     /// Label a project's items, measure the labels on blind gold, train a model, write a report
@@ -88,6 +92,8 @@ enum Command {
     Train(train::Arguments),
     /// Label a table, or mark texts, with a trained model
     Predict(predict::Arguments),
+    /// Let a language model write labelling programs, and try them
+    WritePrograms(write_programs::Arguments),
     /// Serve labelling programs to the process that started this one
     #[command(hide = true)]
     ProgramWorker,
@@ -110,6 +116,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Init(arguments) => init::execute(&arguments),
         Command::Plan(arguments) => plan::execute(&arguments, threads),
+        Command::Diff(arguments) => diff::execute(&arguments),
         Command::Probe(arguments) => probe::execute(&arguments),
         Command::Run(arguments) => run::execute(&arguments, threads),
         Command::Report(arguments) => report::execute(&arguments),
@@ -126,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Agree(arguments) => agree::execute(&arguments),
         Command::Train(arguments) => train::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
+        Command::WritePrograms(arguments) => write_programs::execute(&arguments, threads),
         Command::ProgramWorker => Ok(()),
     };
     match result {

@@ -21,6 +21,12 @@ pub(super) struct Arguments {
     /// Compute everything again even if nothing has changed (annotations are still not made twice)
     #[arg(long)]
     fresh: bool,
+    /// Write every reply of language models to this file
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Take the replies of language models from this file, and send nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    replay: Option<PathBuf>,
     /// Print the report as one JSON object and nothing else
     #[arg(long)]
     json: bool,
@@ -29,7 +35,13 @@ pub(super) struct Arguments {
 pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<()> {
     let project = Project::open(&arguments.project)?;
     let progress = Progress::new();
-    let options = Options { strict: arguments.strict, fresh: arguments.fresh, threads };
+    let options = Options {
+        strict: arguments.strict,
+        fresh: arguments.fresh,
+        threads,
+        record: arguments.record.clone(),
+        replay: arguments.replay.clone(),
+    };
     let outcome = run(&project, &options, &progress);
     progress.finish();
     let outcome = outcome?;

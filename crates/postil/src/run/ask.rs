@@ -2,21 +2,28 @@
 //! lasts.
 
 use postil_annotators::Silence;
-use postil_annotators::llm::{Engine, LlmAnnotator, Tally};
+use postil_annotators::llm::{Engine, LlmAnnotator, Recording, Tally};
 use postil_core::ledger::{Done, Ledger};
 use postil_core::{Error, Result};
 
 use super::annotate::{Annotated, open_items};
-use super::{Watch, now_millis};
+use super::{Options, Watch, now_millis};
 use crate::project::Project;
 
 /// Asks and adds the models to the annotators of the run. What comes in is kept reply by reply; where the budget ends the
 /// run goes on with what is there.
-pub(super) fn ask(project: &Project, ledger: &Ledger, annotated: &mut Annotated, watch: &dyn Watch) -> Result<()> {
+pub(super) fn ask(
+    project: &Project,
+    ledger: &Ledger,
+    annotated: &mut Annotated,
+    options: &Options,
+    watch: &dyn Watch,
+) -> Result<()> {
     let models = project.models()?;
     if models.is_empty() {
         return Ok(());
     }
+    let recording = options.replay.as_deref().map(Recording::read).transpose()?;
     let done = models
         .iter()
         .map(|model| {
@@ -24,7 +31,7 @@ pub(super) fn ask(project: &Project, ledger: &Ledger, annotated: &mut Annotated,
             ledger.done(model.identity().version)
         })
         .collect::<Result<Vec<Done>>>()?;
-    let mut engine = Engine::new(ledger.journal()?, project.cap())?;
+    let mut engine = Engine::new(ledger.journal()?, project.cap(), recording)?;
     let mut tallies = vec![Tally::default(); models.len()];
     watch.stage("asking models", Some(annotated.items.len() as u64 * models.len() as u64));
     for batch in open_items(project, false, None)? {
@@ -59,6 +66,10 @@ pub(super) fn ask(project: &Project, ledger: &Ledger, annotated: &mut Annotated,
             "{:.2} was set aside for requests whose end is not known; it counts as spent",
             spent.open.money_micros as f64 / 1e6
         ));
+    }
+    if let Some(path) = &options.record {
+        let count = Recording::write(&engine.into_journal(), path)?;
+        watch.note(&format!("{count} replies recorded in {}", path.display()));
     }
     annotated.identities.extend(models.iter().map(|model| model.identity().clone()));
     annotated.silences.extend(models.iter().map(|_| Silence::Outside));

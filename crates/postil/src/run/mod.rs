@@ -24,6 +24,7 @@ mod output;
 mod spans;
 mod summary;
 mod trust;
+mod write_programs;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -40,12 +41,13 @@ pub use forecast::Forecast;
 pub use gold::GoldFile;
 use items::Items;
 pub use output::{CONFIDENCE, LABELS, MODEL, REPORT_HTML, REPORT_JSON, read_report, write_whole};
+pub use write_programs::{Request, WRITTEN, Written, write_programs};
 
 /// The name under which gold labels stand in the ledger, and the purpose of their draws.
 pub const GOLD: &str = "gold";
 
 /// How a run is made; none of it changes what comes out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Whether the first row that cannot be read is an error.
     pub strict: bool,
@@ -53,6 +55,10 @@ pub struct Options {
     pub fresh: bool,
     /// Worker processes for labelling programs.
     pub threads: usize,
+    /// A file for the replies of all language models.
+    pub record: Option<PathBuf>,
+    /// A file of such replies that stand in for the models.
+    pub replay: Option<PathBuf>,
 }
 
 /// Who watches a run.
@@ -104,7 +110,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let ledger = Ledger::open(project.ledger(), Access::Write)?;
     let mut annotated = annotate::annotate(project, &ledger, &mut annotators, options.strict, now_millis, watch)?;
     drop(annotators);
-    ask::ask(project, &ledger, &mut annotated, watch)?;
+    ask::ask(project, &ledger, &mut annotated, options, watch)?;
     let items = &annotated.items;
     let gold = gold::Gold::place(&gold_file, items, &drawn_probabilities(&ledger.draws(GOLD)?), project.seed);
     let gold_version = keep_gold(project, &ledger, &gold_file, &gold, items, now_millis)?;

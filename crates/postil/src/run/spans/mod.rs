@@ -38,7 +38,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let ledger = Ledger::open(project.ledger(), Access::Write)?;
     let mut annotated = annotate::annotate(project, &ledger, &mut annotators, options.strict, now_millis, watch)?;
     drop(annotators);
-    ask::ask(project, &ledger, &mut annotated, watch)?;
+    ask::ask(project, &ledger, &mut annotated, options, watch)?;
     let items = &annotated.items;
     let documents = texts::read(project, items, watch)?;
     let gold = Gold::place(&gold_file, items, &documents, &drawn_probabilities(&ledger.draws(GOLD)?), project.seed)
