@@ -20,6 +20,10 @@ pub struct LlmSpec {
     /// What the endpoint speaks.
     #[serde(default)]
     pub dialect: Dialect,
+    /// Asked only about items that everybody before it in the project leaves uncertain: whose most probable label has less
+    /// than this probability, or that nobody answered.
+    #[serde(default)]
+    pub only_below: Option<f64>,
     /// How the answer is asked for; without it, the way that the dialect, the task and the number of labels allow.
     #[serde(default)]
     pub ask: Option<Ask>,
@@ -252,6 +256,14 @@ impl LlmSpec {
         ] {
             if !(value > 0.0 && value < 1e9) {
                 return Err(wrong(format!("expected `{name}` above 0, found {value}")));
+            }
+        }
+        if let Some(below) = self.only_below {
+            if !(below > 0.0 && below <= 1.0) {
+                return Err(wrong(format!("expected `only_below` above 0 and at most 1, found {below}")));
+            }
+            if !whole_items {
+                return Err(wrong("`only_below` goes with tasks about whole items".to_owned()));
             }
         }
         if let Some(price) = self.price

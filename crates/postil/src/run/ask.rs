@@ -1,44 +1,109 @@
 //! The second pass over the items: language models are asked what they have not answered before, as long as the budget
 //! lasts.
 
-use postil_annotators::Silence;
 use postil_annotators::llm::{Engine, LlmAnnotator, Recording, Tally};
 use postil_core::ledger::{Done, Ledger};
-use postil_core::{Error, Result};
+use postil_core::{AnnotatorIdentity, Digest, Error, ItemBatch, Result};
 
-use super::annotate::{Annotated, open_items};
-use super::{Options, Watch, now_millis};
+use super::annotate::open_items;
+use super::gold::Gold;
+use super::items::Items;
+use super::{Options, Watch, ballots, fuse, now_millis};
 use crate::project::Project;
 
-/// Asks and adds the models to the annotators of the run. What comes in is kept reply by reply; where the budget ends the
-/// run goes on with what is there.
+/// How certain everybody so far is about each item: the probability of its most probable label, 0 where nobody answered.
+type Certainties<'a> = &'a dyn Fn(&[Digest]) -> Result<Vec<f64>>;
+
+/// Asks all models of the project, in its order, and gives them back. What comes in is kept reply by reply; where the
+/// budget ends the run goes on with what is there.
+///
+/// Models that are asked about everything go through the items side by side, so that a budget that ends early has bought
+/// everybody's word on the first items. A model that is asked about uncertain items waits for those before it.
 pub(super) fn ask(
     project: &Project,
     ledger: &Ledger,
-    annotated: &mut Annotated,
+    (items, before): (&Items, &[AnnotatorIdentity]),
+    certainties: Certainties<'_>,
     options: &Options,
     watch: &dyn Watch,
-) -> Result<()> {
+) -> Result<Vec<AnnotatorIdentity>> {
     let models = project.models()?;
     if models.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let recording = options.replay.as_deref().map(Recording::read).transpose()?;
-    let done = models
-        .iter()
-        .map(|model| {
-            ledger.register(model.identity(), &model.config(), now_millis())?;
-            ledger.done(model.identity().version)
-        })
-        .collect::<Result<Vec<Done>>>()?;
+    for model in &models {
+        ledger.register(model.identity(), &model.config(), now_millis())?;
+    }
     let mut engine = Engine::new(ledger.journal()?, project.cap(), recording)?;
+    let mut known: Vec<Digest> = before.iter().map(|identity| identity.version).collect();
+    for group in models.chunk_by(|one, next| one.spec().only_below.is_none() && next.spec().only_below.is_none()) {
+        let certain = match group[0].spec().only_below {
+            Some(below) => Some(certainties(&known)?.into_iter().map(|certainty| certainty >= below).collect()),
+            None => None,
+        };
+        together(project, ledger, &mut engine, group, (items, certain), watch)?;
+        known.extend(group.iter().map(|model| model.identity().version));
+    }
+    let spent = engine.spent();
+    if spent.open.money_micros > 0 {
+        watch.note(&format!(
+            "{:.2} was set aside for requests whose end is not known; it counts as spent",
+            spent.open.money_micros as f64 / 1e6
+        ));
+    }
+    if let Some(path) = &options.record {
+        let count = Recording::write(&engine.into_journal(), path)?;
+        watch.note(&format!("{count} replies recorded in {}", path.display()));
+    }
+    Ok(models.iter().map(|model| model.identity().clone()).collect())
+}
+
+/// What the annotators so far make of each item, by the run's own consensus.
+pub(super) fn certainties(
+    project: &Project,
+    ledger: &Ledger,
+    versions: &[Digest],
+    items: &Items,
+    gold: &Gold,
+) -> Result<Vec<f64>> {
+    if versions.is_empty() {
+        return Ok(vec![0.0; items.len()]);
+    }
+    let snapshot = ledger.snapshot(versions)?;
+    let ballots = ballots::read(&snapshot, versions, &project.task, items, project.seed)?;
+    let fused = fuse::fuse(project, &ballots.votes, gold)?;
+    let (per_item, classes) =
+        (ballots::decisions_per_item(&project.task), ballots::classes_per_decision(&project.task));
+    let of_decision = |decision: usize| {
+        if fused.support[decision] == 0 {
+            return 0.0;
+        }
+        let row = &fused.consensus.posterior[decision * classes..][..classes];
+        row.iter().fold(0.0, |most: f64, &share| most.max(f64::from(share)))
+    };
+    Ok((0..items.len())
+        .map(|item| (item * per_item..(item + 1) * per_item).map(of_decision).fold(1.0, f64::min))
+        .collect())
+}
+
+/// One pass over the items with models side by side.
+fn together(
+    project: &Project,
+    ledger: &Ledger,
+    engine: &mut Engine,
+    models: &[LlmAnnotator],
+    (items, certain): (&Items, Option<Vec<bool>>),
+    watch: &dyn Watch,
+) -> Result<()> {
+    let done = models.iter().map(|model| ledger.done(model.identity().version)).collect::<Result<Vec<Done>>>()?;
     let mut tallies = vec![Tally::default(); models.len()];
-    watch.stage("asking models", Some(annotated.items.len() as u64 * models.len() as u64));
+    watch.stage("asking models", Some(items.len() as u64 * models.len() as u64));
     for batch in open_items(project, false, None)? {
         let batch = batch?;
         for ((model, done), tally) in models.iter().zip(&done).zip(&mut tallies) {
             let rows: Vec<usize> =
-                (0..batch.len()).filter(|&row| !done.contains(batch.id(row), batch.digest(row))).collect();
+                (0..batch.len()).filter(|&row| is_open(&batch, row, done, items, certain.as_deref())).collect();
             watch.advance((batch.len() - rows.len()) as u64);
             if rows.is_empty() || tally.cap_reached {
                 continue;
@@ -60,20 +125,14 @@ pub(super) fn ask(
             watch.note(&note);
         }
     }
-    let spent = engine.spent();
-    if spent.open.money_micros > 0 {
-        watch.note(&format!(
-            "{:.2} was set aside for requests whose end is not known; it counts as spent",
-            spent.open.money_micros as f64 / 1e6
-        ));
-    }
-    if let Some(path) = &options.record {
-        let count = Recording::write(&engine.into_journal(), path)?;
-        watch.note(&format!("{count} replies recorded in {}", path.display()));
-    }
-    annotated.identities.extend(models.iter().map(|model| model.identity().clone()));
-    annotated.silences.extend(models.iter().map(|_| Silence::Outside));
     Ok(())
+}
+
+/// Whether an item is still to be asked about.
+fn is_open(batch: &ItemBatch, row: usize, done: &Done, items: &Items, certain: Option<&[bool]>) -> bool {
+    let (id, digest) = (batch.id(row), batch.digest(row));
+    let settled = |certain: &[bool]| items.position(id, digest).is_some_and(|position| certain[position as usize]);
+    !done.contains(id, digest) && !certain.is_some_and(settled)
 }
 
 /// What happened while one model was asked, if anything did.

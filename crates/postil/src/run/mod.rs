@@ -29,7 +29,7 @@ mod write_programs;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use postil_annotators::{Annotator, Settings, WorkerCommand};
+use postil_annotators::{Annotator, Settings, Silence, WorkerCommand};
 use postil_core::ledger::{Access, Draw, Ledger};
 use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Digest, ItemBatch, Name, Result, TaskKind};
 
@@ -110,9 +110,12 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let ledger = Ledger::open(project.ledger(), Access::Write)?;
     let mut annotated = annotate::annotate(project, &ledger, &mut annotators, options.strict, now_millis, watch)?;
     drop(annotators);
-    ask::ask(project, &ledger, &mut annotated, options, watch)?;
     let items = &annotated.items;
     let gold = gold::Gold::place(&gold_file, items, &drawn_probabilities(&ledger.draws(GOLD)?), project.seed);
+    let certainties = |versions: &[Digest]| ask::certainties(project, &ledger, versions, items, &gold);
+    let asked = ask::ask(project, &ledger, (items, &annotated.identities), &certainties, options, watch)?;
+    annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
+    annotated.identities.extend(asked);
     let gold_version = keep_gold(project, &ledger, &gold_file, &gold, items, now_millis)?;
     let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
     let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;

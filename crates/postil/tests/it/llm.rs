@@ -377,3 +377,23 @@ fn programs_are_written_tried_and_kept_or_dropped() {
     let report = folder.json(&["run", "--json"]);
     assert_eq!(report["annotators"].as_array().unwrap().len(), 3);
 }
+
+#[test]
+fn a_model_is_asked_about_what_the_cheap_leave_uncertain() {
+    let server = Server::start(Behaviour::new(answers));
+    let folder = project(&server, "classify", "only_below = 0.99", "");
+    folder.write("bug.txt", "crashes\n");
+    folder.write("praise.txt", "nothing that occurs\n");
+    let list = "[[annotator]]\nname = \"words\"\nkind = \"list\"\nlists = { bug = \"bug.txt\", praise = \"praise.txt\" }\n[[annotator]]\nname = \"model\"";
+    let text = folder.read("postil.toml").replace("[[annotator]]\nname = \"model\"", list);
+    folder.write("postil.toml", text);
+    folder.ok(&["run"]);
+    let asked = server.log().len();
+    assert!(server.log().iter().filter(|one| !one.item.as_deref().unwrap_or_default().contains("crash")).count() == 40);
+    all_right(&folder);
+    folder.ok(&["run", "--fresh"]);
+    assert_eq!(server.log().len(), asked, "what was asked decides nothing anew");
+    let settings = folder.read("postil.toml").replace("only_below = 0.99", "only_below = 2.0");
+    folder.write("postil.toml", settings);
+    assert!(folder.fails(2, &["run"]).contains("`only_below`"));
+}

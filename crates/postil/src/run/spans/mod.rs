@@ -38,8 +38,11 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let ledger = Ledger::open(project.ledger(), Access::Write)?;
     let mut annotated = annotate::annotate(project, &ledger, &mut annotators, options.strict, now_millis, watch)?;
     drop(annotators);
-    ask::ask(project, &ledger, &mut annotated, options, watch)?;
     let items = &annotated.items;
+    // Entries that need certainties are refused for spans when they are read.
+    let asked = ask::ask(project, &ledger, (items, &annotated.identities), &|_| Ok(Vec::new()), options, watch)?;
+    annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
+    annotated.identities.extend(asked);
     let documents = texts::read(project, items, watch)?;
     let gold = Gold::place(&gold_file, items, &documents, &drawn_probabilities(&ledger.draws(GOLD)?), project.seed)
         .map_err(|error| error.in_file(project.gold.as_deref().unwrap_or(std::path::Path::new("gold"))))?;
