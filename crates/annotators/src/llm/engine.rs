@@ -89,9 +89,9 @@ impl Tally {
 
 /// Sends the requests of annotators and keeps their replies.
 pub struct Engine {
-    runtime: tokio::runtime::Runtime,
-    journal: RefCell<Journal>,
-    cap: Cap,
+    pub(super) runtime: tokio::runtime::Runtime,
+    pub(super) journal: RefCell<Journal>,
+    pub(super) cap: Cap,
     recording: Option<Recording>,
     endpoints: HashMap<(String, Option<String>, Dialect), Rc<Endpoint>>,
     limiters: HashMap<(String, Option<String>), Rc<RefCell<Limiter>>>,
@@ -190,7 +190,7 @@ impl Engine {
     }
 
     /// The endpoint and the limiter of an entry, made when they are first needed.
-    fn way(&mut self, spec: &LlmSpec) -> Result<(Rc<Endpoint>, Rc<RefCell<Limiter>>)> {
+    pub(super) fn way(&mut self, spec: &LlmSpec) -> Result<(Rc<Endpoint>, Rc<RefCell<Limiter>>)> {
         if self.cap.money_micros.is_some() && spec.price.is_none() {
             return Err(Error::task(format!(
                 "annotator `{}`: expected a price, since `budget.money` is a cap, found none",
@@ -333,6 +333,12 @@ impl Session<'_> {
                 self.hear(row, place, got, open, queue, annotations, watch)?;
                 continue;
             }
+            if self.wire.spec.batch {
+                // Its replies come with a batch; what is half there waits in the journal.
+                queue.retain(|(other, _)| *other != row);
+                open.remove(&row);
+                continue;
+            }
             let reserved = request.reserved();
             match self.wire.limiter.borrow_mut().turn(reserved, Instant::now()) {
                 Turn::Later => return Ok(Next::Wait(None)),
@@ -389,6 +395,7 @@ impl Session<'_> {
             tally.first_failure = Some(said.words.clone());
         }
         if !entry.repeated[place]
+            && !self.wire.spec.batch
             && let Some(again) = self.annotator.again(&entry.requests[place], text, &said)
         {
             entry.repeated[place] = true;

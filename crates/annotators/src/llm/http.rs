@@ -14,6 +14,7 @@ const MOST_BYTES: usize = 32 << 20;
 /// An endpoint that can be asked.
 pub(super) struct Endpoint {
     client: reqwest::Client,
+    base: String,
     url: String,
     key: Option<HeaderValue>,
     secret: Option<String>,
@@ -81,16 +82,32 @@ impl Endpoint {
         let client = client
             .build()
             .map_err(|error| Error::unavailable(format!("no connection can be made: {}", chain(&error))))?;
-        let url = format!("{}/{}", spec.endpoint.trim_end_matches('/'), spec.dialect.path());
-        Ok(Self { client, url, key, secret })
+        let base = spec.endpoint.trim_end_matches('/').to_owned();
+        let url = format!("{base}/{}", spec.dialect.path());
+        Ok(Self { client, base, url, key, secret })
     }
 
     /// Sends one request and waits for its end.
     pub(super) async fn send(&self, body: Vec<u8>) -> End {
-        let mut request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json").body(body);
+        self.exchange(self.client.post(&self.url).header(CONTENT_TYPE, "application/json").body(body), false).await
+    }
+
+    /// Sends something to another path of the endpoint.
+    pub(super) async fn post(&self, path: &str, kind: &str, body: Vec<u8>) -> End {
+        self.exchange(self.client.post(format!("{}/{path}", self.base)).header(CONTENT_TYPE, kind).body(body), false)
+            .await
+    }
+
+    /// Fetches another path of the endpoint: an object, or lines of objects.
+    pub(super) async fn get(&self, path: &str, lines: bool) -> End {
+        self.exchange(self.client.get(format!("{}/{path}", self.base)), lines).await
+    }
+
+    async fn exchange(&self, mut request: reqwest::RequestBuilder, lines: bool) -> End {
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, key.clone());
         }
+        let most = if lines { MOST_BYTES * 16 } else { MOST_BYTES };
         let mut response = match request.send().await {
             Ok(response) => response,
             Err(error) => return self.lost(&error),
@@ -99,13 +116,16 @@ impl Endpoint {
         let mut bytes = Vec::with_capacity(response.content_length().unwrap_or(0).min(1 << 20) as usize);
         loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if bytes.len() + chunk.len() > MOST_BYTES => {
-                    return End::Never(format!("the reply is longer than {} MB", MOST_BYTES >> 20));
+                Ok(Some(chunk)) if bytes.len() + chunk.len() > most => {
+                    return End::Never(format!("the reply is longer than {} MB", most >> 20));
                 }
                 Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
                 Ok(None) => break,
                 Err(error) => return self.lost(&error),
             }
+        }
+        if lines && status.is_success() {
+            return End::Reply(bytes);
         }
         self.judge(status, &headers, bytes)
     }

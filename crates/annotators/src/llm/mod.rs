@@ -11,6 +11,7 @@
 
 mod annotator;
 mod ask;
+mod batch;
 mod chat;
 mod decision;
 mod engine;
@@ -27,6 +28,7 @@ mod wire;
 
 pub use annotator::LlmAnnotator;
 pub use ask::{Request, Words};
+pub use batch::Batches;
 pub use engine::{Cap, Engine, Tally};
 pub use probe::{Capabilities, PROBES, probe};
 pub use recording::Recording;

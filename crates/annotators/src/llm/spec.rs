@@ -66,6 +66,10 @@ pub struct LlmSpec {
     /// Further fields for every request, sent as they are.
     #[serde(default)]
     pub extra: serde_json::Map<String, serde_json::Value>,
+    /// Whether requests go out in batches, which take up to a day and often cost half: a run hands them over, and a later
+    /// run collects them.
+    #[serde(default)]
+    pub batch: bool,
     /// The most requests at the same time.
     #[serde(default = "thirty_two")]
     pub concurrency: u32,
@@ -257,6 +261,9 @@ impl LlmSpec {
             if !(value > 0.0 && value < 1e9) {
                 return Err(wrong(format!("expected `{name}` above 0, found {value}")));
             }
+        }
+        if self.batch && self.dialect != Dialect::Chat {
+            return Err(wrong("`batch` goes with the dialect `chat`".to_owned()));
         }
         if let Some(below) = self.only_below {
             if !(below > 0.0 && below <= 1.0) {

@@ -5,6 +5,7 @@
 //! the process loses nothing. A power cut may lose the last moments before [`Journal::sync`]. What was sent and never
 //! came back counts as spent in full, because it may have been billed.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -25,6 +26,12 @@ const SCHEMA: &str = "
         call INTEGER PRIMARY KEY REFERENCES calls, key BLOB NOT NULL, money_micros INTEGER NOT NULL,
         input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB) STRICT;
     CREATE INDEX replies_by_key ON ends (key) WHERE body IS NOT NULL;
+    CREATE TABLE batches (
+        id INTEGER PRIMARY KEY, annotator BLOB NOT NULL, tag BLOB NOT NULL, at INTEGER NOT NULL) STRICT;
+    CREATE TABLE batch_calls (call INTEGER PRIMARY KEY REFERENCES calls, batch INTEGER NOT NULL REFERENCES batches) STRICT;
+    CREATE INDEX calls_by_batch ON batch_calls (batch);
+    CREATE TABLE batch_names (batch INTEGER PRIMARY KEY REFERENCES batches, name TEXT NOT NULL) STRICT;
+    CREATE TABLE batch_ends (batch INTEGER PRIMARY KEY REFERENCES batches, at INTEGER NOT NULL) STRICT;
     PRAGMA user_version = 1;";
 
 /// A call that was written down and has not ended.
@@ -34,6 +41,25 @@ pub struct Call {
     id: i64,
     key: Digest,
     worst: Cost,
+}
+
+impl Call {
+    /// The worst cost that was written down for it.
+    pub const fn worst(&self) -> Cost {
+        self.worst
+    }
+}
+
+/// Calls that were handed over together and are answered together, hours later and perhaps to another process.
+#[derive(Debug)]
+pub struct Batch {
+    id: i64,
+    /// What the batch is told apart by before the endpoint has named it.
+    pub tag: Digest,
+    /// The endpoint's name for it, once that is known.
+    pub name: Option<String>,
+    /// Its calls that have not ended, by the keys of their requests.
+    pub calls: HashMap<Digest, Call>,
 }
 
 /// What a call brought: the bytes of the reply, and what it cost.
@@ -107,23 +133,8 @@ impl Journal {
 
     /// Writes a call down before it is sent.
     pub fn begin(&mut self, key: Digest, annotator: Digest, worst: Cost, at_millis: i64) -> Result<Call> {
-        let write = || -> rusqlite::Result<i64> {
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO calls (key, annotator, money_micros, input_tokens, output_tokens, at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?
-                .execute(params![
-                    key.as_bytes(),
-                    annotator.as_bytes(),
-                    worst.money_micros as i64,
-                    worst.input_tokens as i64,
-                    worst.output_tokens as i64,
-                    at_millis
-                ])?;
-            Ok(self.connection.last_insert_rowid())
-        };
-        let id = write().map_err(|error| sqlite_error(&self.file, "a call could not be written down", error))?;
+        let id = insert_call(&self.connection, key, annotator, worst, at_millis)
+            .map_err(|error| sqlite_error(&self.file, "a call could not be written down", error))?;
         self.spent.open = self.spent.open + worst;
         Ok(Call { id, key, worst })
     }
@@ -138,6 +149,92 @@ impl Journal {
     /// Ends a call that surely cost nothing: it was refused, or never left.
     pub fn release(&mut self, call: Call, at_millis: i64) -> Result<()> {
         self.end(&call, Cost::default(), None, at_millis)
+    }
+
+    /// Writes a batch of calls down before it is handed over, all or none. The tag must be new.
+    pub fn begin_batch(
+        &mut self,
+        annotator: Digest,
+        tag: Digest,
+        requests: &[(Digest, Cost)],
+        at_millis: i64,
+    ) -> Result<Batch> {
+        let mut write = || -> rusqlite::Result<(i64, HashMap<Digest, Call>)> {
+            let transaction = self.connection.transaction()?;
+            transaction.execute(
+                "INSERT INTO batches (annotator, tag, at) VALUES (?1, ?2, ?3)",
+                params![annotator.as_bytes(), tag.as_bytes(), at_millis],
+            )?;
+            let batch = transaction.last_insert_rowid();
+            let mut calls = HashMap::with_capacity(requests.len());
+            for &(key, worst) in requests {
+                let id = insert_call(&transaction, key, annotator, worst, at_millis)?;
+                transaction
+                    .prepare_cached("INSERT INTO batch_calls (call, batch) VALUES (?1, ?2)")?
+                    .execute(params![id, batch])?;
+                calls.insert(key, Call { id, key, worst });
+            }
+            transaction.commit()?;
+            Ok((batch, calls))
+        };
+        let (id, calls) =
+            write().map_err(|error| sqlite_error(&self.file, "a batch could not be written down", error))?;
+        self.spent.open = requests.iter().fold(self.spent.open, |sum, (_, worst)| sum + *worst);
+        self.sync()?;
+        Ok(Batch { id, tag, name: None, calls })
+    }
+
+    /// Remembers the endpoint's name for a batch.
+    pub fn name_batch(&mut self, batch: &mut Batch, name: &str) -> Result<()> {
+        self.connection
+            .execute("INSERT INTO batch_names (batch, name) VALUES (?1, ?2)", params![batch.id, name])
+            .map_err(|error| sqlite_error(&self.file, "the name of a batch could not be kept", error))?;
+        batch.name = Some(name.to_owned());
+        self.sync()
+    }
+
+    /// Batches of an annotator's version that have not ended, oldest first.
+    pub fn open_batches(&self, annotator: Digest) -> Result<Vec<Batch>> {
+        let read = || -> rusqlite::Result<Vec<Batch>> {
+            let mut statement = self.connection.prepare(
+                "SELECT batches.id, tag, name FROM batches LEFT JOIN batch_names ON batch_names.batch = batches.id
+                 WHERE annotator = ?1 AND batches.id NOT IN (SELECT batch FROM batch_ends) ORDER BY batches.id",
+            )?;
+            let rows = statement.query_map([annotator.as_bytes()], |row| {
+                Ok(Batch {
+                    id: row.get(0)?,
+                    tag: Digest::from_bytes(row.get(1)?),
+                    name: row.get(2)?,
+                    calls: HashMap::new(),
+                })
+            })?;
+            let mut batches = rows.collect::<rusqlite::Result<Vec<Batch>>>()?;
+            let mut statement = self.connection.prepare(
+                "SELECT calls.id, key, money_micros, input_tokens, output_tokens FROM batch_calls
+                 JOIN calls ON calls.id = batch_calls.call
+                 WHERE batch = ?1 AND calls.id NOT IN (SELECT call FROM ends)",
+            )?;
+            for batch in &mut batches {
+                let calls = statement.query_map([batch.id], |row| {
+                    let key = Digest::from_bytes(row.get(1)?);
+                    Ok((key, Call { id: row.get(0)?, key, worst: cost(row, 2)? }))
+                })?;
+                batch.calls = calls.collect::<rusqlite::Result<_>>()?;
+            }
+            Ok(batches)
+        };
+        read().map_err(|error| sqlite_error(&self.file, "the batches cannot be read", error))
+    }
+
+    /// Ends a batch: calls that brought no reply are released.
+    pub fn end_batch(&mut self, batch: Batch, at_millis: i64) -> Result<()> {
+        for call in batch.calls.into_values() {
+            self.release(call, at_millis)?;
+        }
+        self.connection
+            .execute("INSERT INTO batch_ends (batch, at) VALUES (?1, ?2)", params![batch.id, at_millis])
+            .map_err(|error| sqlite_error(&self.file, "the end of a batch could not be kept", error))?;
+        self.sync()
     }
 
     fn end(&mut self, call: &Call, cost: Cost, body: Option<&[u8]>, at_millis: i64) -> Result<()> {
@@ -201,6 +298,29 @@ impl std::fmt::Debug for Journal {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Journal").field("file", &self.file).field("spent", &self.spent).finish_non_exhaustive()
     }
+}
+
+fn insert_call(
+    connection: &Connection,
+    key: Digest,
+    annotator: Digest,
+    worst: Cost,
+    at_millis: i64,
+) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(
+            "INSERT INTO calls (key, annotator, money_micros, input_tokens, output_tokens, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            key.as_bytes(),
+            annotator.as_bytes(),
+            worst.money_micros as i64,
+            worst.input_tokens as i64,
+            worst.output_tokens as i64,
+            at_millis
+        ])?;
+    Ok(connection.last_insert_rowid())
 }
 
 fn cost(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Cost> {

@@ -57,7 +57,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 
 pub use batch::AnnotationBatch;
-pub use journal::{Call, Journal, Reply, Spent};
+pub use journal::{Batch, Call, Journal, Reply, Spent};
 pub use keys::Done;
 pub use records::{Draw, Event};
 pub use registry::RegisteredAnnotator;

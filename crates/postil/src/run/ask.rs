@@ -1,7 +1,7 @@
 //! The second pass over the items: language models are asked what they have not answered before, as long as the budget
 //! lasts.
 
-use postil_annotators::llm::{Engine, LlmAnnotator, Recording, Tally};
+use postil_annotators::llm::{Batches, Engine, LlmAnnotator, Recording, Tally};
 use postil_core::ledger::{Done, Ledger};
 use postil_core::{AnnotatorIdentity, Digest, Error, ItemBatch, Result};
 
@@ -42,7 +42,7 @@ pub(super) fn ask(
             Some(below) => Some(certainties(&known)?.into_iter().map(|certainty| certainty >= below).collect()),
             None => None,
         };
-        together(project, ledger, &mut engine, group, (items, certain), watch)?;
+        together(project, ledger, &mut engine, group, (items, certain), options, watch)?;
         known.extend(group.iter().map(|model| model.identity().version));
     }
     let spent = engine.spent();
@@ -94,9 +94,14 @@ fn together(
     engine: &mut Engine,
     models: &[LlmAnnotator],
     (items, certain): (&Items, Option<Vec<bool>>),
+    options: &Options,
     watch: &dyn Watch,
 ) -> Result<()> {
+    let offline = &options.replay;
     let done = models.iter().map(|model| ledger.done(model.identity().version)).collect::<Result<Vec<Done>>>()?;
+    for (model, done) in models.iter().zip(&done).filter(|(model, _)| model.spec().batch && offline.is_none()) {
+        exchange_batches(project, engine, model, done, (items, certain.as_deref()), watch)?;
+    }
     let mut tallies = vec![Tally::default(); models.len()];
     watch.stage("asking models", Some(items.len() as u64 * models.len() as u64));
     for batch in open_items(project, false, None)? {
@@ -124,6 +129,48 @@ fn together(
         if let Some(note) = note(model, tally) {
             watch.note(&note);
         }
+    }
+    Ok(())
+}
+
+/// Collects what a model's batches brought, and hands the next one over when none is on its way.
+fn exchange_batches(
+    project: &Project,
+    engine: &mut Engine,
+    model: &LlmAnnotator,
+    done: &Done,
+    (items, certain): (&Items, Option<&[bool]>),
+    watch: &dyn Watch,
+) -> Result<()> {
+    watch.stage("exchanging batches", None);
+    let mut happened = engine.collect(model, &now_millis)?;
+    if happened.waiting.is_empty() {
+        let mut rows = open_items(project, false, None)?.map(|batch| {
+            let batch = batch?;
+            let rows = (0..batch.len()).filter(|&row| is_open(&batch, row, done, items, certain)).collect();
+            Ok((batch, rows))
+        });
+        let handed = engine.submit(model, &mut rows, &now_millis)?;
+        happened = Batches {
+            waiting: handed.waiting,
+            submitted: handed.submitted,
+            cap_reached: handed.cap_reached,
+            ..happened
+        };
+    }
+    let name = &model.identity().name;
+    if happened.collected + happened.failed > 0 {
+        let reason = happened.first_failure.map_or_else(String::new, |reason| format!(" (the first: {reason})"));
+        watch.note(&format!("{name}: {} replies collected, {} failed{reason}", happened.collected, happened.failed));
+    }
+    if happened.submitted > 0 {
+        watch.note(&format!("{name}: {} requests handed over in a batch", happened.submitted));
+    }
+    for waiting in happened.waiting {
+        watch.note(&format!("{name}: batch {waiting}; run again later to collect it"));
+    }
+    if happened.cap_reached {
+        watch.note(&format!("{name}: the budget is used up: raise it in `[budget]` and run again to go on"));
     }
     Ok(())
 }

@@ -397,3 +397,33 @@ fn a_model_is_asked_about_what_the_cheap_leave_uncertain() {
     folder.write("postil.toml", settings);
     assert!(folder.fails(2, &["run"]).contains("`only_below`"));
 }
+
+#[test]
+fn batches_are_handed_over_once_and_collected_by_a_later_run() {
+    let mut behaviour =
+        Behaviour::new(answers).fault(Rule::new(Fault::Status(500)).containing("again 7\"").first_attempts(1));
+    behaviour.batches.looks = 2;
+    let server = Server::start(behaviour);
+    let folder = project(&server, "classify", "batch = true\nprice = { input = 1.0, output = 1.0 }", "");
+    let run = || {
+        let output = folder.postil(&["run"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(run().contains(&format!("{ITEMS} requests handed over")));
+    let mut collected = String::new();
+    for _ in 0..6 {
+        collected = run();
+        if collected.contains("replies collected") {
+            break;
+        }
+        assert!(collected.contains("run again later"), "{collected}");
+    }
+    assert!(collected.contains("replies collected"), "{collected}");
+    for _ in 0..6 {
+        run();
+    }
+    all_right(&folder);
+    let asked = server.log().iter().filter(|entry| entry.item.is_some()).count();
+    assert!(asked <= ITEMS + 1, "{asked} requests: only what failed goes out again");
+}
