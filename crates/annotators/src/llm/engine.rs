@@ -4,7 +4,7 @@
 //! waits for replies, whose true cost is lower, and stops only when nothing is on its way: so where a run stops does not
 //! depend on how fast replies came.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -238,6 +238,7 @@ impl Engine {
             at_millis,
             tally: RefCell::default(),
             failures: RefCell::default(),
+            reached: Cell::new(false),
         }
     }
 }

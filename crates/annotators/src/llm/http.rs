@@ -30,6 +30,8 @@ pub(super) enum End {
         reason: String,
         /// Whether it may have been billed all the same.
         billed: bool,
+        /// Whether no connection was made.
+        unreached: bool,
         /// Whether the endpoint says that it is asked too much.
         too_much: bool,
         pause: Option<Duration>,
@@ -136,7 +138,7 @@ impl Endpoint {
         let what = if error.is_timeout() { "no reply in time" } else { "the connection was lost" };
         let what = if error.is_connect() { "no connection" } else { what };
         let reason = self.safe(&format!("{what}: {}", chain(error)));
-        End::Again { reason, billed, too_much: false, pause: None }
+        End::Again { reason, billed, unreached: !billed, too_much: false, pause: None }
     }
 
     fn judge(&self, status: StatusCode, headers: &HeaderMap, bytes: Vec<u8>) -> End {
@@ -149,7 +151,7 @@ impl Endpoint {
             let page = bytes.trim_ascii_start().starts_with(b"<");
             let what = if page { "a web page instead of a reply" } else { "a reply that is cut off or not JSON" };
             let reason = self.safe(&format!("{what}: {}", words(&bytes)));
-            return End::Again { reason, billed: !page, too_much: false, pause: None };
+            return End::Again { reason, billed: !page, unreached: false, too_much: false, pause: None };
         }
         let said = self.safe(&message(&bytes));
         let reason = format!("status {}: {said}", status.as_u16());
@@ -157,9 +159,13 @@ impl Endpoint {
             429 if String::from_utf8_lossy(&bytes).contains("insufficient_quota") => {
                 End::Stop(Error::unavailable(format!("{} says that the account has nothing left: {said}", self.url)))
             }
-            code @ (408 | 409 | 425 | 429 | 500 | 502 | 503 | 504 | 529) => {
-                End::Again { reason, billed: false, too_much: matches!(code, 429 | 503 | 529), pause: pause(headers) }
-            }
+            code @ (408 | 409 | 425 | 429 | 500 | 502 | 503 | 504 | 529) => End::Again {
+                reason,
+                billed: false,
+                unreached: false,
+                too_much: matches!(code, 429 | 503 | 529),
+                pause: pause(headers),
+            },
             401 | 403 => End::Stop(
                 Error::task(format!("{} does not accept the key: {reason}", self.url))
                     .hint("check the environment variable that `key` names, and what the key may do"),

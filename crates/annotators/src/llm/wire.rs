@@ -1,6 +1,6 @@
 //! One request at a time: written down, sent, tried again, kept.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use postil_core::ledger::{Call, Journal, Reply, Spent};
@@ -18,6 +18,9 @@ use super::spec::{LlmSpec, billed};
 const ATTEMPTS: u32 = 8;
 /// Requests in a row that all failed, after which nobody believes that the next one will not.
 const FAILURES: u32 = 40;
+/// The same two numbers for an endpoint to which no connection was ever made: most likely it does not run.
+const FIRST_ATTEMPTS: u32 = 3;
+const FIRST_FAILURES: u32 = 2;
 
 /// What a request brought.
 pub(super) enum Got {
@@ -38,6 +41,8 @@ pub(super) struct Wire<'a> {
     pub(super) tally: RefCell<Tally>,
     /// Requests that failed in a row.
     pub(super) failures: RefCell<u32>,
+    /// Whether the endpoint was ever reached.
+    pub(super) reached: Cell<bool>,
 }
 
 impl Wire<'_> {
@@ -84,6 +89,8 @@ impl Wire<'_> {
             self.tally.borrow_mut().sent += 1;
             let end = self.endpoint.send(request.body.clone()).await;
             let now = (self.at_millis)();
+            let unreached = matches!(end, End::Again { unreached: true, .. });
+            self.reached.set(self.reached.get() || !unreached);
             let (reason, pause) = match end {
                 End::Reply(body) => {
                     let usage = chat::usage(&body);
@@ -107,7 +114,7 @@ impl Wire<'_> {
                     self.failed(&reason)?;
                     return Ok(Got::Nothing { status: Status::Failed, reason });
                 }
-                End::Again { reason, billed, too_much, pause } => {
+                End::Again { reason, billed, too_much, pause, .. } => {
                     let mut limiter = self.limiter.borrow_mut();
                     if too_much {
                         limiter.too_much(pause, Instant::now())
@@ -126,7 +133,8 @@ impl Wire<'_> {
             };
             let wait = pause.unwrap_or_default() + backoff(attempt, &mut jitter);
             let late = begun.elapsed() + wait > Duration::from_secs_f64(spec.deadline_seconds);
-            if attempt >= ATTEMPTS || late {
+            let most = if self.reached.get() { ATTEMPTS } else { FIRST_ATTEMPTS };
+            if attempt >= most || late {
                 self.failed(&reason)?;
                 return Ok(Got::Nothing { status: Status::Failed, reason });
             }
@@ -159,10 +167,11 @@ impl Wire<'_> {
     fn failed(&self, reason: &str) -> Result<()> {
         let mut failures = self.failures.borrow_mut();
         *failures += 1;
-        if *failures < FAILURES {
+        let most = if self.reached.get() { FAILURES } else { FIRST_FAILURES };
+        if *failures < most {
             return Ok(());
         }
-        let message = format!("{FAILURES} requests in a row failed, the last one with: {reason}");
+        let message = format!("{most} requests in a row failed, the last one with: {reason}");
         Err(named(Error::unavailable(message), &self.spec.name)
             .hint("all replies so far are kept: run again when the endpoint answers"))
     }

@@ -53,7 +53,7 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
         return show_prompts(&forecasts, sample.text(0));
     }
     let previews = preview(&mut annotators, &sample, report.items)?;
-    let seconds: f64 = previews.iter().map(|one| one.seconds_per_item * report.items as f64).sum();
+    let seconds = previews.iter().fold(0.0, |sum, one| sum + one.seconds_per_item * report.items as f64);
     let sum = |of: fn(&Forecast) -> u64| forecasts.iter().map(of).sum::<u64>();
     let money: u64 =
         previews.iter().map(|one| one.cost.money_micros).sum::<u64>() + sum(|one| one.expected.money_micros);
@@ -129,7 +129,9 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
             ]
         })
         .collect();
-    say(&table(&["annotator", "kind", "answers", "time", "cost", "example"], &rows))?;
+    if !rows.is_empty() {
+        say(&table(&["annotator", "kind", "answers", "time", "cost", "example"], &rows))?;
+    }
     for forecast in &forecasts {
         say(&format!("\n{}", model_in_words(forecast)))?;
     }

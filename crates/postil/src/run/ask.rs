@@ -48,7 +48,7 @@ pub(super) fn ask(
     let spent = engine.spent();
     if spent.open.money_micros > 0 {
         watch.note(&format!(
-            "{:.2} was set aside for requests whose end is not known; it counts as spent",
+            "{:.4} was set aside for requests whose end is not known; it counts as spent",
             spent.open.money_micros as f64 / 1e6
         ));
     }

@@ -89,12 +89,24 @@ pub(super) fn cost(activities: &[Activity], annotations: u64) -> CostSummary {
         money,
         person_minutes,
         annotations,
-        sentence: if cost == Cost::default() {
-            "nothing spent".to_owned()
-        } else {
-            format!("{money:.2} spent, {person_minutes:.1} minutes of people's time")
-        },
+        sentence: spent(cost),
     }
+}
+
+/// What was spent, in the words that fit: money, tokens, people's time.
+fn spent(cost: Cost) -> String {
+    let tokens = cost.input_tokens + cost.output_tokens;
+    let mut parts = Vec::new();
+    if cost.money_micros > 0 {
+        parts.push(format!("{:.2} spent", cost.money_micros as f64 / 1e6));
+    }
+    if tokens > 0 {
+        parts.push(format!("{tokens} tokens{}", if cost.money_micros > 0 { "" } else { ", unpriced" }));
+    }
+    if cost.person_millis > 0 {
+        parts.push(format!("{:.1} minutes of people's time", cost.person_millis as f64 / 60_000.0));
+    }
+    if parts.is_empty() { "nothing spent".to_owned() } else { parts.join(", ") }
 }
 
 /// The model that was trained.
