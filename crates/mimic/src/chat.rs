@@ -174,7 +174,7 @@ pub(crate) fn respond(behaviour: &Behaviour, asking: &Asking<'_>, body: &Value, 
         });
     }
     let mut response = Response::json(&answer);
-    response.note = Note { reply: said, input_tokens: read.tokens, output_tokens, ..Note::default() };
+    *response.note = Note { reply: said, input_tokens: read.tokens, output_tokens, ..Note::default() };
     Ok(response)
 }
 
@@ -246,7 +246,7 @@ impl Choice {
         let given = wishes.top.filter(|_| asking.fault != Some(&Fault::NoLogprobs));
         match (behaviour.capabilities.logprobs, given) {
             (Logprobs::Given, Some(top)) => {
-                json["logprobs"] = json!({ "content": pieces.logprobs(top), "refusal": null })
+                json["logprobs"] = json!({ "content": pieces.logprobs(top), "refusal": null });
             }
             (Logprobs::Missing, _) => {}
             _ => json["logprobs"] = Value::Null,

@@ -94,7 +94,7 @@ fn typed<'a>(name: Option<&'a str>, question: &'a Value) -> Result<Typed<'a>, Re
             _ => return Err(unprocessable(&format!("{}: its options are missing", called()))),
         }
         let mut seen: Vec<&Value> = options.iter().map(|(value, _)| value).collect();
-        seen.sort_by_key(|value| value.to_string());
+        seen.sort_by_key(ToString::to_string);
         if seen.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(unprocessable(&format!("{}: an option stands twice", called())));
         }
@@ -179,7 +179,7 @@ pub(crate) fn respond(behaviour: &Behaviour, asking: &Asking<'_>, body: &Value, 
         }
     }
     let mut response = Response::json(&json);
-    response.note = Note { reply: said.join(" "), input_tokens: read.tokens, ..Note::default() };
+    *response.note = Note { reply: said.join(" "), input_tokens: read.tokens, ..Note::default() };
     Ok(response)
 }
 

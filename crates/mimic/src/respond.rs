@@ -35,7 +35,7 @@ pub(crate) struct Response {
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) content_type: &'static str,
     pub(crate) body: Vec<u8>,
-    pub(crate) note: Note,
+    pub(crate) note: Box<Note>,
 }
 
 impl Response {
@@ -44,7 +44,7 @@ impl Response {
     }
 
     pub(crate) fn text(content_type: &'static str, body: String) -> Self {
-        Self { status: 200, headers: Vec::new(), content_type, body: body.into_bytes(), note: Note::default() }
+        Self { status: 200, headers: Vec::new(), content_type, body: body.into_bytes(), note: Box::default() }
     }
 
     pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
@@ -55,7 +55,7 @@ impl Response {
             _ => "invalid_request_error",
         };
         let error = json!({ "error": { "message": message, "type": kind, "param": null, "code": code } });
-        Self { status, note: Note { reply: code.to_owned(), ..Note::default() }, ..Self::json(&error) }
+        Self { status, note: Box::new(Note { reply: code.to_owned(), ..Note::default() }), ..Self::json(&error) }
     }
 }
 
@@ -99,17 +99,11 @@ pub(crate) fn respond(behaviour: &Behaviour, asking: &Asking<'_>) -> Response {
     let mut read = if chat { chat::read(&body) } else { decision::read(&body) };
     let mut response = match &mut read {
         Err(response) => response.clone(),
-        Ok(read) => match checked(behaviour, asking, read) {
-            Err(response) => response,
-            Ok(()) => {
-                let outcome = if chat {
-                    chat::respond(behaviour, asking, &body, read)
-                } else {
-                    decision::respond(behaviour, asking, &body, read)
-                };
-                outcome.unwrap_or_else(|response| response)
-            }
-        },
+        Ok(read) => {
+            let answer = if chat { chat::respond } else { decision::respond };
+            let outcome = checked(behaviour, asking, read).and_then(|()| answer(behaviour, asking, &body, read));
+            outcome.unwrap_or_else(|response| response)
+        }
     };
     if let Ok(read) = read {
         let item = crate::prompt::fenced(&read.prompt).map(|fenced| fenced.item.to_owned());
