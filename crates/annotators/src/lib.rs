@@ -33,6 +33,7 @@
 
 pub mod entities;
 mod list;
+pub mod llm;
 mod model;
 mod program;
 mod replay;

@@ -9,6 +9,7 @@ use postil_core::{Error, Result, Task};
 use serde::Deserialize;
 
 use crate::list::SpanListAnnotator;
+use crate::llm::LlmSpec;
 use crate::program::Workers;
 use crate::replay::SpanReplayAnnotator;
 use crate::tagger::TaggerAnnotator;
@@ -29,8 +30,8 @@ pub enum AnnotatorSpec {
     Replay(ReplaySpec),
     /// A trained model.
     Model(ModelSpec),
-    /// A language model; not yet available.
-    Llm(LaterSpec),
+    /// A language model over HTTP.
+    Llm(Box<LlmSpec>),
     /// A person; not yet available.
     Person(LaterSpec),
 }
@@ -53,7 +54,8 @@ impl AnnotatorSpec {
             Self::List(spec) => &spec.name,
             Self::Replay(spec) => &spec.name,
             Self::Model(spec) => &spec.name,
-            Self::Llm(spec) | Self::Person(spec) => &spec.name,
+            Self::Llm(spec) => &spec.name,
+            Self::Person(spec) => &spec.name,
         }
     }
 }
@@ -103,7 +105,8 @@ impl Settings {
 }
 
 /// Opens one entry for the task: a program file with several functions, a folder of programs, a list with `separate`, a replay file
-/// with several annotators give several annotators, in a fixed order with distinct names.
+/// with several annotators give several annotators, in a fixed order with distinct names. A language model gives none here: it is opened by
+/// [`LlmAnnotator::open`](crate::llm::LlmAnnotator::open).
 ///
 /// # Errors
 /// Files that are missing or wrong, labels that the task does not have, kinds that are not yet available.
@@ -128,7 +131,8 @@ pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Setting
             Ok(boxed(vec![TaggerAnnotator::open(spec, task, folder, settings)?]))
         }
         AnnotatorSpec::Model(spec) => Ok(boxed(vec![ModelAnnotator::open(spec, task, folder)?])),
-        AnnotatorSpec::Llm(spec) => later("llm", &spec.name),
+        // A language model is paid for and asked by an engine of its own.
+        AnnotatorSpec::Llm(_) => Ok(Vec::new()),
         AnnotatorSpec::Person(spec) => later("person", &spec.name),
     }
 }

@@ -27,6 +27,10 @@ impl Paths {
     pub(super) fn new(folder: &Path) -> Self {
         Self { folder: folder.to_path_buf(), file: folder.join("ledger.sqlite"), segments: folder.join("segments") }
     }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
 }
 
 /// Key sets that are in use, by the blocks they were made from: fifty annotators over the same items need one.

@@ -39,6 +39,7 @@ mod bulk;
 mod columns;
 mod fingerprint;
 mod folder;
+mod journal;
 mod keys;
 mod records;
 mod registry;
@@ -56,6 +57,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 
 pub use batch::AnnotationBatch;
+pub use journal::{Call, Journal, Reply, Spent};
 pub use keys::Done;
 pub use records::{Draw, Event};
 pub use registry::RegisteredAnnotator;
@@ -330,6 +332,12 @@ impl Ledger {
     /// All events, oldest first.
     pub fn events(&self) -> Result<Vec<Event>> {
         records::read_events(&self.reader()?, &self.paths.file)
+    }
+
+    /// The journal of calls to paid services; only whoever has the ledger for writing may have it.
+    pub fn journal(&self) -> Result<Journal> {
+        self.writing()?;
+        Journal::open(self.paths.folder())
     }
 
     /// Reads everything and compares it with its checksums; takes as long as reading all files.

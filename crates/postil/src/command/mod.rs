@@ -18,6 +18,7 @@ mod output;
 mod plan;
 mod predict;
 mod probabilities;
+mod probe;
 mod progress;
 mod report;
 mod run;
@@ -55,6 +56,8 @@ enum Command {
     Init(init::Arguments),
     /// Show what a run would do: items, annotators, cost and time, one example
     Plan(plan::Arguments),
+    /// Find out what a language model's endpoint truly supports
+    Probe(probe::Arguments),
     /// Label a project's items, measure the labels on blind gold, train a model, write a report
     Run(run::Arguments),
     /// Show the last run's summary, and write its page anew
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Init(arguments) => init::execute(&arguments),
         Command::Plan(arguments) => plan::execute(&arguments, threads),
+        Command::Probe(arguments) => probe::execute(&arguments),
         Command::Run(arguments) => run::execute(&arguments, threads),
         Command::Report(arguments) => report::execute(&arguments),
         Command::Export(arguments) => export::execute(&arguments),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::output::{count, remark, say, say_json, table};
 use crate::project::Project;
-use crate::run::{gold_items, open_annotators, open_items, preview};
+use crate::run::{Forecast, gold_items, open_annotators, open_items, preview};
 
 /// Items that annotators are tried on.
 const SAMPLE: usize = 200;
@@ -21,6 +21,9 @@ pub(super) struct Arguments {
     /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
+    /// Print what language models would be sent about the first item, byte by byte, and nothing else
+    #[arg(long, conflicts_with = "json")]
+    show_prompt: bool,
 }
 
 pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<()> {
@@ -29,25 +32,39 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
     let gold = gold_items(&project)?.len();
     let mut annotators = open_annotators(&project, threads)?;
     let mut source = open_items(&project, false, None)?;
+    let mut forecasts = Forecast::all(&project)?;
     let mut sample = None;
     for batch in &mut source {
         let batch = batch?;
         if sample.is_none() {
             let rows: Vec<usize> = (0..batch.len().min(SAMPLE)).collect();
             sample = Some(batch.select(&rows)?);
+            if arguments.show_prompt {
+                break;
+            }
         }
+        forecasts.iter_mut().for_each(|forecast| forecast.add(&batch));
     }
     let report = source.report().clone();
     let Some(sample) = sample else {
         anyhow::bail!(Error::input("expected at least one item, found none").in_file(&project.items));
     };
+    if arguments.show_prompt {
+        return show_prompts(&forecasts, sample.text(0));
+    }
     let previews = preview(&mut annotators, &sample, report.items)?;
     let seconds: f64 = previews.iter().map(|one| one.seconds_per_item * report.items as f64).sum();
-    let money: u64 = previews.iter().map(|one| one.cost.money_micros).sum();
+    let sum = |of: fn(&Forecast) -> u64| forecasts.iter().map(of).sum::<u64>();
+    let money: u64 =
+        previews.iter().map(|one| one.cost.money_micros).sum::<u64>() + sum(|one| one.expected.money_micros);
+    let worst = sum(|one| one.worst.money_micros);
     if let Some(limit) = project.budget.and_then(|budget| budget.money)
         && money as f64 / 1e6 > limit
     {
-        remark(&format!("note: the expected cost {:.2} is above the budget of {limit:.2}", money as f64 / 1e6));
+        remark(&format!(
+            "note: the expected cost {:.2} is above the budget of {limit:.2}: a run stops there",
+            money as f64 / 1e6
+        ));
     }
     if arguments.json {
         let annotators: Vec<_> = previews
@@ -74,6 +91,8 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
             "duplicates": report.repeated_rows,
             "gold": gold,
             "annotators": annotators,
+            "models": forecasts.iter().map(model_as_json).collect::<Vec<_>>(),
+            "worst_money": worst as f64 / 1e6,
             "expected_seconds": seconds,
             "expected_money": money as f64 / 1e6,
             "example": { "id": sample.id(0), "text": sample.text(0) },
@@ -111,6 +130,9 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
         })
         .collect();
     say(&table(&["annotator", "kind", "answers", "time", "cost", "example"], &rows))?;
+    for forecast in &forecasts {
+        say(&format!("\n{}", model_in_words(forecast)))?;
+    }
     let text: String = sample.text(0).chars().take(160).collect();
     say(&format!("\nexample item `{}`: {text}", sample.id(0)))?;
     say(&format!(
@@ -118,4 +140,67 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
         money as f64 / 1e6,
         sample.len()
     ))
+}
+
+/// The exact bytes of the requests about one text.
+fn show_prompts(forecasts: &[Forecast], text: &str) -> anyhow::Result<()> {
+    if forecasts.is_empty() {
+        anyhow::bail!(Error::task("expected a language model among the annotators, found none"));
+    }
+    for forecast in forecasts {
+        let (url, requests) = forecast.requests_about(text);
+        for (number, request) in requests.iter().enumerate() {
+            let name = &forecast.model.identity().name;
+            say(&format!("# {name}, request {} of {}: POST {url}", number + 1, requests.len()))?;
+            say(&String::from_utf8_lossy(&request.body))?;
+        }
+    }
+    Ok(())
+}
+
+fn model_as_json(forecast: &Forecast) -> serde_json::Value {
+    let money = |micros: u64| forecast.priced().then_some(micros as f64 / 1e6);
+    json!({
+        "name": forecast.model.identity().name,
+        "version": forecast.model.identity().version,
+        "ask": forecast.model.ask(),
+        "items": forecast.items,
+        "requests": forecast.requests,
+        "expected": { "money": money(forecast.expected.money_micros), "input_tokens": forecast.expected.input_tokens,
+            "output_tokens": forecast.expected.output_tokens },
+        "worst": { "money": money(forecast.worst.money_micros), "input_tokens": forecast.worst.input_tokens,
+            "output_tokens": forecast.worst.output_tokens },
+        "least_seconds": forecast.seconds(),
+    })
+}
+
+fn model_in_words(forecast: &Forecast) -> String {
+    let (expected, worst) = (forecast.expected, forecast.worst);
+    let tokens = |cost: postil_core::Cost| count(cost.input_tokens + cost.output_tokens);
+    let money = if forecast.priced() {
+        format!(
+            "{:.2} expected, {:.2} at most ({} and {} tokens)",
+            expected.money_micros as f64 / 1e6,
+            worst.money_micros as f64 / 1e6,
+            tokens(expected),
+            tokens(worst)
+        )
+    } else {
+        format!("unpriced: {} tokens expected, {} at most", tokens(expected), tokens(worst))
+    };
+    let time = match forecast.seconds() {
+        Some(seconds) => format!("at least {} by its limits", minutes(seconds)),
+        None => "time unknown before it is asked".to_owned(),
+    };
+    format!(
+        "{}: {} requests about {} items; {money}; {time}; {}",
+        forecast.model.identity().name,
+        count(forecast.requests),
+        count(forecast.items),
+        forecast.model.ask().basis()
+    )
+}
+
+fn minutes(seconds: f64) -> String {
+    if seconds < 90.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) }
 }

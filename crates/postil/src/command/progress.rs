@@ -68,4 +68,9 @@ impl Watch for Progress {
     fn stopped(&self) -> bool {
         STOP.load(Ordering::SeqCst)
     }
+
+    fn note(&self, text: &str) {
+        self.finish();
+        super::output::remark(&format!("note: {text}"));
+    }
 }

@@ -155,6 +155,9 @@ pub struct Budget {
     /// Money, in the project's currency.
     #[serde(default)]
     pub money: Option<f64>,
+    /// Tokens of language models, sent and received.
+    #[serde(default)]
+    pub tokens: Option<u64>,
     /// People's time in minutes.
     #[serde(default)]
     pub person_minutes: Option<f64>,

@@ -9,6 +9,7 @@ mod init;
 use std::path::{Path, PathBuf};
 
 use postil_annotators::AnnotatorSpec;
+use postil_annotators::llm::{Cap, LlmAnnotator};
 use postil_core::consensus::Method;
 use postil_core::sequences;
 use postil_core::text::Tokenizer;
@@ -106,6 +107,11 @@ impl Project {
         if let Some(target) = &file.target {
             target.check()?;
         }
+        if let Some(money) = file.budget.and_then(|budget| budget.money)
+            && !(0.0..=1e12).contains(&money)
+        {
+            return Err(Error::task(format!("expected `budget.money` of zero or more, found {money}")));
+        }
         let name = folder
             .canonicalize()
             .ok()
@@ -152,6 +158,26 @@ impl Project {
     /// The folder of the ledger.
     pub fn ledger(&self) -> PathBuf {
         self.folder.join("ledger")
+    }
+
+    /// The most that language models may cost.
+    pub fn cap(&self) -> Cap {
+        let budget = self.budget;
+        Cap {
+            money_micros: budget.and_then(|budget| budget.money).map(|money| (money * 1e6).floor() as u64),
+            tokens: budget.and_then(|budget| budget.tokens),
+        }
+    }
+
+    /// The language models among the annotators, with their prompts read, in the project's order.
+    pub fn models(&self) -> Result<Vec<LlmAnnotator>> {
+        self.annotators
+            .iter()
+            .filter_map(|spec| match spec {
+                AnnotatorSpec::Llm(spec) => Some(LlmAnnotator::open(spec, &self.task, &self.folder)),
+                _ => None,
+            })
+            .collect()
     }
 
     /// An error if this version cannot run the task's kind.

@@ -9,10 +9,12 @@
 
 mod annotate;
 mod annotators;
+mod ask;
 mod ballots;
 mod combine;
 mod doubtful;
 mod facts;
+mod forecast;
 mod fuse;
 mod gold;
 mod items;
@@ -34,6 +36,7 @@ use crate::project::Project;
 use crate::report::Report;
 
 pub use annotate::{REJECTED, open_items};
+pub use forecast::Forecast;
 pub use gold::GoldFile;
 use items::Items;
 pub use output::{CONFIDENCE, LABELS, MODEL, REPORT_HTML, REPORT_JSON, read_report, write_whole};
@@ -60,6 +63,8 @@ pub trait Watch: Sync {
     fn advance(&self, count: u64);
     /// Whether the run should stop at the next clean point.
     fn stopped(&self) -> bool;
+    /// Something about this run that is no part of its result.
+    fn note(&self, _text: &str) {}
 }
 
 /// Watches nothing.
@@ -97,8 +102,9 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let now_millis = now_millis();
     let mut annotators = open_annotators(project, options.threads)?;
     let ledger = Ledger::open(project.ledger(), Access::Write)?;
-    let annotated = annotate::annotate(project, &ledger, &mut annotators, options.strict, now_millis, watch)?;
+    let mut annotated = annotate::annotate(project, &ledger, &mut annotators, options.strict, now_millis, watch)?;
     drop(annotators);
+    ask::ask(project, &ledger, &mut annotated, watch)?;
     let items = &annotated.items;
     let gold = gold::Gold::place(&gold_file, items, &drawn_probabilities(&ledger.draws(GOLD)?), project.seed);
     let gold_version = keep_gold(project, &ledger, &gold_file, &gold, items, now_millis)?;

@@ -24,7 +24,7 @@ use postil_core::text::align;
 use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Digest, Document, Name, Result, Task};
 
 use super::{
-    GOLD, Options, Outcome, Watch, annotate, drawn_probabilities, now_millis, open_annotators, output as files,
+    GOLD, Options, Outcome, Watch, annotate, ask, drawn_probabilities, now_millis, open_annotators, output as files,
 };
 use crate::project::Project;
 use gold::{Gold, GoldFile};
@@ -36,8 +36,9 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let now_millis = now_millis();
     let mut annotators = open_annotators(project, options.threads)?;
     let ledger = Ledger::open(project.ledger(), Access::Write)?;
-    let annotated = annotate::annotate(project, &ledger, &mut annotators, options.strict, now_millis, watch)?;
+    let mut annotated = annotate::annotate(project, &ledger, &mut annotators, options.strict, now_millis, watch)?;
     drop(annotators);
+    ask::ask(project, &ledger, &mut annotated, watch)?;
     let items = &annotated.items;
     let documents = texts::read(project, items, watch)?;
     let gold = Gold::place(&gold_file, items, &documents, &drawn_probabilities(&ledger.draws(GOLD)?), project.seed)

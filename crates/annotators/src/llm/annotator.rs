@@ -1,0 +1,269 @@
+//! A language model as an annotator: requests about an item, and the annotation that its replies amount to.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use postil_core::{
+    Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Class, Cost, Digest, Error, ItemBatch, Result, Status, Task,
+    TaskKind,
+};
+
+use super::ask::{Asker, Request};
+use super::decision::most;
+use super::probe::Capabilities;
+use super::said::{Heard, Reader, Said, folded};
+use super::spec::{Ask, Dialect, LlmSpec};
+use super::template::{DEFAULT, Example, Prompt};
+use super::{chat, decision};
+
+/// A language model with its prompt, ready to be asked.
+#[derive(Debug)]
+pub struct LlmAnnotator {
+    identity: AnnotatorIdentity,
+    spec: LlmSpec,
+    task: Task,
+    asker: Asker,
+    folded: HashMap<String, Option<Class>>,
+}
+
+impl LlmAnnotator {
+    /// Reads prompts and examples and checks the entry against the task.
+    ///
+    /// # Errors
+    /// Files that are missing or wrong; settings that contradict each other or the task.
+    pub fn open(spec: &LlmSpec, task: &Task, folder: &Path) -> Result<Self> {
+        let mut spec = spec.clone();
+        let known = Capabilities::known(folder)?.into_iter().find(|known| known.is_about(&spec));
+        let ask = spec.ask_about(task, known.as_ref())?;
+        spec.max_completion_tokens |= known.is_some_and(|known| known.max_completion_tokens);
+        let spec = &spec;
+        let scheme = spec.endpoint.split_once("://").map(|(scheme, _)| scheme);
+        if !matches!(scheme, Some("http" | "https")) {
+            return Err(Error::task(format!(
+                "annotator `{}`: expected an address like `http://localhost:8000/v1`, found `{}`",
+                spec.name, spec.endpoint
+            )));
+        }
+        let examples = match &spec.examples {
+            Some(path) => read_examples(&folder.join(path), task)?,
+            None => Vec::new(),
+        };
+        let mut prompts = Vec::new();
+        for path in spec
+            .prompt
+            .iter()
+            .map(Some)
+            .chain(spec.prompt.is_none().then_some(None))
+            .chain(spec.variants.iter().map(Some))
+        {
+            let path = path.map(|path| folder.join(path));
+            let text = match &path {
+                Some(path) => std::fs::read_to_string(path)
+                    .map_err(|error| Error::io("the prompt cannot be read", error).in_file(path))?,
+                None => DEFAULT.to_owned(),
+            };
+            prompts.push(Prompt::new(&text, path.as_deref(), task, &examples)?);
+        }
+        let asker = Asker::new(spec, task, ask, prompts);
+        // What a request about an empty text says is everything that can change an answer, but for how it is read.
+        let probe = asker.requests("");
+        let parts = [b"llm answers 1".as_slice(), task.kind.name().as_bytes()].into_iter();
+        let version = Digest::of_parts(parts.chain(probe.iter().map(|request| request.key.as_bytes().as_slice())));
+        let identity = AnnotatorIdentity { name: spec.name.as_str().into(), kind: AnnotatorKind::Llm, version };
+        Ok(Self { identity, spec: spec.clone(), task: task.clone(), asker, folded: folded(task) })
+    }
+
+    /// The name, the kind, and the digest of everything that can change an answer.
+    pub const fn identity(&self) -> &AnnotatorIdentity {
+        &self.identity
+    }
+
+    /// Its entry in the project.
+    pub const fn spec(&self) -> &LlmSpec {
+        &self.spec
+    }
+
+    /// How it is asked.
+    pub const fn ask(&self) -> Ask {
+        self.asker.ask
+    }
+
+    /// What a reader needs to understand or repeat its answers; never a key.
+    pub fn config(&self) -> serde_json::Value {
+        serde_json::json!({
+            "endpoint": self.spec.endpoint,
+            "model": self.spec.model,
+            "dialect": self.spec.dialect,
+            "ask": self.asker.ask,
+            "price": self.spec.price,
+        })
+    }
+
+    /// The requests about one text, always the same for the same text.
+    pub fn requests(&self, text: &str) -> Vec<Request> {
+        self.asker.requests(text)
+    }
+
+    /// The most that the requests about these items can cost, and what they will probably cost.
+    pub fn price(&self, items: &ItemBatch) -> (Cost, Cost) {
+        let mut both = (Cost::default(), Cost::default());
+        for row in 0..items.len() {
+            for request in self.requests(items.text(row)) {
+                both.0 = both.0 + request.tokens.worst(self.spec.price);
+                both.1 = both.1 + request.tokens.expected(self.spec.price);
+            }
+        }
+        both
+    }
+
+    /// What one reply says.
+    pub(super) fn hear(&self, request: &Request, text: &str, body: &[u8]) -> Said {
+        let reader = Reader { task: &self.task, folded: &self.folded, text };
+        match self.spec.dialect {
+            Dialect::Chat => chat::read(&reader, &request.shape, body),
+            dialect => decision::read(&reader, dialect, body),
+        }
+    }
+
+    /// The request to repeat a question whose reply could not be used.
+    pub(super) fn again(&self, request: &Request, text: &str, said: &Said) -> Option<Request> {
+        let malformed = said.failure == Some(Status::Malformed);
+        if malformed { self.asker.again(request, text, &chat::brief(&said.words)) } else { None }
+    }
+
+    /// What all replies about one item amount to. Probabilities are averaged, repeated answers counted.
+    pub(super) fn annotation(&self, items: &ItemBatch, row: usize, said: &[Said], cost: Cost) -> Annotation {
+        let plain = |answer| Annotation::new(items.id(row).into(), items.digest(row), self.identity.version, answer);
+        let usable: Vec<&Said> = said.iter().filter(|one| one.failure.is_none() && one.heard.is_some()).collect();
+        let Some(first) = usable.first() else {
+            let worst = said.iter().find(|one| one.failure.is_some());
+            let (status, words) =
+                worst.map_or((Status::Failed, "no reply"), |one| (one.failure.unwrap_or(Status::Failed), &*one.words));
+            let annotation = Annotation::without_answer(
+                items.id(row).into(),
+                items.digest(row),
+                self.identity.version,
+                status,
+                words,
+            );
+            return Annotation { cost, ..annotation };
+        };
+        let (answer, distribution, confidence) = match self.task.kind {
+            TaskKind::Multilabel => self.labels(&usable),
+            TaskKind::Spans => match &first.heard {
+                Some(Heard::Spans(spans)) => (Answer::Spans { spans: spans.clone() }, None, None),
+                _ => (Answer::Abstain, None, None),
+            },
+            _ => self.one_label(&usable),
+        };
+        let names = |shares: Vec<f32>| self.task.labels.names().cloned().zip(shares).collect();
+        let evidence = Some(first.words.clone()).filter(|words| !words.is_empty());
+        Annotation { distribution: distribution.map(names), confidence, cost, evidence, ..plain(answer) }
+    }
+
+    fn one_label(&self, usable: &[&Said]) -> (Answer, Option<Vec<f32>>, Option<f32>) {
+        let classes = self.task.labels.len();
+        let name = |class: Class| self.task.labels.name(class).clone();
+        if let [said] = usable {
+            match &said.heard {
+                Some(Heard::Candidates(candidates)) => {
+                    return (
+                        Answer::Candidates { labels: candidates.iter().map(|&class| name(class)).collect() },
+                        None,
+                        None,
+                    );
+                }
+                Some(Heard::Score(score)) => {
+                    let nearest = score.round().clamp(0.0, (classes - 1) as f64) as Class;
+                    let answer = Answer::Ordinal { label: name(nearest), score: Some(*score) };
+                    let confidence = said.distribution.as_ref().map(|shares| shares[usize::from(nearest)]);
+                    return (answer, said.distribution.clone(), confidence);
+                }
+                Some(Heard::Class(class)) if said.distribution.is_none() => {
+                    return (Answer::class(name(*class)), None, said.confidence);
+                }
+                _ => {}
+            }
+        }
+        let mut shares = vec![0.0f32; classes];
+        for said in usable {
+            match (&said.distribution, &said.heard) {
+                (Some(distribution), _) => {
+                    shares.iter_mut().zip(distribution).for_each(|(share, one)| *share += one);
+                }
+                (None, Some(Heard::Class(class))) => shares[usize::from(*class)] += 1.0,
+                (None, Some(Heard::Candidates(candidates))) => {
+                    let part = 1.0 / candidates.len() as f32;
+                    candidates.iter().for_each(|&class| shares[usize::from(class)] += part);
+                }
+                _ => {}
+            }
+        }
+        let total: f32 = shares.iter().sum();
+        if total <= 0.0 {
+            return (Answer::Abstain, None, None);
+        }
+        shares.iter_mut().for_each(|share| *share /= total);
+        let class = most(&shares);
+        let confidence = shares[usize::from(class)];
+        (Answer::class(name(class)), Some(shares), Some(confidence))
+    }
+
+    fn labels(&self, usable: &[&Said]) -> (Answer, Option<Vec<f32>>, Option<f32>) {
+        let classes = self.task.labels.len();
+        let (mut sums, mut counts) = (vec![0.0f32; classes], vec![0u32; classes]);
+        let mut measured = false;
+        let mut add = |class: Class, share: f32| {
+            sums[usize::from(class)] += share;
+            counts[usize::from(class)] += 1;
+        };
+        for said in usable {
+            match (&said.each, said.yes, &said.heard) {
+                (Some(each), _, _) => {
+                    measured = true;
+                    each.iter().enumerate().for_each(|(class, &share)| add(class as Class, share));
+                }
+                (None, Some((class, share)), _) => {
+                    measured = true;
+                    add(class, share);
+                }
+                (None, None, Some(Heard::Applies(class, applies))) => add(*class, f32::from(u8::from(*applies))),
+                (None, None, Some(Heard::Labels(labels))) => {
+                    (0..classes as Class).for_each(|class| add(class, f32::from(u8::from(labels.contains(&class)))));
+                }
+                _ => {}
+            }
+        }
+        // A label about which nothing came leaves the whole set unknown.
+        if counts.contains(&0) {
+            return (Answer::Abstain, None, None);
+        }
+        let shares: Vec<f32> = sums.iter().zip(&counts).map(|(sum, &count)| sum / count as f32).collect();
+        let labels = (0..classes).filter(|&class| shares[class] >= 0.5);
+        let answer =
+            Answer::Set { labels: labels.map(|class| self.task.labels.name(class as Class).clone()).collect() };
+        (answer, (measured || usable.len() > 1).then_some(shares), None)
+    }
+}
+
+fn read_examples(path: &Path, task: &Task) -> Result<Vec<Example>> {
+    use postil_core::items::{ItemOptions, ItemSource};
+    let mut examples = Vec::new();
+    let mut options = ItemOptions::new("text");
+    options.strict = true;
+    for batch in ItemSource::open(path, options)? {
+        let batch = batch?;
+        for row in 0..batch.len() {
+            let label = batch.field(row, "label").ok_or_else(|| {
+                Error::input("expected a column `label`, found none")
+                    .in_file(path)
+                    .hint("examples have `text` and `label`")
+            })?;
+            if task.kind != TaskKind::Multilabel && task.kind != TaskKind::Spans {
+                task.labels.expect(&label).map_err(|error| error.in_file(path).for_item(batch.id(row)))?;
+            }
+            examples.push(Example { text: batch.text(row).to_owned(), label });
+        }
+    }
+    Ok(examples)
+}

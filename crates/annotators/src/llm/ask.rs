@@ -1,0 +1,368 @@
+//! From an item to requests: the exact bytes, and how the reply to each is to be read.
+
+use postil_core::{Class, Digest, Task, TaskKind};
+use serde_json::{Map, Value, json};
+
+use super::spec::{Ask, Dialect, LlmSpec, Tokens};
+use super::template::{Prompt, question};
+
+/// What a reply to a request is read as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// One letter; the classes that the letters stand for.
+    Letters(Vec<Class>),
+    /// `A` for yes and `B` for no to one label, or the other way round.
+    YesNo { class: Class, yes_first: bool },
+    /// An object.
+    Object(Object),
+    /// What a decision model gives.
+    Decision,
+}
+
+/// What an object holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Object {
+    Label,
+    LabelAndNumber,
+    Candidates,
+    Labels,
+    Spans,
+}
+
+/// One request as it goes over the wire.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The body. What it says and to whom is all in here, but for the key of the endpoint.
+    pub body: Vec<u8>,
+    /// What a reply is kept under: the dialect and the body.
+    pub key: Digest,
+    /// The tokens, as far as they are known before.
+    pub tokens: Tokens,
+    pub(super) shape: Shape,
+    pub(super) prompt: usize,
+}
+
+/// The letters of choices: `A` to `Z`.
+pub(super) const fn letter(place: usize) -> char {
+    (b'A' + (place % 26) as u8) as char
+}
+
+/// Makes the requests of one annotator.
+#[derive(Debug)]
+pub(super) struct Asker {
+    pub(super) ask: Ask,
+    pub(super) dialect: Dialect,
+    prompts: Vec<Prompt>,
+    /// The body up to the user's words, per prompt.
+    heads: Vec<Vec<u8>>,
+    settings: Settings,
+    choices: Choices,
+}
+
+/// What is sent along with every request.
+#[derive(Debug)]
+struct Settings {
+    model: String,
+    temperature: f32,
+    max_tokens: Option<u32>,
+    length_field: &'static str,
+    extra: Map<String, Value>,
+    samples: u32,
+    both_orders: bool,
+    reason: bool,
+    candidates: bool,
+}
+
+/// What can be chosen.
+#[derive(Debug)]
+struct Choices {
+    kind: TaskKind,
+    question: String,
+    guidelines: String,
+    names: Vec<String>,
+    definitions: Vec<Option<String>>,
+}
+
+impl Asker {
+    pub(super) fn new(spec: &LlmSpec, task: &Task, ask: Ask, prompts: Vec<Prompt>) -> Self {
+        let usual = if ask == Ask::Samples { 0.7 } else { 0.0 };
+        let settings = Settings {
+            model: spec.model.clone(),
+            temperature: spec.temperature.unwrap_or(usual),
+            max_tokens: spec.max_tokens,
+            length_field: if spec.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" },
+            extra: spec.extra.clone(),
+            samples: if ask == Ask::Samples { spec.samples } else { 1 },
+            both_orders: spec.both_orders,
+            reason: spec.reason,
+            candidates: spec.candidates,
+        };
+        let labels = task.labels.labels();
+        let choices = Choices {
+            kind: task.kind,
+            question: question(task),
+            guidelines: task.guidelines.as_deref().unwrap_or("").trim().to_owned(),
+            names: labels.iter().map(|label| label.name.to_string()).collect(),
+            definitions: labels.iter().map(|label| label.definition.clone()).collect(),
+        };
+        let heads = prompts
+            .iter()
+            .map(|prompt| {
+                let system = json!({ "role": "system", "content": prompt.system });
+                format!(
+                    "{{\"model\":{},\"messages\":[{system},{{\"role\":\"user\",\"content\":",
+                    Value::from(&*settings.model)
+                )
+                .into_bytes()
+            })
+            .collect();
+        Self { ask, dialect: spec.dialect, prompts, heads, settings, choices }
+    }
+
+    /// All requests about one text, always in the same order.
+    pub(super) fn requests(&self, text: &str) -> Vec<Request> {
+        if self.dialect != Dialect::Chat {
+            return self.decisions(text);
+        }
+        let mut requests = Vec::new();
+        for prompt in 0..self.prompts.len() {
+            for shape in self.shapes() {
+                for sample in 0..self.settings.samples {
+                    requests.push(self.chat(prompt, text, shape.clone(), sample, None));
+                }
+            }
+        }
+        requests
+    }
+
+    /// The same question once more after a reply that could not be used, without the fixed shape, which some servers
+    /// fill with blanks. There is one such turn.
+    pub(super) fn again(&self, request: &Request, text: &str, reason: &str) -> Option<Request> {
+        let Shape::Object(_) = request.shape else { return None };
+        Some(self.chat(request.prompt, text, request.shape.clone(), 0, Some(reason)))
+    }
+
+    fn shapes(&self) -> Vec<Shape> {
+        let classes = self.choices.names.len() as Class;
+        match (self.ask, self.choices.kind) {
+            (Ask::Letter, TaskKind::Multilabel) => (0..classes)
+                .flat_map(|class| {
+                    let first = Shape::YesNo { class, yes_first: true };
+                    let second = self.settings.both_orders.then_some(Shape::YesNo { class, yes_first: false });
+                    std::iter::once(first).chain(second)
+                })
+                .collect(),
+            (Ask::Letter, _) => {
+                let first = Shape::Letters((0..classes).collect());
+                let second = self.settings.both_orders.then(|| Shape::Letters((0..classes).rev().collect()));
+                std::iter::once(first).chain(second).collect()
+            }
+            (_, TaskKind::Spans) => vec![Shape::Object(Object::Spans)],
+            (_, TaskKind::Multilabel) => vec![Shape::Object(Object::Labels)],
+            (Ask::Verbal, _) => vec![Shape::Object(Object::LabelAndNumber)],
+            _ if self.settings.candidates => vec![Shape::Object(Object::Candidates)],
+            _ => vec![Shape::Object(Object::Label)],
+        }
+    }
+
+    fn chat(&self, prompt: usize, text: &str, shape: Shape, sample: u32, complaint: Option<&str>) -> Request {
+        let (choices, answer) = self.words(&shape);
+        let mut user = self.prompts[prompt].item(text, &choices, &answer);
+        if let Some(complaint) = complaint {
+            user.push_str(&format!(
+                "\n\nAn earlier answer could not be used: {complaint}. Answer with the object alone."
+            ));
+        }
+        let mut body = self.heads[prompt].clone();
+        serde_json::to_writer(&mut body, &user).expect("text is written to memory");
+        body.extend_from_slice(b"}]");
+        let most_output = self.most_output(&shape, text);
+        let mut rest = Map::new();
+        rest.insert("temperature".to_owned(), json!(self.settings.temperature));
+        rest.insert(self.settings.length_field.to_owned(), json!(most_output));
+        if matches!(shape, Shape::Letters(_) | Shape::YesNo { .. }) {
+            rest.insert("logprobs".to_owned(), json!(true));
+            rest.insert("top_logprobs".to_owned(), json!(20));
+        }
+        if let (Shape::Object(object), None) = (&shape, complaint) {
+            rest.insert("response_format".to_owned(), self.response_format(*object));
+        }
+        if self.settings.samples > 1 {
+            rest.insert("seed".to_owned(), json!(sample));
+        }
+        for (name, value) in &self.settings.extra {
+            rest.insert(name.clone(), value.clone());
+        }
+        let rest = Value::Object(rest).to_string();
+        body.push(b',');
+        body.extend_from_slice(&rest.as_bytes()[1..]);
+        let output = if matches!(shape, Shape::Object(_)) { most_output.div_ceil(4) } else { 1 };
+        self.request(body, shape, prompt, output, most_output)
+    }
+
+    fn decisions(&self, text: &str) -> Vec<Request> {
+        let choices = &self.choices;
+        let instructions = if choices.guidelines.is_empty() {
+            choices.question.clone()
+        } else {
+            format!("{}\n\n{}", choices.question, choices.guidelines)
+        };
+        let of_label = |place: usize| match &choices.definitions[place] {
+            Some(definition) => format!("Does the label `{}` apply to the text? {definition}", choices.names[place]),
+            None => format!("Does the label `{}` apply to the text?", choices.names[place]),
+        };
+        let names = || choices.names.iter().enumerate();
+        let scale = choices.kind == TaskKind::Ordinal && (2..=10).contains(&choices.names.len());
+        let mut body = Map::new();
+        body.insert("model".to_owned(), json!(self.settings.model));
+        if self.dialect == Dialect::SystemOne {
+            let questions: Map<String, Value> = if choices.kind == TaskKind::Multilabel {
+                names()
+                    .map(|(place, name)| (name.clone(), json!({ "type": "noul", "instructions": of_label(place) })))
+                    .collect()
+            } else if scale {
+                Map::from_iter([(
+                    "label".to_owned(),
+                    json!({ "type": "score", "instructions": instructions, "criteria": choices.names }),
+                )])
+            } else {
+                let criteria: Map<String, Value> =
+                    names().map(|(place, name)| (name.clone(), json!(choices.definitions[place]))).collect();
+                Map::from_iter([(
+                    "label".to_owned(),
+                    json!({ "type": "choice", "instructions": instructions, "criteria": criteria }),
+                )])
+            };
+            body.insert("state".to_owned(), json!(text));
+            body.insert("questions".to_owned(), Value::Object(questions));
+        } else {
+            let questions: Vec<Value> = if choices.kind == TaskKind::Multilabel {
+                names()
+                    .map(|(place, name)| json!({ "type": "predicate", "name": name, "instructions": of_label(place) }))
+                    .collect()
+            } else if scale {
+                let levels: Vec<Value> = names()
+                    .map(|(place, name)| json!({ "label": name, "description": choices.definitions[place] }))
+                    .collect();
+                vec![json!({ "type": "score", "name": "label", "instructions": instructions, "levels": levels })]
+            } else {
+                let values: Vec<Value> = names()
+                    .map(|(place, name)| json!({ "value": name, "description": choices.definitions[place] }))
+                    .collect();
+                vec![json!({ "type": "choice", "name": "label", "instructions": instructions, "choices": values })]
+            };
+            body.insert("input".to_owned(), json!(text));
+            body.insert("questions".to_owned(), Value::Array(questions));
+        }
+        for (name, value) in &self.settings.extra {
+            body.insert(name.clone(), value.clone());
+        }
+        vec![self.request(Value::Object(body).to_string().into_bytes(), Shape::Decision, 0, 0, 0)]
+    }
+
+    fn request(&self, body: Vec<u8>, shape: Shape, prompt: usize, output: u64, most_output: u64) -> Request {
+        let key = Digest::of_parts([self.dialect.path().as_bytes(), &body]);
+        let bytes = body.len() as u64;
+        let tokens = Tokens { input: bytes.div_ceil(4), output, most_input: bytes + 64, most_output };
+        Request { body, key, tokens, shape, prompt }
+    }
+
+    /// The choices and the way to answer, in words.
+    fn words(&self, shape: &Shape) -> (String, String) {
+        let choices = &self.choices;
+        let quoted =
+            || choices.names.iter().map(|name| Value::from(&**name).to_string()).collect::<Vec<_>>().join(", ");
+        let first = if self.settings.reason { "\"reason\": your reasons in a few sentences, " } else { "" };
+        match shape {
+            Shape::Letters(order) => {
+                let lines: Vec<String> = order
+                    .iter()
+                    .enumerate()
+                    .map(|(place, &class)| format!("{}. {}", letter(place), choices.names[usize::from(class)]))
+                    .collect();
+                (lines.join("\n"), "Answer with the letter of the label and nothing else.".to_owned())
+            }
+            Shape::YesNo { class, yes_first } => {
+                let name = &choices.names[usize::from(*class)];
+                let (a, b) = if *yes_first { ("yes", "no") } else { ("no", "yes") };
+                let asked = format!("Does the label `{name}` apply to the text?\nA. {a}\nB. {b}");
+                (asked, "Answer with the letter and nothing else.".to_owned())
+            }
+            Shape::Object(Object::Label) => {
+                (String::new(), format!("Answer with one JSON object: {{{first}\"label\": one of {}}}.", quoted()))
+            }
+            Shape::Object(Object::LabelAndNumber) => (
+                String::new(),
+                format!(
+                    "Answer with one JSON object: {{{first}\"label\": one of {}, \"confidence\": how sure you are, from 0 to 100}}.",
+                    quoted()
+                ),
+            ),
+            Shape::Object(Object::Candidates) => (
+                String::new(),
+                format!(
+                    "Answer with one JSON object: {{{first}\"candidates\": [the one right label, or all that may be right if you are not sure, from {}]}}.",
+                    quoted()
+                ),
+            ),
+            Shape::Object(Object::Labels) => (
+                String::new(),
+                format!(
+                    "Answer with one JSON object: {{{first}\"labels\": [all that apply, or none, from {}]}}.",
+                    quoted()
+                ),
+            ),
+            Shape::Object(Object::Spans) => (
+                String::new(),
+                format!(
+                    "Answer with one JSON object: {{{first}\"spans\": [{{\"quote\": the exact words of the text, \"label\": one of {}}}, ...]}}, in the order of the text; an empty list if there are none.",
+                    quoted()
+                ),
+            ),
+            Shape::Decision => (String::new(), String::new()),
+        }
+    }
+
+    fn response_format(&self, object: Object) -> Value {
+        let label = json!({ "type": "string", "enum": self.choices.names });
+        let (name, value) = match object {
+            Object::Label | Object::LabelAndNumber => ("label", label),
+            Object::Candidates => ("candidates", json!({ "type": "array", "items": label })),
+            Object::Labels => ("labels", json!({ "type": "array", "items": label })),
+            Object::Spans => (
+                "spans",
+                json!({ "type": "array", "items": { "type": "object",
+                    "properties": { "quote": { "type": "string" }, "label": label },
+                    "required": ["quote", "label"], "additionalProperties": false } }),
+            ),
+        };
+        let mut properties = Map::new();
+        if self.settings.reason {
+            properties.insert("reason".to_owned(), json!({ "type": "string" }));
+        }
+        properties.insert(name.to_owned(), value);
+        if object == Object::LabelAndNumber {
+            properties.insert("confidence".to_owned(), json!({ "type": "integer" }));
+        }
+        let required: Vec<&String> = properties.keys().collect();
+        let schema =
+            json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false });
+        json!({ "type": "json_schema", "json_schema": { "name": "answer", "strict": true, "schema": schema } })
+    }
+
+    fn most_output(&self, shape: &Shape, text: &str) -> u64 {
+        if let Some(most) = self.settings.max_tokens {
+            return u64::from(most);
+        }
+        let longest = self.choices.names.iter().map(String::len).max().unwrap_or(0) as u64;
+        let all: u64 = self.choices.names.iter().map(|name| name.len() as u64 + 4).sum();
+        let needed = match shape {
+            Shape::Letters(_) | Shape::YesNo { .. } => return 1,
+            Shape::Decision => return 0,
+            Shape::Object(Object::Label | Object::LabelAndNumber) => longest + 32,
+            Shape::Object(Object::Candidates | Object::Labels) => all + 32,
+            Shape::Object(Object::Spans) => 64 + text.len() as u64 * 2,
+        };
+        needed + if self.settings.reason { 512 } else { 0 }
+    }
+}
