@@ -22,7 +22,7 @@ pub(crate) fn read(body: &Value) -> Result<Read, Response> {
     let state = [&body["state"], &body["input"]].into_iter().find(|state| !state.is_null());
     let state = state.ok_or_else(|| unprocessable("`state` or `input` is missing"))?;
     let length = state.to_string().len() + body["questions"].to_string().len();
-    Ok(Read { model: model.to_owned(), prompt: text(state), tokens: tokens(length) })
+    Ok(Read { model: model.to_owned(), prompt: text(state), tokens: tokens(length), bare: true })
 }
 
 /// The words of a state: its string, its last user message, the string inside it that holds a fenced item, its field
@@ -137,7 +137,7 @@ pub(crate) fn respond(behaviour: &Behaviour, asking: &Asking<'_>, body: &Value, 
         let options: Vec<&str> = typed.options.iter().map(|(_, name)| *name).collect();
         let question = Question {
             model: &read.model,
-            item: fenced(&read.prompt).map(|fenced| fenced.item),
+            item: read.item(),
             prompt: &read.prompt,
             name: typed.name.unwrap_or("label"),
             asked: match typed.kind {

@@ -106,9 +106,8 @@ pub(crate) fn respond(behaviour: &Behaviour, asking: &Asking<'_>) -> Response {
         }
     };
     if let Ok(read) = read {
-        let item = crate::prompt::fenced(&read.prompt).map(|fenced| fenced.item.to_owned());
+        response.note.item = read.item().map(str::to_owned);
         response.note.model = read.model;
-        response.note.item = item;
     }
     match asking.fault {
         Some(Fault::HtmlPage) => {
@@ -128,6 +127,16 @@ pub(crate) struct Read {
     pub(crate) model: String,
     pub(crate) prompt: String,
     pub(crate) tokens: u64,
+    /// Whether a prompt without fences is the item itself, as the state of a decision may be.
+    pub(crate) bare: bool,
+}
+
+impl Read {
+    /// The item.
+    pub(crate) fn item(&self) -> Option<&str> {
+        let bare = self.bare.then_some(self.prompt.as_str());
+        crate::prompt::fenced(&self.prompt).map(|fenced| fenced.item).or(bare)
+    }
 }
 
 /// Tokens of a text, at four bytes each.
@@ -193,7 +202,10 @@ pub(crate) fn retry_after(retry: RetryAfter) -> Vec<(&'static str, String)> {
     match retry {
         RetryAfter::Unsaid => Vec::new(),
         RetryAfter::Seconds(seconds) => vec![("Retry-After", seconds.to_string())],
-        RetryAfter::Date(seconds) => vec![("Retry-After", http::date_ahead(seconds))],
+        // A date means little without the date of the server.
+        RetryAfter::Date(seconds) => {
+            vec![("Date", http::date_ahead(0)), ("Retry-After", http::date_ahead(seconds))]
+        }
         RetryAfter::Milliseconds(milliseconds) => {
             vec![("retry-after-ms", milliseconds.to_string()), ("Retry-After", milliseconds.div_ceil(1000).to_string())]
         }
