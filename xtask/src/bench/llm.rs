@@ -20,7 +20,7 @@ use super::files::path;
 use super::{Usage, build, release, report, usage_of};
 
 /// How long a run may go without a request.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Price of both directions, in millionths of the currency per token.
 const PRICE: u64 = 1;
