@@ -7,6 +7,7 @@ mod errors;
 mod estimate;
 mod files;
 mod inside;
+mod llm;
 mod sequences;
 mod tagger;
 
@@ -27,6 +28,8 @@ enum Bench {
     Annotators(&'static str, &'static str),
     /// The binary on files.
     Files(fn() -> Result<()>),
+    /// The binary against a server, with what was typed after the name.
+    Served(fn(&[&str]) -> Result<()>),
 }
 
 /// All benches.
@@ -50,6 +53,8 @@ const BENCHES: &[(&str, Bench)] = &[
     ("match-100k", Bench::Annotators("match_bench", "100k")),
     ("match-1m", Bench::Annotators("match_bench", "1m")),
     ("ten-thousand", Bench::Files(files::ten_thousand)),
+    ("llm-throughput", Bench::Served(llm::throughput)),
+    ("llm-kill", Bench::Served(llm::kill)),
 ];
 
 /// Their names, side by side.
@@ -73,6 +78,7 @@ pub(crate) fn run(name: &str, rest: &[&str]) -> Result<()> {
         Bench::Example(example) => self::example("postil-core", example, rest),
         Bench::Annotators(example, argument) => self::example("postil-annotators", example, &[argument]),
         Bench::Files(work) => work(),
+        Bench::Served(work) => work(rest),
     }
 }
 
@@ -80,7 +86,9 @@ pub(crate) fn run(name: &str, rest: &[&str]) -> Result<()> {
 pub(crate) fn inside(name: &str) -> Result<()> {
     match find(name)? {
         Bench::Inside(work) => work(),
-        Bench::Example(_) | Bench::Annotators(..) | Bench::Files(_) => bail!("nothing to measure inside for {name}"),
+        Bench::Example(_) | Bench::Annotators(..) | Bench::Files(_) | Bench::Served(_) => {
+            bail!("nothing to measure inside for {name}")
+        }
     }
 }
 

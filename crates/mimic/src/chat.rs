@@ -38,7 +38,7 @@ pub(crate) fn read(body: &Value) -> Result<Read, Response> {
         }
     }
     let prompt = prompt.ok_or_else(|| invalid("invalid_message", "there is no user message"))?;
-    Ok(Read { model: model.to_owned(), prompt, tokens: tokens(bytes) })
+    Ok(Read { model: model.to_owned(), prompt, tokens: tokens(bytes), bare: false })
 }
 
 /// The text of a message: a string, or a list of parts.
@@ -127,14 +127,20 @@ fn asked<'a>(wishes: &Wishes<'a>, prompt: &'a str) -> Asked<'a> {
     }
 }
 
+/// The label that a question by letter is about: `Does the label `x` apply to the text?` stands before the choices.
+fn subject(prompt: &str) -> Option<&str> {
+    let before = fenced(prompt)?.after.split("\nA. ").next()?;
+    Some(before.split_once("label `")?.1.split_once('`')?.0)
+}
+
 /// Answers a chat.
 pub(crate) fn respond(behaviour: &Behaviour, asking: &Asking<'_>, body: &Value, read: &Read) -> Outcome {
     let wishes = wishes(behaviour, body)?;
     let mut question = Question {
         model: &read.model,
-        item: fenced(&read.prompt).map(|fenced| fenced.item),
+        item: read.item(),
         prompt: &read.prompt,
-        name: "label",
+        name: subject(&read.prompt).unwrap_or("label"),
         asked: asked(&wishes, &read.prompt),
         sample: 0,
         attempt: asking.attempt,
@@ -174,7 +180,7 @@ pub(crate) fn respond(behaviour: &Behaviour, asking: &Asking<'_>, body: &Value, 
         });
     }
     let mut response = Response::json(&answer);
-    response.note = Note { reply: said, input_tokens: read.tokens, output_tokens, ..Note::default() };
+    *response.note = Note { reply: said, input_tokens: read.tokens, output_tokens, ..Note::default() };
     Ok(response)
 }
 
@@ -246,7 +252,7 @@ impl Choice {
         let given = wishes.top.filter(|_| asking.fault != Some(&Fault::NoLogprobs));
         match (behaviour.capabilities.logprobs, given) {
             (Logprobs::Given, Some(top)) => {
-                json["logprobs"] = json!({ "content": pieces.logprobs(top), "refusal": null })
+                json["logprobs"] = json!({ "content": pieces.logprobs(top), "refusal": null });
             }
             (Logprobs::Missing, _) => {}
             _ => json["logprobs"] = Value::Null,

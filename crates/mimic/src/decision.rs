@@ -22,7 +22,7 @@ pub(crate) fn read(body: &Value) -> Result<Read, Response> {
     let state = [&body["state"], &body["input"]].into_iter().find(|state| !state.is_null());
     let state = state.ok_or_else(|| unprocessable("`state` or `input` is missing"))?;
     let length = state.to_string().len() + body["questions"].to_string().len();
-    Ok(Read { model: model.to_owned(), prompt: text(state), tokens: tokens(length) })
+    Ok(Read { model: model.to_owned(), prompt: text(state), tokens: tokens(length), bare: true })
 }
 
 /// The words of a state: its string, its last user message, the string inside it that holds a fenced item, its field
@@ -94,7 +94,7 @@ fn typed<'a>(name: Option<&'a str>, question: &'a Value) -> Result<Typed<'a>, Re
             _ => return Err(unprocessable(&format!("{}: its options are missing", called()))),
         }
         let mut seen: Vec<&Value> = options.iter().map(|(value, _)| value).collect();
-        seen.sort_by_key(|value| value.to_string());
+        seen.sort_by_key(ToString::to_string);
         if seen.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(unprocessable(&format!("{}: an option stands twice", called())));
         }
@@ -137,7 +137,7 @@ pub(crate) fn respond(behaviour: &Behaviour, asking: &Asking<'_>, body: &Value, 
         let options: Vec<&str> = typed.options.iter().map(|(_, name)| *name).collect();
         let question = Question {
             model: &read.model,
-            item: fenced(&read.prompt).map(|fenced| fenced.item),
+            item: read.item(),
             prompt: &read.prompt,
             name: typed.name.unwrap_or("label"),
             asked: match typed.kind {
@@ -179,7 +179,7 @@ pub(crate) fn respond(behaviour: &Behaviour, asking: &Asking<'_>, body: &Value, 
         }
     }
     let mut response = Response::json(&json);
-    response.note = Note { reply: said.join(" "), input_tokens: read.tokens, ..Note::default() };
+    *response.note = Note { reply: said.join(" "), input_tokens: read.tokens, ..Note::default() };
     Ok(response)
 }
 

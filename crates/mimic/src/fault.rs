@@ -242,13 +242,11 @@ fn fault(head: &str) -> Result<Fault> {
             if let Some((_, fault)) = NAMES.iter().find(|(known, _)| *known == name) {
                 return Ok(fault.clone());
             }
-            match name.parse() {
-                Ok(status @ 400..=599) => Ok(Fault::Status(status)),
-                _ => {
-                    let known: Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
-                    bail!("expected latency=TIME, 429, a status or one of {}, found {name:?}", known.join(", "))
-                }
+            if let Ok(status @ 400..=599) = name.parse() {
+                return Ok(Fault::Status(status));
             }
+            let known: Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
+            bail!("expected latency=TIME, 429, a status or one of {}, found {name:?}", known.join(", "))
         }
         (name, Some(argument)) => bail!("{name:?} takes no argument, found {argument:?}"),
     }

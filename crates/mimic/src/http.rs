@@ -29,7 +29,7 @@ pub(crate) struct Request {
 pub(crate) enum End {
     /// The client closed its side, having read everything it was sent.
     Closed,
-    /// The connection broke. A client that dies with unread bytes, or is sent more afterwards, breaks it.
+    /// The connection broke. A client that dies with unread bytes, or is sent bytes after its death, breaks it.
     Broken,
     /// The bytes were no request.
     Malformed(&'static str),
@@ -69,7 +69,15 @@ impl Connection {
             }
         };
         self.buffer.truncate(length + *read.as_ref().unwrap_or(&0));
-        if read? == 0 { Err(End::Closed) } else { Ok(()) }
+        if read? > 0 {
+            return Ok(());
+        }
+        // What was written after the client had closed its side was answered by a reset. Reading does not tell, since
+        // the end came first; the socket's pending error does.
+        match self.stream.take_error() {
+            Ok(None) => Err(End::Closed),
+            Ok(Some(_)) | Err(_) => Err(End::Broken),
+        }
     }
 
     /// The unread part of the buffer, once it has so many bytes.

@@ -247,7 +247,8 @@ impl Log {
     }
 
     pub(crate) fn lines(&self) -> String {
-        self.entries().iter().map(|entry| format!("{}\n", entry.json())).collect()
+        let lines = self.entries().iter().map(|entry| entry.json().to_string()).collect::<Vec<_>>();
+        lines.into_iter().flat_map(|line| [line, "\n".to_owned()]).collect()
     }
 
     pub(crate) fn counters(&self) -> Counters {

@@ -104,8 +104,8 @@ mod tests {
     fn letters_run_past_z() {
         let letters: Vec<_> = [0, 25, 26, 27, 51, 52, 701, 702].map(letter).into();
         assert_eq!(letters, ["A", "Z", "AA", "AB", "AZ", "BA", "ZZ", "AAA"]);
-        let lines: String = (0..30).map(|place| format!("{}. label {place}\n", letter(place))).collect();
-        assert_eq!(choices(&lines).len(), 30);
+        let lines: Vec<_> = (0..30).map(|place| format!("{}. label {place}", letter(place))).collect();
+        assert_eq!(choices(&lines.join("\n")).len(), 30);
     }
 
     #[test]

@@ -56,7 +56,8 @@ pub struct Question<'a> {
     pub item: Option<&'a str>,
     /// The text that the model reads last: the last user message, the state or the input.
     pub prompt: &'a str,
-    /// The question's name in the decision dialects, `label` elsewhere.
+    /// The question's name in the decision dialects; in a chat the label in backticks that stands between the item and
+    /// the choices after the word `label`, if there is one; `label` elsewhere.
     pub name: &'a str,
     /// What kind of answer is wanted.
     pub asked: Asked<'a>,

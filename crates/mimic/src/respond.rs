@@ -35,7 +35,7 @@ pub(crate) struct Response {
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) content_type: &'static str,
     pub(crate) body: Vec<u8>,
-    pub(crate) note: Note,
+    pub(crate) note: Box<Note>,
 }
 
 impl Response {
@@ -44,7 +44,7 @@ impl Response {
     }
 
     pub(crate) fn text(content_type: &'static str, body: String) -> Self {
-        Self { status: 200, headers: Vec::new(), content_type, body: body.into_bytes(), note: Note::default() }
+        Self { status: 200, headers: Vec::new(), content_type, body: body.into_bytes(), note: Box::default() }
     }
 
     pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
@@ -55,7 +55,7 @@ impl Response {
             _ => "invalid_request_error",
         };
         let error = json!({ "error": { "message": message, "type": kind, "param": null, "code": code } });
-        Self { status, note: Note { reply: code.to_owned(), ..Note::default() }, ..Self::json(&error) }
+        Self { status, note: Box::new(Note { reply: code.to_owned(), ..Note::default() }), ..Self::json(&error) }
     }
 }
 
@@ -99,22 +99,15 @@ pub(crate) fn respond(behaviour: &Behaviour, asking: &Asking<'_>) -> Response {
     let mut read = if chat { chat::read(&body) } else { decision::read(&body) };
     let mut response = match &mut read {
         Err(response) => response.clone(),
-        Ok(read) => match checked(behaviour, asking, read) {
-            Err(response) => response,
-            Ok(()) => {
-                let outcome = if chat {
-                    chat::respond(behaviour, asking, &body, read)
-                } else {
-                    decision::respond(behaviour, asking, &body, read)
-                };
-                outcome.unwrap_or_else(|response| response)
-            }
-        },
+        Ok(read) => {
+            let answer = if chat { chat::respond } else { decision::respond };
+            let outcome = checked(behaviour, asking, read).and_then(|()| answer(behaviour, asking, &body, read));
+            outcome.unwrap_or_else(|response| response)
+        }
     };
     if let Ok(read) = read {
-        let item = crate::prompt::fenced(&read.prompt).map(|fenced| fenced.item.to_owned());
+        response.note.item = read.item().map(str::to_owned);
         response.note.model = read.model;
-        response.note.item = item;
     }
     match asking.fault {
         Some(Fault::HtmlPage) => {
@@ -134,6 +127,16 @@ pub(crate) struct Read {
     pub(crate) model: String,
     pub(crate) prompt: String,
     pub(crate) tokens: u64,
+    /// Whether a prompt without fences is the item itself, as the state of a decision may be.
+    pub(crate) bare: bool,
+}
+
+impl Read {
+    /// The item.
+    pub(crate) fn item(&self) -> Option<&str> {
+        let bare = self.bare.then_some(self.prompt.as_str());
+        crate::prompt::fenced(&self.prompt).map(|fenced| fenced.item).or(bare)
+    }
 }
 
 /// Tokens of a text, at four bytes each.
@@ -199,7 +202,10 @@ pub(crate) fn retry_after(retry: RetryAfter) -> Vec<(&'static str, String)> {
     match retry {
         RetryAfter::Unsaid => Vec::new(),
         RetryAfter::Seconds(seconds) => vec![("Retry-After", seconds.to_string())],
-        RetryAfter::Date(seconds) => vec![("Retry-After", http::date_ahead(seconds))],
+        // A date means little without the date of the server.
+        RetryAfter::Date(seconds) => {
+            vec![("Date", http::date_ahead(0)), ("Retry-After", http::date_ahead(seconds))]
+        }
         RetryAfter::Milliseconds(milliseconds) => {
             vec![("retry-after-ms", milliseconds.to_string()), ("Retry-After", milliseconds.div_ceil(1000).to_string())]
         }

@@ -129,14 +129,12 @@ impl Answers for Stored {
                 }
                 Reply::Labels(labels)
             }
-            Asked::Predicate => {
-                // The question names a label of the item, or the label itself says yes or no.
-                let named = cells.iter().find(|cell| cell.label.split('|').any(|part| part == question.name));
-                let yes = named.is_some() || is_yes(&first.label);
-                let sure = named.unwrap_or(first).confidence.unwrap_or(0.9);
-                Reply::Probability(if yes { sure } else { 1.0 - sure })
-            }
+            Asked::Predicate => Reply::Probability(yes(question.name, cells, first)),
             Asked::Text => Reply::Text(first.label.clone()),
+            Asked::Letter(choices) if choices.len() == 2 && choices.contains(&"yes") && question.name != "label" => {
+                let yes = yes(question.name, cells, first);
+                Reply::Distribution(vec![("yes".into(), yes), ("no".into(), 1.0 - yes)])
+            }
             Asked::Letter(_) | Asked::Label(_) | Asked::Candidates(_) | Asked::Score(_) => {
                 Reply::Label(first.label.clone(), first.confidence)
             }
@@ -150,8 +148,12 @@ impl Answers for Stored {
     }
 }
 
-fn is_yes(label: &str) -> bool {
-    ["1", "yes", "true"].iter().any(|yes| label.eq_ignore_ascii_case(yes))
+/// The probability of yes to a question that names a label of the item, or whose stored answer says yes or no itself.
+fn yes(name: &str, cells: &[Cell], first: &Cell) -> f64 {
+    let named = cells.iter().find(|cell| cell.label.split('|').any(|part| part == name));
+    let says_yes = ["1", "yes", "true"].iter().any(|yes| first.label.eq_ignore_ascii_case(yes));
+    let sure = named.unwrap_or(first).confidence.unwrap_or(0.9);
+    if named.is_some() || says_yes { sure } else { 1.0 - sure }
 }
 
 /// Answers made up from the item's text: always the same label for the same text and model, with a confidence between

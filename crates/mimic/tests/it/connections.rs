@@ -118,6 +118,21 @@ fn the_log_is_a_file_too_and_says_who_died_with_a_reply_unread() {
 }
 
 #[test]
+fn a_reply_written_after_the_client_has_gone_is_unread() {
+    let latency = "latency=200ms".parse().unwrap();
+    let server = Server::start(Behaviour::new(echo).fault(latency));
+    let mut client = Client::new(&server);
+    client.send("POST", CHAT, "", chat("x", "", json!({})).to_string().as_bytes());
+    drop(client);
+    while !server.log().iter().any(|entry| entry.unread) {
+        thread::yield_now();
+    }
+    let patient = post(&server, CHAT, &chat("y", "", json!({})));
+    assert_eq!(said(&patient), "y");
+    assert_eq!(server.log().iter().filter(|entry| entry.unread).count(), 1);
+}
+
+#[test]
 fn the_log_is_served_and_reset() {
     let server = Server::start(Behaviour::new(echo));
     post(&server, CHAT, &chat("x", "", json!({})));

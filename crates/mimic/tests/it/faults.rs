@@ -44,9 +44,11 @@ fn statuses_say_why_and_when_to_come_again() {
         match fault {
             Fault::Throttle(RetryAfter::Seconds(_)) => assert_eq!((after, milliseconds), (Some("3"), None)),
             Fault::Throttle(RetryAfter::Milliseconds(_)) => {
-                assert_eq!((after, milliseconds), (Some("2"), Some("1200")))
+                assert_eq!((after, milliseconds), (Some("2"), Some("1200")));
             }
-            Fault::Throttle(RetryAfter::Date(_)) => assert!(after.unwrap().ends_with(" GMT"), "{after:?}"),
+            Fault::Throttle(RetryAfter::Date(_)) => {
+                assert!(after.unwrap().ends_with(" GMT") && got.header("date").unwrap().ends_with(" GMT"), "{after:?}");
+            }
             _ => assert_eq!((after, milliseconds), (None, None)),
         }
         let log = server.log();

@@ -85,6 +85,21 @@ fn every_model_gives_its_stored_labels() {
     assert!(seen > 500 && refused > 0, "{seen} {refused}");
 }
 
+#[test]
+fn sets_are_asked_label_by_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["items.csv", "annotations.csv"].map(|name| folder.path().join(name));
+    fs::write(&paths[0], "item,text\n1,one\n").unwrap();
+    fs::write(&paths[1], "item,annotator,label\n1,m,a\n1,m,c\n").unwrap();
+    let [items, annotations] = paths;
+    let server = Server::start(Behaviour::new(Stored::read(&[(items, annotations)]).unwrap()));
+    let letters = ["a", "b", "c"].map(|label| {
+        let after = format!("Does the label `{label}` apply to the text?\nA. no\nB. yes");
+        said(&crate::client::post(&server, CHAT, &chat("one", &after, json!({ "max_tokens": 1 }))))
+    });
+    assert_eq!(letters, ["B", "A", "B"]);
+}
+
 /// A process that ends with the test.
 struct Process(Child);
 
