@@ -6,6 +6,7 @@ mod configured;
 mod find;
 mod fold;
 mod list;
+mod near;
 mod policy;
 mod propagate;
 mod read;
@@ -17,6 +18,7 @@ mod table;
 mod tests;
 mod tune;
 mod units;
+mod walk;
 mod words;
 
 pub use build::{BuildReport, LeftOut};

@@ -64,6 +64,8 @@ impl Node {
 pub(super) const MOST_SURFACES: usize = (Node::SURFACE - 1) as usize;
 
 /// A set of numbers that may say yes wrongly, one time in twenty, and never no.
+///
+/// Each number has two bits of one word; those that are put for small letters, too, have two more.
 #[derive(Debug, Default)]
 struct Sieve(Vec<u64>);
 
@@ -73,34 +75,41 @@ impl Sieve {
     }
 
     #[inline]
-    fn place(&self, number: u64) -> (usize, u64) {
-        let word = ((number >> 32) * self.0.len() as u64) >> 32;
-        (word as usize, 1 << (number & 63) | 1 << (number >> 6 & 63))
+    const fn place(number: u64, words: usize) -> usize {
+        (((number >> 32) * words as u64) >> 32) as usize
+    }
+
+    /// Two bits of a word. The lowest bit of a number says nothing.
+    #[inline]
+    const fn bits(number: u64) -> u64 {
+        1 << (number >> 1 & 63) | 1 << (number >> 7 & 63)
     }
 
     #[inline]
-    fn may_have(&self, number: u64) -> bool {
-        let (word, bits) = self.place(number);
-        self.0[word] & bits == bits
+    const fn small_bits(number: u64) -> u64 {
+        1 << (number >> 13 & 63) | 1 << (number >> 19 & 63)
     }
 
-    fn put(&mut self, number: u64) {
-        let (word, bits) = self.place(number);
-        self.0[word] |= bits;
+    #[inline]
+    fn may_have(&self, number: u64, bits: u64) -> bool {
+        self.0[Self::place(number, self.0.len())] & bits == bits
+    }
+
+    fn put(&mut self, number: u64, bits: u64) {
+        let place = Self::place(number, self.0.len());
+        self.0[place] |= bits;
     }
 }
 
 /// The table.
 ///
-/// Most tokens of a text begin no path, and most pairs of tokens are none. Three sieves that stay in the processor's
-/// cache turn them away before a slot is read.
+/// Most tokens of a text begin no path, and most pairs of tokens are none. Two sieves that stay in the processor's cache
+/// turn them away before a slot is read.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     slots: Vec<u64>,
-    /// First tokens.
+    /// First tokens, and those of them with which a path may begin even where the text has a small letter.
     first: Sieve,
-    /// Those with which a path may begin even where the text has a small letter.
-    first_small: Sieve,
     /// Paths of two and more tokens.
     longer: Sieve,
 }
@@ -114,8 +123,7 @@ impl Table {
         let slots = numbers.len() + numbers.len() / 3 + 2;
         Self {
             slots: vec![0; slots],
-            first: Sieve::for_numbers(first),
-            first_small: Sieve::for_numbers(first_small),
+            first: Sieve::for_numbers(first + first_small),
             longer: Sieve::for_numbers(numbers.len()),
         }
     }
@@ -124,45 +132,52 @@ impl Table {
     /// letter.
     #[inline]
     pub(super) fn may_begin(&self, key: u64, small: bool) -> bool {
-        if small { self.first_small.may_have(key) } else { self.first.may_have(key) }
+        let more = if small { Sieve::small_bits(key) } else { 0 };
+        self.first.may_have(key, Sieve::bits(key) | more)
     }
 
     /// Notes that a path begins with this token; `small`: even where it has a small letter in the text.
     pub(super) fn begin(&mut self, key: u64, small: bool) {
-        self.first.put(key);
-        if small {
-            self.first_small.put(key);
-        }
+        self.first.put(key, Sieve::bits(key) | if small { Sieve::small_bits(key) } else { 0 });
     }
 
     /// Whether there may be such a path of two or more tokens; false means that there is none.
     #[inline]
     pub(super) fn may_go_on(&self, path: Path) -> bool {
-        self.longer.may_have(path.0)
+        self.longer.may_have(path.0, Sieve::bits(path.0))
     }
 
     /// Notes a path of two or more tokens.
     pub(super) fn note_longer(&mut self, path: Path) {
-        self.longer.put(path.0);
+        self.longer.put(path.0, Sieve::bits(path.0));
     }
 
-    /// The node of a path.
+    /// What is in the slot where a path belongs.
     #[inline]
-    pub(super) fn get(&self, path: Path) -> Option<Node> {
+    pub(super) fn home(&self, path: Path) -> u64 {
+        self.slots[path.home(self.slots.len())]
+    }
+
+    /// The node of a path, given what is in the slot where it belongs.
+    #[inline]
+    pub(super) fn node(&self, path: Path, home: u64) -> Option<Node> {
+        let mut slot = home;
         let mut place = path.home(self.slots.len());
         loop {
-            let slot = self.slots[place];
             if slot == 0 {
                 return None;
             }
             if slot >> 32 == path.tag() {
                 return Some(Node(slot as u32));
             }
-            place += 1;
-            if place == self.slots.len() {
-                place = 0;
-            }
+            place = if place + 1 == self.slots.len() { 0 } else { place + 1 };
+            slot = self.slots[place];
         }
+    }
+
+    /// The node of a path.
+    pub(super) fn get(&self, path: Path) -> Option<Node> {
+        self.node(path, self.home(path))
     }
 
     /// The slot of a path, the empty one where it belongs if it has none.
@@ -191,7 +206,7 @@ impl Table {
 
     /// The memory it takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let sieves = self.first.0.capacity() + self.first_small.0.capacity() + self.longer.0.capacity();
+        let sieves = self.first.0.capacity() + self.longer.0.capacity();
         (self.slots.capacity() + sieves) * size_of::<u64>()
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         ("--candidates", arguments.candidates),
         ("--weight", arguments.weight.is_some()),
         ("--balance", arguments.balance),
-        ("--text", arguments.text != "text" && arguments.documents.format.is_some()),
+        ("--text", arguments.reading.names_text() && arguments.reading.format.is_some()),
     ];
     if let Some((option, _)) = text_options.iter().find(|(_, given)| *given) {
         anyhow::bail!(Error::task(format!("`{option}` is for labels of whole texts, not for spans and tags")));
@@ -44,7 +44,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         unlabelled.documents.extend(read(arguments, file)?.0.documents);
     }
 
-    let tokenizer = if corpus_has_tokens(&report) { "" } else { arguments.documents.tokenizer.name() };
+    let tokenizer = if corpus_has_tokens(&report) { "" } else { arguments.tokenizer.name() };
     // The notes on measured quality are part of the file.
     let budget = arguments.max_bytes.saturating_sub(NOTES + NOTES_PER_LAYER * layers.len());
     let mut options = TaggerOptions::new().seed(arguments.seed).max_bytes(budget).tokenizer(tokenizer).algorithm(
@@ -83,14 +83,10 @@ fn corpus_has_tokens(report: &ReadReport) -> bool {
 }
 
 fn read(arguments: &Arguments, path: &Path) -> anyhow::Result<(Corpus, ReadReport)> {
-    let mut options = arguments.documents.read_options()?;
-    if arguments.text != "text" {
-        options.text_field = Some(arguments.text.clone());
-    }
-    let mut reader = DocumentReader::open(path, &options)?;
+    let mut reader = DocumentReader::open(path, &arguments.reading.options(false))?;
     let mut corpus = Corpus::default();
     while let Some(document) = reader.next_document()? {
-        corpus.push(document, arguments.documents.tokenizer);
+        corpus.push(document, arguments.tokenizer);
     }
     Ok((corpus, reader.report().clone()))
 }
