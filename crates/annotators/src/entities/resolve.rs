@@ -15,6 +15,9 @@ pub(super) struct Claim {
     pub(super) changes: u8,
 }
 
+/// Claims whose spellings are brought near together.
+const FETCHED: usize = 256;
+
 /// The claims of a text, and room to settle them.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
@@ -56,7 +59,7 @@ impl Claims {
         if mixed {
             claims.sort_unstable_by_key(|claim| (claim.start, claim.end, claim.changes, claim.layer, claim.surface));
         }
-        let mut first = 0;
+        let (mut first, mut fetched) = (0, 0);
         while first < claims.len() {
             // A cluster: no claim outside overlaps one inside.
             let mut end = claims[first].end;
@@ -67,6 +70,11 @@ impl Claims {
             }
             self.sources.clear();
             self.checked.clear();
+            if last > fetched {
+                let end = claims.len().min(last + FETCHED);
+                reader.built.surfaces.fetch(claims[fetched..end].iter().map(|claim| claim.surface));
+                fetched = end;
+            }
             for claim in &claims[first..last] {
                 self.check(*claim, reader, compare);
             }

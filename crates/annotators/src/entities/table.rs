@@ -63,55 +63,67 @@ impl Node {
 /// The most surfaces that a table can tell apart.
 pub(super) const MOST_SURFACES: usize = (Node::SURFACE - 1) as usize;
 
-/// A set of numbers that may say yes wrongly, one time in twenty, and never no.
-///
-/// Each number has two bits of one word; those that are put for small letters, too, have two more.
+/// Sets of numbers that may say yes wrongly, one time in twenty, and never no. Each number has two bits of one word; the
+/// sets lie behind each other in one piece of memory, so that choosing between them is no branch.
 #[derive(Debug, Default)]
-struct Sieve(Vec<u64>);
+struct Sieves {
+    words: Vec<u64>,
+    /// Where each set begins and how many words it has.
+    sets: [(u32, u32); 3],
+}
 
-impl Sieve {
-    fn for_numbers(count: usize) -> Self {
-        Self(vec![0; count / 8 + 1])
+/// First tokens of paths where the text has a capital.
+const FIRST: usize = 0;
+/// Those where it has a small letter: in a list of names far fewer, so that most tokens of a text are looked up in a set
+/// that stays in the nearest cache.
+const FIRST_SMALL: usize = 1;
+/// Paths of two and more tokens.
+const LONGER: usize = 2;
+
+impl Sieves {
+    fn for_numbers(counts: [usize; 3]) -> Self {
+        let mut sets = [(0, 0); 3];
+        let mut start = 0;
+        for (set, count) in sets.iter_mut().zip(counts) {
+            let words = count as u32 / 8 + 1;
+            *set = (start, words);
+            start += words;
+        }
+        Self { words: vec![0; start as usize], sets }
     }
 
     #[inline]
-    const fn place(number: u64, words: usize) -> usize {
-        (((number >> 32) * words as u64) >> 32) as usize
+    fn place(&self, set: usize, number: u64) -> usize {
+        let (start, words) = self.sets[set];
+        start as usize + (((number >> 32) * u64::from(words)) >> 32) as usize
     }
 
-    /// Two bits of a word. The lowest bit of a number says nothing.
+    /// The lowest bit of a number says nothing.
     #[inline]
     const fn bits(number: u64) -> u64 {
         1 << (number >> 1 & 63) | 1 << (number >> 7 & 63)
     }
 
     #[inline]
-    const fn small_bits(number: u64) -> u64 {
-        1 << (number >> 13 & 63) | 1 << (number >> 19 & 63)
+    fn may_have(&self, set: usize, number: u64) -> bool {
+        let bits = Self::bits(number);
+        self.words[self.place(set, number)] & bits == bits
     }
 
-    #[inline]
-    fn may_have(&self, number: u64, bits: u64) -> bool {
-        self.0[Self::place(number, self.0.len())] & bits == bits
-    }
-
-    fn put(&mut self, number: u64, bits: u64) {
-        let place = Self::place(number, self.0.len());
-        self.0[place] |= bits;
+    fn put(&mut self, set: usize, number: u64) {
+        let place = self.place(set, number);
+        self.words[place] |= Self::bits(number);
     }
 }
 
 /// The table.
 ///
-/// Most tokens of a text begin no path, and most pairs of tokens are none. Two sieves that stay in the processor's cache
-/// turn them away before a slot is read.
+/// Most tokens of a text begin no path, and most pairs of tokens are none. Sieves that stay in the processor's caches turn
+/// them away before a slot is read.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     slots: Vec<u64>,
-    /// First tokens, and those of them with which a path may begin even where the text has a small letter.
-    first: Sieve,
-    /// Paths of two and more tokens.
-    longer: Sieve,
+    sieves: Sieves,
 }
 
 impl Table {
@@ -121,35 +133,34 @@ impl Table {
         numbers.sort_unstable();
         numbers.dedup();
         let slots = numbers.len() + numbers.len() / 3 + 2;
-        Self {
-            slots: vec![0; slots],
-            first: Sieve::for_numbers(first + first_small),
-            longer: Sieve::for_numbers(numbers.len()),
-        }
+        let longer = numbers.len().saturating_sub(first);
+        Self { slots: vec![0; slots], sieves: Sieves::for_numbers([first, first_small, longer]) }
     }
 
     /// Whether a path may begin with this token; false means that none does. `small`: the token begins with a small
     /// letter.
     #[inline]
     pub(super) fn may_begin(&self, key: u64, small: bool) -> bool {
-        let more = if small { Sieve::small_bits(key) } else { 0 };
-        self.first.may_have(key, Sieve::bits(key) | more)
+        self.sieves.may_have(usize::from(small), key)
     }
 
     /// Notes that a path begins with this token; `small`: even where it has a small letter in the text.
     pub(super) fn begin(&mut self, key: u64, small: bool) {
-        self.first.put(key, Sieve::bits(key) | if small { Sieve::small_bits(key) } else { 0 });
+        self.sieves.put(FIRST, key);
+        if small {
+            self.sieves.put(FIRST_SMALL, key);
+        }
     }
 
     /// Whether there may be such a path of two or more tokens; false means that there is none.
     #[inline]
     pub(super) fn may_go_on(&self, path: Path) -> bool {
-        self.longer.may_have(path.0, Sieve::bits(path.0))
+        self.sieves.may_have(LONGER, path.0)
     }
 
     /// Notes a path of two or more tokens.
     pub(super) fn note_longer(&mut self, path: Path) {
-        self.longer.put(path.0, Sieve::bits(path.0));
+        self.sieves.put(LONGER, path.0);
     }
 
     /// What is in the slot where a path belongs.
@@ -206,7 +217,6 @@ impl Table {
 
     /// The memory it takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let sieves = self.first.0.capacity() + self.longer.0.capacity();
-        (self.slots.capacity() + sieves) * size_of::<u64>()
+        (self.slots.capacity() + self.sieves.words.capacity()) * size_of::<u64>()
     }
 }
