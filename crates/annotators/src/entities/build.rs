@@ -363,7 +363,10 @@ impl Adding<'_> {
         if tokens == 0 {
             return Some(LeftOut::OnlyPunctuation);
         }
-        let asks = !(policy.skip.is_empty() && policy.excepted.is_empty() && policy.skip_prefixes.is_empty() && policy.skip_suffixes.is_empty());
+        let asks = !(policy.skip.is_empty()
+            && policy.excepted.is_empty()
+            && policy.skip_prefixes.is_empty()
+            && policy.skip_suffixes.is_empty());
         if tokens == 1 || asks {
             let folded = folded(text);
             if policy.stop.contains(&folded) {

@@ -12,9 +12,9 @@ use super::near::NearScratch;
 use super::policy::Policy;
 use super::resolve::{Claim, Claims};
 use super::surfaces::Origin;
-use crate::list::Case;
 use super::units::{Unit, joins_apostrophe, read, renumber};
 use super::walk::Walks;
+use crate::list::Case;
 
 /// Lists, ready to be looked for in texts.
 ///

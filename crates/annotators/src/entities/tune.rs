@@ -100,12 +100,8 @@ pub fn tune(lists: &[ConfiguredList], gold: &[GoldText], folder: &Path) -> Resul
 /// The entries that are in the gold texts with a few other letters, whatever their case.
 fn nearly_there(one: &ConfiguredList, gold: &[GoldText], folder: &Path) -> Result<BTreeSet<String>> {
     let laxest = FUZZY.iter().copied().min();
-    let switches = Switches {
-        case: Some(Case::Ignore),
-        accents: Some(Accents::Fold),
-        fuzzy: laxest,
-        ..one.switches.clone()
-    };
+    let switches =
+        Switches { case: Some(Case::Ignore), accents: Some(Accents::Fold), fuzzy: laxest, ..one.switches.clone() };
     let matcher = matcher_of(&[one.with(switches, folder)?])?;
     let mut scratch = Scratch::default();
     Ok(gold.iter().flat_map(|text| say(&matcher, text.document(), &mut scratch)).map(|said| said.entry).collect())

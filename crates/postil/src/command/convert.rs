@@ -6,7 +6,7 @@ use postil_core::formats::{
     DocumentReader, DocumentWriter, Effect, Format, ReadReport, Remark, WriteOptions, WriteReport, labelling_config,
 };
 use postil_core::text::Scheme;
-use postil_core::{Error, Result};
+use postil_core::{Document, Error, Result};
 use serde_json::json;
 
 use super::documents::{Reading, formats, schemes};
@@ -66,7 +66,8 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let voice = Voice::new(Some(&arguments.output), arguments.json)?;
     let to = output_format(arguments.to, &arguments.output)?;
     let reader = DocumentReader::open(&arguments.input, &arguments.reading.options(arguments.strict))?;
-    let converted = transfer(reader, &arguments.output, to, arguments.writing.options(), arguments.strict)?;
+    let options = arguments.writing.options();
+    let converted = transfer(reader, &arguments.output, to, options, arguments.strict, |_| Ok(()))?;
     if arguments.json {
         return say_json(&converted.json());
     }
@@ -97,16 +98,18 @@ pub(super) struct Transfer {
     config: Option<PathBuf>,
 }
 
-/// Reads every document and writes it; with `strict`, any loss is an error and nothing is written.
+/// Reads every document, has it `changed` and writes it; with `strict`, any loss is an error and nothing is written.
 pub(super) fn transfer(
     mut reader: DocumentReader,
     output: &Path,
     to: Format,
     options: WriteOptions,
     strict: bool,
+    mut changed: impl FnMut(&mut Document) -> Result<()>,
 ) -> Result<Transfer> {
     let mut writer = DocumentWriter::create(output, to, &options)?;
-    while let Some(document) = reader.next_document()? {
+    while let Some(mut document) = reader.next_document()? {
+        changed(&mut document)?;
         writer.write(&document)?;
     }
     if strict {

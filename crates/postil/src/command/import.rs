@@ -41,7 +41,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let voice = Voice::new(Some(&arguments.output), arguments.json)?;
     let reader = open(arguments)?;
     let options = postil_core::formats::WriteOptions::default();
-    let done = transfer(reader, &arguments.output, Format::Jsonl, options, arguments.strict)?;
+    let done = transfer(reader, &arguments.output, Format::Jsonl, options, arguments.strict, |_| Ok(()))?;
     if arguments.json { say_json(&done.json()) } else { done.tell(voice) }
 }
 

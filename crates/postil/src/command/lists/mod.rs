@@ -1,6 +1,7 @@
 //! `postil lists`, and the lists that it shares with `postil match`.
 
 mod propagate;
+mod propose;
 mod tune;
 
 use std::collections::BTreeMap;
@@ -28,12 +29,15 @@ enum Command {
     Tune(tune::Arguments),
     /// Carry marked names to where they stand unmarked, in the document or everywhere
     Propagate(propagate::Arguments),
+    /// Propose new entries from texts, for a person to confirm
+    Propose(propose::Arguments),
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.command {
         Command::Tune(arguments) => tune::execute(arguments),
         Command::Propagate(arguments) => propagate::execute(arguments),
+        Command::Propose(arguments) => propose::execute(arguments),
     }
 }
 

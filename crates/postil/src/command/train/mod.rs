@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     /// A label cell names several candidates (`a|b`), one of which is the truth
     #[arg(long)]
     candidates: bool,
-    /// The column of the weight of each row
+    /// The column of the weight of each row, or for spans and tags the field of the weight of each document
     #[arg(long, value_name = "COLUMN")]
     weight: Option<String>,
     /// The labels in their order [default: those of the data, sorted]

@@ -20,11 +20,10 @@ const NOTES: usize = 200;
 const NOTES_PER_LAYER: usize = 1200;
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
-    let text_options: [(&str, bool); 6] = [
+    let text_options: [(&str, bool); 5] = [
         ("--label", arguments.label.is_some()),
         ("--soft", arguments.soft.is_some()),
         ("--candidates", arguments.candidates),
-        ("--weight", arguments.weight.is_some()),
         ("--balance", arguments.balance),
         ("--text", arguments.reading.names_text() && arguments.reading.format.is_some()),
     ];
@@ -60,11 +59,12 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(lists) = &arguments.lists {
         options = options.lists(read_lists(lists)?);
     }
+    let weights = arguments.weight.as_deref().map(|field| weights(&corpus, field)).transpose()?;
     let unlabelled = unlabelled.views();
     let fitted = TaggerTrainer::new(layers)?.with_options(options).with_unlabelled(&unlabelled).fit(
         &corpus.views(),
         &targets,
-        None,
+        weights.as_deref(),
     )?;
     let basis = format!(
         "{} held-out documents of the training data, by a model that has not seen them",
@@ -75,6 +75,22 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let model = fitted.model.with_notes(json!({ "measured": figures, "source": "postil train" }))?;
     model.save(&arguments.output)?;
     show(arguments, &corpus, &report, &figures, &fitted.report, model.as_bytes().len())
+}
+
+/// How much each document counts, as a field beside its text says.
+fn weights(corpus: &Corpus, field: &str) -> postil_core::Result<Vec<f32>> {
+    let weight = |document: &Document| {
+        let value = document.meta.get(field).ok_or_else(|| {
+            Error::input(format!("expected the field `{field}` beside the text, found none"))
+                .for_item(document.id.to_string())
+        })?;
+        let number = value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|weight| *weight >= 0.0);
+        number.map(|weight| weight as f32).ok_or_else(|| {
+            Error::input(format!("expected a weight of at least 0 in `{field}`, found {value}"))
+                .for_item(document.id.to_string())
+        })
+    };
+    corpus.documents.iter().map(weight).collect()
 }
 
 /// Whether the tokens came with the data.
