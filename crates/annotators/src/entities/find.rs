@@ -19,7 +19,8 @@ use crate::list::Case;
 /// Lists, ready to be looked for in texts.
 ///
 /// Matching is on the tokens of [`Tokenizer::Words`], so an entry never ends inside a word. Of entries that overlap in
-/// the text the one with more tokens counts, then the one of higher priority, then the one further left. Where several
+/// the text the one with more tokens counts, then the one that stands there with fewer other letters (see `fuzzy` among the
+/// switches), then the one of higher priority, then the one further left. Where several
 /// lists have the same stretch, those of the highest priority count; if they differ in their label, the label is left
 /// open between them.
 ///

@@ -250,7 +250,7 @@ fn from_lines(mut input: impl BufRead, sink: &mut Sink<'_>) -> Result<()> {
             sink.note_bad(&place(), "not UTF-8");
             continue;
         };
-        let text = text.trim();
+        let text = if number == 1 { text.trim_start_matches('\u{FEFF}') } else { text }.trim();
         if text == "#" || text.starts_with("# ") {
             sink.comments += 1;
             continue;

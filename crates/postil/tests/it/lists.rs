@@ -132,7 +132,7 @@ fn marked_names_are_carried_further() {
 fn misspelt_names_and_files_of_names_are_switches() {
     let folder = folder();
     folder.write("t.txt", "Ada Lovelacce met Grace Hopper\n\nin Oslo\n");
-    folder.write("only.txt", "ada lovelace\nOslo\n");
+    folder.write("only.txt", "\u{FEFF}ada lovelace\nOslo\n");
     folder.write("except.txt", "OSLO\n");
     let base = ["match", "t.txt", "--json", "--list", "PER=people.txt", "--list", "LOC=places.csv"];
     let labels = |more: &[&str]| folder.json(&[&base[..], more].concat())["labels"].clone();
