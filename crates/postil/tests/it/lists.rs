@@ -164,6 +164,8 @@ fn proposed_entries_join_a_list_once_somebody_accepts_them() {
     assert_eq!(lines.next(), Some("entry,label,count,reason,example,accept"));
     let line = lines.next().unwrap();
     assert!(line.starts_with("Tromsø,place,2,") && line.contains("flew to [Tromsø] by plane"), "{table}");
+    let found = folder.json(&[&["lists", "propose", "texts.csv", "--json"][..], &lists].concat());
+    assert_eq!(found["proposals"][0]["entry"], "Tromsø");
     let with_new = ["match", "texts.csv", "--json", "--list", "new.csv"];
     let said = folder.fails(2, &with_new);
     assert!(said.contains("write `yes` into the column `accept`"), "{said}");
@@ -192,8 +194,9 @@ fn long_lists_long_sentences_and_odd_lines_are_read_and_counted() {
     assert_eq!((&found["spans"], &list["entries"]), (&2.into(), &100_001.into()), "{list}");
     assert_eq!((&list["blank"], &list["unreadable"]), (&200_000.into(), &1.into()));
     assert!(list["first_unreadable"][0].as_str().unwrap().contains("line 300001: a tab in"), "{list}");
-    // A token that holds a tab cannot stand in a file with a token per line.
+    // A token that holds a tab cannot stand in a file with a token per line as it is, and that is told.
     folder.write("tab.jsonl", "{\"id\":\"a\",\"tokens\":[\"a\\tb\",\"Oslo\"],\"tags\":[\"O\",\"O\"]}\n");
-    let said = folder.fails(2, &["match", "tab.jsonl", "--list", "PER=names.txt", "-o", "out.conll"]);
-    assert!(said.contains("tab.jsonl:1") && said.contains("white space"), "{said}");
+    let said = folder.ok(&["convert", "tab.jsonl", "--to", "conll", "-o", "out.conll"]);
+    assert!(said.contains("1 tokens hold tabs or line breaks"), "{said}");
+    assert_eq!(folder.read("out.conll"), "a_b\tO\nOslo\tO\n\n");
 }

@@ -1,6 +1,6 @@
 //! `postil lists propose`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
@@ -26,9 +26,10 @@ pub(super) struct Arguments {
     texts: PathBuf,
     #[command(flatten)]
     lists: ListArguments,
-    /// Where to write the proposals: a table with entry, label, count, reason, example and accept
-    #[arg(short, long, value_name = "FILE", default_value = "-")]
-    output: PathBuf,
+    /// Where to write the proposals, a table with entry, label, count, reason, example and accept [default: standard
+    /// output, unless --json is given]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// The most proposals
     #[arg(long, value_name = "N", default_value_t = 200)]
     most: usize,
@@ -43,7 +44,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
-    let voice = Voice::new(Some(&arguments.output), arguments.json)?;
+    let output = arguments.output.clone().or_else(|| (!arguments.json).then(|| PathBuf::from("-")));
+    let voice = Voice::new(output.as_deref(), arguments.json)?;
     let lists = arguments.lists.read()?;
     for warning in left_out(&lists, &matcher_of(&lists)?) {
         remark(&format!("note: {warning}"));
@@ -56,6 +58,16 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let mut proposals = propose(&lists, &documents, arguments.least)?;
     let candidates = proposals.len();
     proposals.truncate(arguments.most);
+    if proposals.is_empty() {
+        anyhow::bail!(
+            Error::input("expected phrases that may be entries, found none")
+                .in_file(&arguments.texts)
+                .hint("`--least 1` looks at phrases that stand in the texts once, too")
+        );
+    }
+    if let Some(output) = &output {
+        write(output, &proposals)?;
+    }
     if arguments.json {
         let rows = proposals.iter().map(|one| {
             json!({
@@ -67,26 +79,19 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             "documents": documents.len(),
             "candidates": candidates,
             "proposals": rows.collect::<Vec<_>>(),
+            "output": output,
         }));
     }
-    if proposals.is_empty() {
-        anyhow::bail!(
-            Error::input("expected phrases that may be entries, found none")
-                .in_file(&arguments.texts)
-                .hint("`--least 1` looks at phrases that stand in the texts once, too")
-        );
-    }
-    write(arguments, &proposals)?;
     voice.say(&format!(
         "{} of {} candidates proposed, from {} documents; the order is a guess, only a person can tell",
         count(proposals.len() as u64),
         count(candidates as u64),
         count(documents.len() as u64)
     ))?;
-    voice.written(Some(&arguments.output), "")
+    voice.written(output.as_deref(), "")
 }
 
-fn write(arguments: &Arguments, proposals: &[Proposal]) -> anyhow::Result<()> {
+fn write(output: &Path, proposals: &[Proposal]) -> anyhow::Result<()> {
     let text = |name: &str| Field::new(name, DataType::Utf8, false);
     let schema = Arc::new(Schema::new(vec![
         text("entry"),
@@ -107,7 +112,7 @@ fn write(arguments: &Arguments, proposals: &[Proposal]) -> anyhow::Result<()> {
         column(|one| &one.example),
         column(|_| ""),
     ];
-    let mut writer = TableWriter::create(&arguments.output, schema.clone(), None)?;
+    let mut writer = TableWriter::create(output, schema.clone(), None)?;
     writer.write(&RecordBatch::try_new(schema, columns)?)?;
     Ok(writer.finish()?)
 }
