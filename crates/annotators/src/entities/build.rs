@@ -4,6 +4,7 @@ use postil_core::{Error, Name, Result};
 
 use super::fold::{Rules, SKIPPED};
 use super::list::EntityList;
+use super::near::{Gather, Near};
 use super::policy::{Parts, Policy};
 use super::surfaces::{NONE, Origin, Surfaces};
 use super::table::{MOST_SURFACES, Path, Table};
@@ -31,11 +32,13 @@ pub enum LeftOut {
     Skipped,
     /// The same list has it already.
     Repeated,
+    /// It is not among the names to which the settings restrict the list.
+    NotAmong,
 }
 
 impl LeftOut {
     /// All reasons.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OnlyPunctuation,
         Self::FewCharacters,
         Self::FewTokens,
@@ -43,6 +46,7 @@ impl LeftOut {
         Self::StopWord,
         Self::Skipped,
         Self::Repeated,
+        Self::NotAmong,
     ];
 
     /// The reason in words.
@@ -55,6 +59,7 @@ impl LeftOut {
             Self::StopWord => "a stop word",
             Self::Skipped => "named by the settings",
             Self::Repeated => "twice in the list",
+            Self::NotAmong => "not among the names of `only_names`",
         }
     }
 }
@@ -67,7 +72,7 @@ pub struct BuildReport {
     /// The spellings of those, with other names, parts and shortened names.
     pub spellings: u64,
     /// For each reason of [`LeftOut::ALL`]: how many entries, and the first few.
-    pub left_out: [(u64, Vec<String>); 7],
+    pub left_out: [(u64, Vec<String>); 8],
 }
 
 impl BuildReport {
@@ -87,6 +92,15 @@ impl BuildReport {
 pub(super) struct Layer {
     pub(super) rules: Rules,
     pub(super) table: Table,
+    /// Entries that may be misspelt.
+    pub(super) near: Option<Near>,
+}
+
+impl Layer {
+    /// The memory it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.table.bytes() + self.near.as_ref().map_or(0, Near::bytes)
+    }
 }
 
 /// A list as the matcher knows it.
@@ -192,9 +206,22 @@ impl Group {
         let first = first.len();
         let mut table = Table::for_paths(&mut numbers, first, small.min(first));
         drop(numbers);
+        let mut gather = Gather::default();
+        let mut form = String::new();
         for range in std::mem::take(&mut self.surfaces) {
             for surface in range {
                 self.read(surfaces.text(surface));
+                if let Some(percent) = lists[usize::from(surfaces.list(surface))].policy.fuzzy {
+                    let text = surfaces.text(surface);
+                    form.clear();
+                    for unit in &self.units {
+                        if !form.is_empty() {
+                            form.push(' ');
+                        }
+                        self.rules.form(unit.token.of(text), &mut form);
+                    }
+                    gather.add(surface, self.units.len(), &form, percent, !needs_capital(surface, surfaces, lists));
+                }
                 let Some((last, before)) = self.units.split_last() else { continue };
                 let mut keys = before.iter().map(|unit| unit.key).chain([last.key]);
                 let mut path = Path::first(keys.next().expect("there is at least one token"));
@@ -207,7 +234,7 @@ impl Group {
                 link(&mut table, path, surface, surfaces, lists);
             }
         }
-        Layer { rules: self.rules, table }
+        Layer { rules: self.rules, table, near: gather.finish() }
     }
 }
 
@@ -255,7 +282,9 @@ impl Adding<'_> {
         let mut places = if with_aliases { vec![NONE; self.list.len()] } else { Vec::new() };
         for entry in 0..self.list.len() {
             let name = self.list.entry(entry);
-            if let Some(reason) = self.obstacle(name) {
+            if !self.policy.only.is_empty() && !self.policy.only.contains(&folded(name)) {
+                report.leave_out(LeftOut::NotAmong, name);
+            } else if let Some(reason) = self.obstacle(name) {
                 report.leave_out(reason, name);
             } else {
                 report.used += 1;
@@ -334,13 +363,17 @@ impl Adding<'_> {
         if tokens == 0 {
             return Some(LeftOut::OnlyPunctuation);
         }
-        let asks = !(policy.skip.is_empty() && policy.skip_prefixes.is_empty() && policy.skip_suffixes.is_empty());
+        let asks = !(policy.skip.is_empty()
+            && policy.excepted.is_empty()
+            && policy.skip_prefixes.is_empty()
+            && policy.skip_suffixes.is_empty());
         if tokens == 1 || asks {
             let folded = folded(text);
             if policy.stop.contains(&folded) {
                 return Some(LeftOut::StopWord);
             }
             if policy.skip.contains(&folded)
+                || policy.excepted.contains(&folded)
                 || policy.skip_prefixes.iter().any(|prefix| folded.starts_with(&**prefix))
                 || policy.skip_suffixes.iter().any(|suffix| folded.ends_with(&**suffix))
             {

@@ -7,18 +7,20 @@ use postil_core::{Name, Result};
 
 use super::build::{BuildReport, Built, Layer, build};
 use super::case;
-use super::fold::SKIPPED;
 use super::list::EntityList;
+use super::near::NearScratch;
 use super::policy::Policy;
 use super::resolve::{Claim, Claims};
 use super::surfaces::Origin;
-use super::table::Path;
 use super::units::{Unit, joins_apostrophe, read, renumber};
+use super::walk::Walks;
+use crate::list::Case;
 
 /// Lists, ready to be looked for in texts.
 ///
 /// Matching is on the tokens of [`Tokenizer::Words`], so an entry never ends inside a word. Of entries that overlap in
-/// the text the one with more tokens counts, then the one of higher priority, then the one further left. Where several
+/// the text the one with more tokens counts, then the one that stands there with fewer other letters (see `fuzzy` among the
+/// switches), then the one of higher priority, then the one further left. Where several
 /// lists have the same stretch, those of the highest priority count; if they differ in their label, the label is left
 /// open between them.
 ///
@@ -64,6 +66,8 @@ pub struct Found<'s> {
 pub struct Scratch {
     units: Vec<Unit>,
     text: String,
+    walks: Walks,
+    near: NearScratch,
     claims: Claims,
     pub(super) compare: Compare,
 }
@@ -114,7 +118,7 @@ impl EntityMatcher {
 
     /// The memory that tries and names take, in bytes.
     pub fn bytes(&self) -> usize {
-        self.built.surfaces.bytes() + self.built.layers.iter().map(|layer| layer.table.bytes()).sum::<usize>()
+        self.built.surfaces.bytes() + self.built.layers.iter().map(Layer::bytes).sum::<usize>()
     }
 
     /// Calls `visitor` for every match, from left to right; they do not overlap.
@@ -125,18 +129,23 @@ impl EntityMatcher {
         scratch: &mut Scratch,
         mut visitor: impl FnMut(&Found<'_>),
     ) {
-        let Scratch { units, text: room, claims, compare } = scratch;
+        let Scratch { units, text: room, walks, near, claims, compare } = scratch;
         claims.clear();
+        let mut mixed = self.built.layers.len() > 1;
         for (number, layer) in self.built.layers.iter().enumerate() {
             if number == 0 {
                 read(text, &layer.rules, units, room);
             } else {
                 renumber(text, &layer.rules, units, room);
             }
-            walk(layer, text, units, |claim| claims.push(Claim { layer: number as u16, ..claim }));
+            walks.take(number as u16, layer, text, units, claims.room());
+            if let Some(index) = &layer.near {
+                index.take(number as u16, &layer.rules, text, units, near, claims.room());
+                mixed = true;
+            }
         }
         let reader = Reader { built: &self.built, text, units, given };
-        claims.settle(self.built.layers.len() > 1, &reader, compare, &mut visitor);
+        claims.settle(mixed, &reader, compare, &mut visitor);
     }
 
     /// All matches of a text: bytes, labels and sources.
@@ -147,38 +156,6 @@ impl EntityMatcher {
             found.push((one.bytes.clone(), labels, one.sources.to_vec()));
         });
         found
-    }
-}
-
-/// Every path of the trie that stands in the text and ends at a surface.
-#[inline]
-fn walk(layer: &Layer, text: &str, units: &[Unit], mut claim: impl FnMut(Claim)) {
-    let table = &layer.table;
-    let bytes = text.as_bytes();
-    for (start, unit) in units.iter().enumerate() {
-        let small = bytes[unit.token.start as usize].is_ascii_lowercase();
-        if !table.may_begin(unit.key, small) || unit.key == SKIPPED {
-            continue;
-        }
-        let mut path = Path::first(unit.key);
-        let mut last = start;
-        while let Some(node) = table.get(path) {
-            if let Some(surface) = node.surface() {
-                claim(Claim { start: start as u32, end: last as u32 + 1, surface, layer: 0 });
-            }
-            if !node.goes_on() {
-                break;
-            }
-            last += 1;
-            while units.get(last).is_some_and(|unit| unit.key == SKIPPED) {
-                last += 1;
-            }
-            let Some(next) = units.get(last) else { break };
-            path = path.then(next.key);
-            if !table.may_go_on(path) {
-                break;
-            }
-        }
     }
 }
 
@@ -269,6 +246,26 @@ impl Reader<'_> {
             return !(single && self.is_lost_in_capitals(claim, policy));
         }
         case::fits(policy.case, tokens.len() == 1, pairs())
+    }
+
+    /// Whether a surface that differs in a few letters may be meant, as far as case goes.
+    pub(super) fn accepts_near(&self, claim: &Claim, surface: u32) -> bool {
+        let surfaces = &self.built.surfaces;
+        let policy = &self.built.lists[usize::from(surfaces.list(surface))].policy;
+        let (spelling, there) = (surfaces.text(surface), &self.text[self.bytes(claim)]);
+        if surfaces.has_any_case(surface) || policy.case == Case::Ignore {
+            return true;
+        }
+        if policy.all_caps && case::is_capitals(there) && self.is_all_capitals_around(claim) {
+            return true;
+        }
+        let rules = &self.built.layers[usize::from(claim.layer)].rules;
+        let mut listed = Vec::new();
+        spelling_tokens(spelling, |token| listed.push(token.of(spelling)));
+        let units = &self.units[claim.start as usize..claim.end as usize];
+        let stands = units.iter().map(|unit| unit.token.of(self.text)).filter(|token| !rules.skips(token));
+        // Letters have moved, so no more than the first of each word can be compared.
+        case::fits(Case::Smart, false, listed.into_iter().filter(|token| !rules.skips(token)).zip(stands))
     }
 
     /// Whether a single word in text of nothing but capitals may as well be a common word.

@@ -31,6 +31,8 @@ pub struct ReadReport {
     pub blank: u64,
     /// Lines of comment.
     pub comments: u64,
+    /// Proposed entries that nobody accepted.
+    pub declined: u64,
     /// What could not be read.
     pub bad: u64,
     /// The places and reasons of the first of those.

@@ -84,6 +84,17 @@ pub struct Switches {
     /// Names that are a stop word are left out: `en`, `es`, or a file with one word per line [default: none].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<String>,
+    /// How many percent of the characters of a name must be right: with 90, a name of ten characters is found with one of
+    /// them put in, left out or changed, one of twenty with two [default: all]. At most three may differ; names of fewer
+    /// than five characters are only found as they are, and digits must be the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuzzy: Option<u8>,
+    /// A file of names: of the list's entries only these count, in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_names: Option<PathBuf>,
+    /// A file of names that are left out, in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub except_names: Option<PathBuf>,
     /// Names that are left out, in any case.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<String>,
@@ -127,6 +138,9 @@ impl Switches {
             min_chars: self.min_chars.or(other.min_chars),
             min_tokens: self.min_tokens.or(other.min_tokens),
             stop: self.stop.or_else(|| other.stop.clone()),
+            fuzzy: self.fuzzy.or(other.fuzzy),
+            only_names: self.only_names.or_else(|| other.only_names.clone()),
+            except_names: self.except_names.or_else(|| other.except_names.clone()),
             skip: list(self.skip, &other.skip),
             skip_prefixes: list(self.skip_prefixes, &other.skip_prefixes),
             skip_suffixes: list(self.skip_suffixes, &other.skip_suffixes),
@@ -149,8 +163,14 @@ pub struct Policy {
     pub(crate) min_chars: usize,
     pub(crate) min_tokens: usize,
     pub(crate) stop: StopWords,
+    /// How many percent of the characters must be right, if not all.
+    pub(crate) fuzzy: Option<u8>,
+    /// Folded; none stands for all.
+    pub(crate) only: std::collections::BTreeSet<String>,
     /// Folded.
     pub(crate) skip: std::collections::BTreeSet<String>,
+    /// Folded.
+    pub(crate) excepted: std::collections::BTreeSet<String>,
     pub(crate) skip_prefixes: Vec<String>,
     pub(crate) skip_suffixes: Vec<String>,
     pub(crate) strip_prefixes: Vec<String>,
@@ -170,7 +190,10 @@ impl Default for Policy {
             min_chars: 2,
             min_tokens: 1,
             stop: StopWords::default(),
+            fuzzy: None,
+            only: std::collections::BTreeSet::new(),
             skip: std::collections::BTreeSet::new(),
+            excepted: std::collections::BTreeSet::new(),
             skip_prefixes: Vec::new(),
             skip_suffixes: Vec::new(),
             strip_prefixes: Vec::new(),
@@ -183,12 +206,16 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// What the files of lemmas and stop words say, as bytes for a digest.
+    /// What the files of lemmas, stop words and names say, as bytes for a digest.
     pub(crate) fn files(&self) -> Vec<u8> {
         let lemmas: std::collections::BTreeMap<_, _> =
             self.rules.lemmas.iter().flat_map(|lemmas| lemmas.iter()).collect();
         let mut bytes = Vec::new();
         for word in lemmas.into_iter().flat_map(|(form, lemma)| [form, lemma]).chain(self.stop.iter()) {
+            bytes.extend((word.len() as u32).to_le_bytes());
+            bytes.extend(word.as_bytes());
+        }
+        for word in self.only.iter().chain(&self.excepted) {
             bytes.extend((word.len() as u32).to_le_bytes());
             bytes.extend(word.as_bytes());
         }
@@ -198,11 +225,18 @@ impl Policy {
     /// Fills in the defaults and reads the files, which lie in `folder`.
     ///
     /// # Errors
-    /// A table of lemmas or a list of stop words that cannot be read.
+    /// A table of lemmas, a list of stop words or a file of names that cannot be read, or `fuzzy` out of its range.
     pub fn new(switches: &Switches, folder: &Path) -> Result<Self> {
         let default = Self::default();
         let lemmas = switches.lemmas.as_ref().map(|path| read_lemmas(&folder.join(path), path)).transpose()?;
         let stop = switches.stop.as_ref().map(|name| StopWords::named(name, folder)).transpose()?;
+        let names = |path: &Option<PathBuf>| match path {
+            Some(path) => read_names(&folder.join(path), path),
+            None => Ok(std::collections::BTreeSet::new()),
+        };
+        if let Some(percent) = switches.fuzzy.filter(|percent| !(50..=100).contains(percent)) {
+            return Err(Error::task(format!("expected `fuzzy` from 50 to 100 (percent), found {percent}")));
+        }
         let lowered = |words: &[String]| words.iter().map(|word| super::words::folded(word)).collect::<Vec<_>>();
         Ok(Self {
             case: switches.case.unwrap_or(default.case),
@@ -217,6 +251,9 @@ impl Policy {
             min_chars: switches.min_chars.map_or(default.min_chars, usize::from),
             min_tokens: switches.min_tokens.map_or(default.min_tokens, usize::from),
             stop: stop.unwrap_or_default(),
+            fuzzy: switches.fuzzy.filter(|percent| *percent < 100),
+            only: names(&switches.only_names)?,
+            excepted: names(&switches.except_names)?,
             skip: lowered(&switches.skip).into_iter().collect(),
             skip_prefixes: lowered(&switches.skip_prefixes),
             skip_suffixes: lowered(&switches.skip_suffixes),
@@ -248,4 +285,11 @@ fn read_lemmas(path: &Path, shown: &Path) -> Result<Lemmas> {
         return Err(Error::input("expected at least one form and its lemma, found none").in_file(shown));
     }
     Ok(lemmas)
+}
+
+/// The names of a file of any kind that lists have, folded.
+fn read_names(path: &Path, shown: &Path) -> Result<std::collections::BTreeSet<String>> {
+    let lists = super::read_lists(path, shown, Some(&"names".into()), &super::ListColumns::default())?;
+    let names = lists.iter().flat_map(|list| (0..list.len()).map(|entry| list.entry(entry)));
+    Ok(names.map(super::words::folded).collect())
 }

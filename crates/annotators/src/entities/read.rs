@@ -1,5 +1,6 @@
 //! Reading lists from text, tables and JSON.
 
+mod folder;
 mod json;
 
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use crate::replay::table::Table;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListColumns {
-    /// The name [default: the first of `name`, `phrase`, `entity`, `pattern`].
+    /// The name [default: the first of `name`, `phrase`, `entity`, `pattern`, `entry`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The label, for files that say it [default: `label`].
@@ -34,7 +35,11 @@ pub struct ListColumns {
     pub separator: Option<String>,
 }
 
-const NAMES: [&str; 4] = ["name", "phrase", "entity", "pattern"];
+pub use folder::read_folder;
+
+const NAMES: [&str; 5] = ["name", "phrase", "entity", "pattern", "entry"];
+/// The column in which a person says yes to a proposed `entry`.
+const ACCEPT: &str = "accept";
 const ALIASES: [&str; 3] = ["alias", "aliases", "lemma"];
 
 impl ListColumns {
@@ -61,7 +66,8 @@ impl ListColumns {
 
 /// Reads the lists of a file, one per label. Plain, `.gz` or `.zst`:
 ///
-/// * `.csv`, `.tsv`, `.parquet`: a table with the columns of [`ListColumns`];
+/// * `.csv`, `.tsv`, `.parquet`: a table with the columns of [`ListColumns`]; of one with the columns `entry` and `accept`,
+///   which is what [`propose`](super::propose) leads to, the rows with `yes`, `y`, `x`, `1` or `true`;
 /// * `.json`: a list of names or of objects with the keys of [`ListColumns`], or an object of such lists by label;
 /// * `.jsonl`: such an object a line; an entity ruler's patterns (`label`, `pattern`) are read too, a text or a list of
 ///   tokens by `LOWER`, `TEXT` or `ORTH`;
@@ -74,16 +80,22 @@ impl ListColumns {
 pub fn read_lists(path: &Path, shown: &Path, label: Option<&Name>, columns: &ListColumns) -> Result<Vec<EntityList>> {
     let mut sink = Sink::new(shown, label, columns);
     let name = path.to_string_lossy().to_ascii_lowercase();
-    let bare = [".gz", ".zst", ".zstd"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
+    let bare = bare_name(path);
     match Format::of_name(&name) {
         Some(Format::Jsonl) => json::lines(open(path, shown)?, &mut sink)?,
         Some(_) => from_table(path, &mut sink)?,
-        None if Path::new(bare).extension().is_some_and(|ending| ending == "json") => {
+        None if Path::new(&bare).extension().is_some_and(|ending| ending == "json") => {
             json::whole(open(path, shown)?, &mut sink)?;
         }
         None => from_lines(open(path, shown)?, &mut sink)?,
     }
     sink.finish()
+}
+
+/// A file's name without the ending of its compression, in small letters.
+fn bare_name(path: &Path) -> String {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    [".gz", ".zst", ".zstd"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name).to_owned()
 }
 
 fn open(path: &Path, shown: &Path) -> Result<BufReader<Box<dyn Read + Send>>> {
@@ -104,6 +116,7 @@ struct Sink<'a> {
     bad_count: u64,
     blank: u64,
     comments: u64,
+    declined: u64,
 }
 
 /// An entry as it was read.
@@ -128,6 +141,7 @@ impl<'a> Sink<'a> {
             bad_count: 0,
             blank: 0,
             comments: 0,
+            declined: 0,
         }
     }
 
@@ -194,6 +208,12 @@ impl<'a> Sink<'a> {
         let several = self.lists.len() > 1;
         let Some(first) = self.lists.first_mut() else {
             let error = Error::input("expected at least one name, found none").in_file(self.shown);
+            if self.declined > 0 {
+                return Err(error.hint(format!(
+                    "none of its {} entries is accepted: write `yes` into the column `{ACCEPT}`",
+                    self.declined
+                )));
+            }
             let mut found = waiting.first_bad.into_iter();
             return Err(match found.next() {
                 Some(first) => error.hint(format!("{} lines could not be read, the first: {first}", self.bad_count)),
@@ -205,6 +225,7 @@ impl<'a> Sink<'a> {
         first.report.first_bad = waiting.first_bad;
         first.report.blank += waiting.blank;
         first.report.comments += waiting.comments;
+        first.report.declined += self.declined;
         if several {
             for list in &mut self.lists {
                 list.name = format!("{} ({})", list.name, list.label);
@@ -229,7 +250,7 @@ fn from_lines(mut input: impl BufRead, sink: &mut Sink<'_>) -> Result<()> {
             sink.note_bad(&place(), "not UTF-8");
             continue;
         };
-        let text = text.trim();
+        let text = if number == 1 { text.trim_start_matches('\u{FEFF}') } else { text }.trim();
         if text == "#" || text.starts_with("# ") {
             sink.comments += 1;
             continue;
@@ -254,7 +275,7 @@ fn from_table(path: &Path, sink: &mut Sink<'_>) -> Result<()> {
     let columns = sink.columns;
     let mut wanted = columns.names();
     let aliases = columns.aliases();
-    wanted.extend([columns.label(), columns.priority()]);
+    wanted.extend([columns.label(), columns.priority(), ACCEPT]);
     wanted.extend(&aliases);
     let needed: Vec<&str> = columns.name.as_deref().into_iter().collect();
     let table = Table::open(path, sink.shown, &needed, &wanted)?;
@@ -264,7 +285,8 @@ fn from_table(path: &Path, sink: &mut Sink<'_>) -> Result<()> {
             .at_line(1)
             .hint("name it: columns = { name = \"...\" }"));
     };
-    let mut read = vec![name, columns.label(), columns.priority()];
+    let proposals = name == "entry" && table.has(ACCEPT);
+    let mut read = vec![name, columns.label(), columns.priority(), ACCEPT];
     read.extend(&aliases);
     let separator = columns.separator();
     let mut bad = Vec::new();
@@ -281,8 +303,21 @@ fn from_table(path: &Path, sink: &mut Sink<'_>) -> Result<()> {
                     return Ok(());
                 }
             };
+            if proposals {
+                match row.value(3).trim().to_lowercase().as_str() {
+                    "yes" | "y" | "x" | "1" | "true" => {}
+                    "" | "no" | "n" | "0" | "false" => {
+                        sink.declined += 1;
+                        return Ok(());
+                    }
+                    other => {
+                        sink.note_bad(&place(), format!("expected `yes` or `no` in `{ACCEPT}`, found `{other}`"));
+                        return Ok(());
+                    }
+                }
+            }
             let entry = Row { name: row.value(0), label: Some(row.value(1)), priority, any_case: false };
-            let others = (3..read.len()).flat_map(|column| row.value(column).split(separator));
+            let others = (4..read.len()).flat_map(|column| row.value(column).split(separator));
             sink.add(&entry, others, place);
             Ok(())
         },

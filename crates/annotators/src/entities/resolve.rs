@@ -11,7 +11,12 @@ pub(super) struct Claim {
     /// The first of the surfaces with this form.
     pub(super) surface: u32,
     pub(super) layer: u16,
+    /// In how many letters it differs from the entry.
+    pub(super) changes: u8,
 }
+
+/// Claims whose spellings are brought near together.
+const FETCHED: usize = 256;
 
 /// The claims of a text, and room to settle them.
 #[derive(Debug, Default)]
@@ -36,9 +41,9 @@ impl Claims {
         self.made.clear();
     }
 
-    #[inline]
-    pub(super) fn push(&mut self, claim: Claim) {
-        self.made.push(claim);
+    /// Where claims are put, in the order of their starts and ends within a layer.
+    pub(super) const fn room(&mut self) -> &mut Vec<Claim> {
+        &mut self.made
     }
 
     /// Compares the claims with what stands in the text, decides between those that overlap and hands over what is left,
@@ -52,9 +57,9 @@ impl Claims {
     ) {
         let mut claims = std::mem::take(&mut self.made);
         if mixed {
-            claims.sort_unstable_by_key(|claim| (claim.start, claim.end, claim.layer));
+            claims.sort_unstable_by_key(|claim| (claim.start, claim.end, claim.changes, claim.layer, claim.surface));
         }
-        let mut first = 0;
+        let (mut first, mut fetched) = (0, 0);
         while first < claims.len() {
             // A cluster: no claim outside overlaps one inside.
             let mut end = claims[first].end;
@@ -65,6 +70,11 @@ impl Claims {
             }
             self.sources.clear();
             self.checked.clear();
+            if last > fetched {
+                let end = claims.len().min(last + FETCHED);
+                reader.built.surfaces.fetch(claims[fetched..end].iter().map(|claim| claim.surface));
+                fetched = end;
+            }
             for claim in &claims[first..last] {
                 self.check(*claim, reader, compare);
             }
@@ -78,9 +88,19 @@ impl Claims {
     fn check(&mut self, claim: Claim, reader: &Reader<'_>, compare: &mut Compare) {
         let surfaces = &reader.built.surfaces;
         let before = self.sources.len();
-        for surface in surfaces.chain(claim.surface) {
-            if reader.accepts(&claim, surface, compare) {
-                self.sources.push(Source { list: surfaces.list(surface), surface });
+        if claim.changes > 0 {
+            // A stretch that is an entry as it stands, or is nearer to another, is not this one misspelt.
+            let nearer = self.checked.last().is_some_and(|last| {
+                (last.claim.start, last.claim.end) == (claim.start, claim.end) && last.claim.changes < claim.changes
+            });
+            if !nearer && reader.accepts_near(&claim, claim.surface) {
+                self.sources.push(Source { list: surfaces.list(claim.surface), surface: claim.surface });
+            }
+        } else {
+            for surface in surfaces.chain(claim.surface) {
+                if reader.accepts(&claim, surface, compare) {
+                    self.sources.push(Source { list: surfaces.list(surface), surface });
+                }
             }
         }
         if self.sources.len() == before {
@@ -106,7 +126,8 @@ impl Claims {
     fn choose(&mut self, start: u32, end: u32, reader: &Reader<'_>, visitor: &mut impl FnMut(&Found<'_>)) {
         if self.checked.len() > 1 {
             self.checked.sort_unstable_by_key(|one| {
-                (std::cmp::Reverse(one.claim.end - one.claim.start), std::cmp::Reverse(one.priority), one.claim.start)
+                let length = one.claim.end - one.claim.start;
+                (std::cmp::Reverse(length), one.claim.changes, std::cmp::Reverse(one.priority), one.claim.start)
             });
             self.taken.clear();
             self.taken.resize((end - start) as usize, false);

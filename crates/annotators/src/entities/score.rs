@@ -221,7 +221,7 @@ fn points(text: &str, start: u32, end: u32) -> String {
 }
 
 /// A stretch in brackets with what stands around it.
-fn context(text: &str, start: u32, end: u32) -> String {
+pub(super) fn context(text: &str, start: u32, end: u32) -> String {
     const AROUND: u32 = 30;
     let before = points(text, start.saturating_sub(AROUND), start);
     let after = points(text, end, end + AROUND);

@@ -95,6 +95,17 @@ impl Surfaces {
         &self.text[start..self.records[place].end as usize]
     }
 
+    /// Has the memory behind some spellings brought near: one after the other each would be waited for, together they are
+    /// not.
+    pub(super) fn fetch(&self, surfaces: impl Iterator<Item = u32> + Clone) {
+        let start =
+            |surface: u32| (surface as usize).checked_sub(1).map_or(0, |place| self.records[place].end as usize);
+        let starts = surfaces.clone().fold(0, |sum: usize, surface| sum ^ start(surface));
+        let bytes = self.text.as_bytes();
+        let first = |surface: u32| bytes.get(start(surface)).copied().unwrap_or(0);
+        std::hint::black_box((starts, surfaces.fold(0, |sum, surface| sum ^ first(surface))));
+    }
+
     pub(super) fn list(&self, surface: u32) -> u16 {
         self.records[surface as usize].list
     }

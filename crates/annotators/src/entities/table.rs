@@ -63,46 +63,67 @@ impl Node {
 /// The most surfaces that a table can tell apart.
 pub(super) const MOST_SURFACES: usize = (Node::SURFACE - 1) as usize;
 
-/// A set of numbers that may say yes wrongly, one time in twenty, and never no.
+/// Sets of numbers that may say yes wrongly, one time in twenty, and never no. Each number has two bits of one word; the
+/// sets lie behind each other in one piece of memory, so that choosing between them is no branch.
 #[derive(Debug, Default)]
-struct Sieve(Vec<u64>);
+struct Sieves {
+    words: Vec<u64>,
+    /// Where each set begins and how many words it has.
+    sets: [(u32, u32); 3],
+}
 
-impl Sieve {
-    fn for_numbers(count: usize) -> Self {
-        Self(vec![0; count / 8 + 1])
+/// First tokens of paths where the text has a capital.
+const FIRST: usize = 0;
+/// Those where it has a small letter: in a list of names far fewer, so that most tokens of a text are looked up in a set
+/// that stays in the nearest cache.
+const FIRST_SMALL: usize = 1;
+/// Paths of two and more tokens.
+const LONGER: usize = 2;
+
+impl Sieves {
+    fn for_numbers(counts: [usize; 3]) -> Self {
+        let mut sets = [(0, 0); 3];
+        let mut start = 0;
+        for (set, count) in sets.iter_mut().zip(counts) {
+            let words = count as u32 / 8 + 1;
+            *set = (start, words);
+            start += words;
+        }
+        Self { words: vec![0; start as usize], sets }
     }
 
     #[inline]
-    fn place(&self, number: u64) -> (usize, u64) {
-        let word = ((number >> 32) * self.0.len() as u64) >> 32;
-        (word as usize, 1 << (number & 63) | 1 << (number >> 6 & 63))
+    fn place(&self, set: usize, number: u64) -> usize {
+        let (start, words) = self.sets[set];
+        start as usize + (((number >> 32) * u64::from(words)) >> 32) as usize
+    }
+
+    /// The lowest bit of a number says nothing.
+    #[inline]
+    const fn bits(number: u64) -> u64 {
+        1 << (number >> 1 & 63) | 1 << (number >> 7 & 63)
     }
 
     #[inline]
-    fn may_have(&self, number: u64) -> bool {
-        let (word, bits) = self.place(number);
-        self.0[word] & bits == bits
+    fn may_have(&self, set: usize, number: u64) -> bool {
+        let bits = Self::bits(number);
+        self.words[self.place(set, number)] & bits == bits
     }
 
-    fn put(&mut self, number: u64) {
-        let (word, bits) = self.place(number);
-        self.0[word] |= bits;
+    fn put(&mut self, set: usize, number: u64) {
+        let place = self.place(set, number);
+        self.words[place] |= Self::bits(number);
     }
 }
 
 /// The table.
 ///
-/// Most tokens of a text begin no path, and most pairs of tokens are none. Three sieves that stay in the processor's
-/// cache turn them away before a slot is read.
+/// Most tokens of a text begin no path, and most pairs of tokens are none. Sieves that stay in the processor's caches turn
+/// them away before a slot is read.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     slots: Vec<u64>,
-    /// First tokens.
-    first: Sieve,
-    /// Those with which a path may begin even where the text has a small letter.
-    first_small: Sieve,
-    /// Paths of two and more tokens.
-    longer: Sieve,
+    sieves: Sieves,
 }
 
 impl Table {
@@ -112,57 +133,62 @@ impl Table {
         numbers.sort_unstable();
         numbers.dedup();
         let slots = numbers.len() + numbers.len() / 3 + 2;
-        Self {
-            slots: vec![0; slots],
-            first: Sieve::for_numbers(first),
-            first_small: Sieve::for_numbers(first_small),
-            longer: Sieve::for_numbers(numbers.len()),
-        }
+        let longer = numbers.len().saturating_sub(first);
+        Self { slots: vec![0; slots], sieves: Sieves::for_numbers([first, first_small, longer]) }
     }
 
     /// Whether a path may begin with this token; false means that none does. `small`: the token begins with a small
     /// letter.
     #[inline]
     pub(super) fn may_begin(&self, key: u64, small: bool) -> bool {
-        if small { self.first_small.may_have(key) } else { self.first.may_have(key) }
+        self.sieves.may_have(usize::from(small), key)
     }
 
     /// Notes that a path begins with this token; `small`: even where it has a small letter in the text.
     pub(super) fn begin(&mut self, key: u64, small: bool) {
-        self.first.put(key);
+        self.sieves.put(FIRST, key);
         if small {
-            self.first_small.put(key);
+            self.sieves.put(FIRST_SMALL, key);
         }
     }
 
     /// Whether there may be such a path of two or more tokens; false means that there is none.
     #[inline]
     pub(super) fn may_go_on(&self, path: Path) -> bool {
-        self.longer.may_have(path.0)
+        self.sieves.may_have(LONGER, path.0)
     }
 
     /// Notes a path of two or more tokens.
     pub(super) fn note_longer(&mut self, path: Path) {
-        self.longer.put(path.0);
+        self.sieves.put(LONGER, path.0);
     }
 
-    /// The node of a path.
+    /// What is in the slot where a path belongs.
     #[inline]
-    pub(super) fn get(&self, path: Path) -> Option<Node> {
+    pub(super) fn home(&self, path: Path) -> u64 {
+        self.slots[path.home(self.slots.len())]
+    }
+
+    /// The node of a path, given what is in the slot where it belongs.
+    #[inline]
+    pub(super) fn node(&self, path: Path, home: u64) -> Option<Node> {
+        let mut slot = home;
         let mut place = path.home(self.slots.len());
         loop {
-            let slot = self.slots[place];
             if slot == 0 {
                 return None;
             }
             if slot >> 32 == path.tag() {
                 return Some(Node(slot as u32));
             }
-            place += 1;
-            if place == self.slots.len() {
-                place = 0;
-            }
+            place = if place + 1 == self.slots.len() { 0 } else { place + 1 };
+            slot = self.slots[place];
         }
+    }
+
+    /// The node of a path.
+    pub(super) fn get(&self, path: Path) -> Option<Node> {
+        self.node(path, self.home(path))
     }
 
     /// The slot of a path, the empty one where it belongs if it has none.
@@ -191,7 +217,6 @@ impl Table {
 
     /// The memory it takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let sieves = self.first.0.capacity() + self.first_small.0.capacity() + self.longer.0.capacity();
-        (self.slots.capacity() + sieves) * size_of::<u64>()
+        (self.slots.capacity() + self.sieves.words.capacity()) * size_of::<u64>()
     }
 }

@@ -100,11 +100,42 @@ fn switches_do_what_they_say() {
             &["McDonald’s/X", "O’Neill/X", "McDonald 's/X"],
         ),
         (Switches::default(), &["aspirin"], "Aspirin ASPIRIN aspirins", &["Aspirin/X", "ASPIRIN/X"]),
+        (
+            with(|s| s.fuzzy = Some(85)),
+            &["Zimmermann", "Elisabeth Hauptmann", "Boeing 7478", "Other"],
+            "Zimmerman Elizabeth Hauptman, zimmermann Boeing 7479 Others Elisabeth Haupt",
+            &["Zimmerman/X", "Elizabeth Hauptman/X"],
+        ),
+        (
+            with(|s| (s.fuzzy, s.case) = (Some(80), Some(Case::Ignore))),
+            &["Trondheim", "Trondhem"],
+            "to trondhiem, Trondheim, trondhem",
+            &["trondhiem/X", "Trondheim/X", "trondhem/X"],
+        ),
         (Switches::default(), &["", "  ", "...", "!"], "... !", &[]),
     ];
     for (switches, names, text, expected) in cases {
         assert_eq!(found(&[("X", names, switches.clone())], text), expected, "{names:?} in {text:?} with {switches:?}");
     }
+}
+
+#[test]
+fn names_can_be_restricted_by_files() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("only.txt"), "oslo\nBergen\nEly\n").unwrap();
+    std::fs::write(folder.path().join("except.csv"), "name,why\nBERGEN,a person\n").unwrap();
+    let list = EntityList::of("X", "x", ["Oslo", "Bergen", "Bath"]);
+    let switches = with(|switches| {
+        (switches.only_names, switches.except_names) = (Some("only.txt".into()), Some("except.csv".into()));
+    });
+    let matcher = EntityMatcher::new(&[(&list, Policy::new(&switches, folder.path()).unwrap())]).unwrap();
+    assert_eq!(matcher.find("Oslo Bergen Bath").len(), 1);
+    let (_, report) = matcher.lists().next().unwrap();
+    let out = |reason: LeftOut| report.left_out[reason as usize].1.clone();
+    assert_eq!((out(LeftOut::NotAmong), out(LeftOut::Skipped)), (vec!["Bath".to_owned()], vec!["Bergen".to_owned()]));
+    let missing = with(|switches| switches.except_names = Some("none.txt".into()));
+    assert!(Policy::new(&missing, folder.path()).unwrap_err().to_string().contains("none.txt"));
+    assert!(Policy::new(&with(|switches| switches.fuzzy = Some(20)), folder.path()).is_err());
 }
 
 type Lists<'l> = Vec<(&'l str, &'l [&'l str], Switches)>;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail by panicking and says when it skips")]
 
 mod conformance;
+mod damaged;
 mod hostile;
 mod list;
 mod model;

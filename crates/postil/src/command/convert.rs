@@ -2,17 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::builder::PossibleValuesParser;
-use clap::builder::TypedValueParser;
 use postil_core::formats::{
-    Annotations, Column, DocumentReader, DocumentWriter, Effect, Format, ReadOptions, ReadReport, Remark, WriteOptions,
-    WriteReport, labelling_config,
+    DocumentReader, DocumentWriter, Effect, Format, ReadReport, Remark, WriteOptions, WriteReport, labelling_config,
 };
-use postil_core::text::{OffsetUnit, Scheme};
-use postil_core::{Error, Result};
+use postil_core::text::Scheme;
+use postil_core::{Document, Error, Result};
 use serde_json::json;
 
-use super::documents::{formats, schemes, units};
+use super::documents::{Reading, formats, schemes};
 use super::output::{Voice, count, say_json};
 
 /// What can be typed after `postil convert`.
@@ -26,9 +23,6 @@ pub(super) struct Arguments {
     /// Where to write: a file, a folder (brat, slots), or `-` for standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
-    /// The format to read [default: recognised by name and content]
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    from: Option<Format>,
     #[command(flatten)]
     reading: Reading,
     #[command(flatten)]
@@ -39,30 +33,6 @@ pub(super) struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-}
-
-/// How files are read.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Reading")]
-pub(super) struct Reading {
-    /// The column of the tag in a file with a token per line: a number counted from 1, or `last`
-    #[arg(long, value_name = "N", value_parser = column, default_value = "last")]
-    pub(super) column: Column,
-    /// The column of the token, counted from 1 [default: the first, or the second where the first counts them]
-    #[arg(long, value_name = "N")]
-    pub(super) word_column: Option<usize>,
-    /// The scheme whose rules the tags are held against [default: recognised]
-    #[arg(long, value_name = "SCHEME", value_parser = schemes())]
-    pub(super) read_scheme: Option<Scheme>,
-    /// The field of the text in JSON [default: text]
-    #[arg(long, value_name = "FIELD")]
-    text: Option<String>,
-    /// What places are counted in: code-points, utf16 or bytes [default: found by the quoted texts]
-    #[arg(long, value_name = "UNIT", value_parser = units())]
-    offsets: Option<OffsetUnit>,
-    /// Which annotations of a task: first, all (a document each), or predictions
-    #[arg(long, value_name = "WHICH", value_parser = annotations(), default_value = "first")]
-    annotations: Annotations,
 }
 
 /// How files are written.
@@ -80,40 +50,6 @@ pub(super) struct Writing {
     predictions: bool,
 }
 
-fn annotations() -> impl TypedValueParser<Value = Annotations> {
-    PossibleValuesParser::new(["first", "all", "predictions"]).map(|name| match name.as_str() {
-        "all" => Annotations::All,
-        "predictions" => Annotations::Predictions,
-        _ => Annotations::First,
-    })
-}
-
-/// A column by its number, or the last.
-pub(super) fn column(text: &str) -> std::result::Result<Column, String> {
-    match (text, text.parse()) {
-        ("last", _) => Ok(Column::Last),
-        (_, Ok(number)) if number > 0 => Ok(Column::Number(number)),
-        _ => Err(format!("expected `last` or a number from 1, found `{text}`")),
-    }
-}
-
-impl Reading {
-    /// The options of the reader.
-    pub(super) fn options(&self, format: Option<Format>, strict: bool) -> ReadOptions {
-        ReadOptions {
-            format,
-            word_column: self.word_column,
-            tag_column: self.column,
-            scheme: self.read_scheme,
-            layers: true,
-            unit: self.offsets,
-            annotations: self.annotations,
-            text_field: self.text.clone(),
-            strict,
-        }
-    }
-}
-
 impl Writing {
     /// The options of the writer.
     pub(super) const fn options(self) -> WriteOptions {
@@ -129,8 +65,9 @@ impl Writing {
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let voice = Voice::new(Some(&arguments.output), arguments.json)?;
     let to = output_format(arguments.to, &arguments.output)?;
-    let reader = DocumentReader::open(&arguments.input, &arguments.reading.options(arguments.from, arguments.strict))?;
-    let converted = transfer(reader, &arguments.output, to, arguments.writing.options(), arguments.strict)?;
+    let reader = DocumentReader::open(&arguments.input, &arguments.reading.options(arguments.strict))?;
+    let options = arguments.writing.options();
+    let converted = transfer(reader, &arguments.output, to, options, arguments.strict, |_| Ok(()))?;
     if arguments.json {
         return say_json(&converted.json());
     }
@@ -161,16 +98,18 @@ pub(super) struct Transfer {
     config: Option<PathBuf>,
 }
 
-/// Reads every document and writes it; with `strict`, any loss is an error and nothing is written.
+/// Reads every document, has it `changed` and writes it; with `strict`, any loss is an error and nothing is written.
 pub(super) fn transfer(
     mut reader: DocumentReader,
     output: &Path,
     to: Format,
     options: WriteOptions,
     strict: bool,
+    mut changed: impl FnMut(&mut Document) -> Result<()>,
 ) -> Result<Transfer> {
     let mut writer = DocumentWriter::create(output, to, &options)?;
-    while let Some(document) = reader.next_document()? {
+    while let Some(mut document) = reader.next_document()? {
+        changed(&mut document)?;
         writer.write(&document)?;
     }
     if strict {

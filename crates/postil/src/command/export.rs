@@ -1,16 +1,17 @@
 //! `postil export`
 
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 
 use postil_core::formats::{DocumentReader, Format, ReadOptions};
 use postil_core::table::{TableOptions, TableReader, TableWriter};
-use postil_core::{Error, TaskKind};
+use postil_core::{Document, Error, Result, TaskKind};
 
 use super::convert::{Writing, transfer};
 use super::documents::formats;
 use super::output::{Voice, count, remark};
 use crate::project::Project;
-use crate::run::LABELS;
+use crate::run::{CONFIDENCE, LABELS};
 
 /// What can be typed after `postil export`.
 #[derive(Debug, clap::Args)]
@@ -80,9 +81,6 @@ fn spans(arguments: &Arguments, project: &Project, format: Format) -> anyhow::Re
                 .hint("labels of whole items are written by the name's ending: .csv, .jsonl or .parquet")
         );
     }
-    if arguments.at_least.is_some() {
-        anyhow::bail!(Error::task("expected `--at-least` or `--format`, found both"));
-    }
     let voice = Voice::new(Some(&arguments.output), false)?;
     let labels = project.output.join(format!("{LABELS}.jsonl"));
     if !labels.exists() {
@@ -90,7 +88,55 @@ fn spans(arguments: &Arguments, project: &Project, format: Format) -> anyhow::Re
     }
     let options = ReadOptions { format: Some(Format::Jsonl), ..ReadOptions::default() };
     let reader = DocumentReader::open(&labels, &options)?;
-    transfer(reader, &arguments.output, format, arguments.writing.options(), false)?.tell(voice)
+    let mut left_out = 0;
+    let mut sure = arguments.at_least.map(|least| Sure::open(&labels, least)).transpose()?;
+    let done = transfer(reader, &arguments.output, format, arguments.writing.options(), false, |document| {
+        if let Some(sure) = &mut sure {
+            left_out += sure.keep(document)?;
+        }
+        Ok(())
+    })?;
+    done.tell(voice)?;
+    if left_out > 0 {
+        voice.say(&format!("{} less certain spans left out", count(left_out)))?;
+    }
+    Ok(())
+}
+
+/// The probabilities of the last run's spans, which documents do not hold, read along with them.
+struct Sure {
+    lines: Box<dyn Iterator<Item = std::io::Result<String>>>,
+    path: PathBuf,
+    least: f64,
+}
+
+impl Sure {
+    fn open(path: &Path, least: f64) -> Result<Self> {
+        let file = std::fs::File::open(path).map_err(|error| Error::io("cannot be read", error).in_file(path))?;
+        Ok(Self { lines: Box::new(BufReader::new(file).lines()), path: path.to_path_buf(), least })
+    }
+
+    /// Leaves out the spans of the next document that are less certain; how many.
+    fn keep(&mut self, document: &mut Document) -> Result<u64> {
+        let wrong = || Error::input("expected the spans of the last run with their probabilities").in_file(&self.path);
+        let line = self.lines.next().ok_or_else(wrong)?;
+        let line = line.map_err(|error| Error::io("cannot be read", error).in_file(&self.path))?;
+        let row: serde_json::Value = serde_json::from_str(&line).map_err(|error| wrong().because(error))?;
+        if row["id"].as_str() != Some(&*document.id) {
+            return Err(wrong().for_item(document.id.to_string()));
+        }
+        let spans: Vec<&serde_json::Value> = row["spans"].as_array().into_iter().flatten().collect();
+        let before = document.spans.len();
+        document.spans.retain(|span| {
+            spans.iter().any(|row| {
+                row["start"].as_u64() == Some(u64::from(span.start))
+                    && row["end"].as_u64() == Some(u64::from(span.end))
+                    && row["label"].as_str() == Some(&*span.label)
+                    && row[CONFIDENCE].as_f64().is_some_and(|sure| sure >= self.least)
+            })
+        });
+        Ok((before - document.spans.len()) as u64)
+    }
 }
 
 fn sure_enough(batch: &arrow_array::RecordBatch, least: f64) -> anyhow::Result<arrow_array::RecordBatch> {
@@ -98,9 +144,9 @@ fn sure_enough(batch: &arrow_array::RecordBatch, least: f64) -> anyhow::Result<a
     use arrow_array::types::Float32Type;
 
     let confidences = batch
-        .column_by_name(crate::run::CONFIDENCE)
+        .column_by_name(CONFIDENCE)
         .and_then(|column| column.as_primitive_opt::<Float32Type>())
-        .ok_or_else(|| anyhow::anyhow!("the labels have no column `{}`", crate::run::CONFIDENCE))?;
+        .ok_or_else(|| anyhow::anyhow!("the labels have no column `{}`", CONFIDENCE))?;
     let keep = confidences.iter().map(|p| p.map(|p| f64::from(p) >= least)).collect::<arrow_array::BooleanArray>();
     Ok(arrow_select::filter::filter_record_batch(batch, &keep)?)
 }

@@ -8,8 +8,8 @@ use postil_core::formats::{DocumentReader, DocumentWriter, Format};
 use postil_core::{Document, Error, Result};
 use serde_json::{Map, Value, json};
 
-use super::convert::{Reading, tell_remarks, transfer};
-use super::documents::formats;
+use super::convert::{tell_remarks, transfer};
+use super::documents::Reading;
 use super::output::{Voice, count, say_json};
 
 /// What can be typed after `postil import`.
@@ -17,9 +17,6 @@ use super::output::{Voice, count, say_json};
 pub(super) struct Arguments {
     /// The annotated text: a file, a folder (brat, slots), or `-` for standard input; .gz and .zst too
     input: PathBuf,
-    /// The format to read [default: recognised by name and content]
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    format: Option<Format>,
     /// Where to write the documents with everything in them, as JSON lines
     #[arg(short, long, value_name = "FILE", conflicts_with = "project", default_value = "-")]
     output: PathBuf,
@@ -44,12 +41,12 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let voice = Voice::new(Some(&arguments.output), arguments.json)?;
     let reader = open(arguments)?;
     let options = postil_core::formats::WriteOptions::default();
-    let done = transfer(reader, &arguments.output, Format::Jsonl, options, arguments.strict)?;
+    let done = transfer(reader, &arguments.output, Format::Jsonl, options, arguments.strict, |_| Ok(()))?;
     if arguments.json { say_json(&done.json()) } else { done.tell(voice) }
 }
 
 fn open(arguments: &Arguments) -> Result<DocumentReader> {
-    DocumentReader::open(&arguments.input, &arguments.reading.options(arguments.format, arguments.strict))
+    DocumentReader::open(&arguments.input, &arguments.reading.options(arguments.strict))
 }
 
 /// Items and gold of a project; documents that nobody accepted are items without gold.

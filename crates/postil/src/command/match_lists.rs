@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use postil_annotators::entities::{EntityMatcher, Given, Scratch, left_out, matcher_of};
-use postil_core::formats::{DocumentReader, DocumentWriter, Format, ReadOptions, RemarkKind, format_of};
+use postil_core::formats::{DocumentReader, DocumentWriter, Format, RemarkKind, format_of};
 use postil_core::table::{Format as TableFormat, TableOptions, TableReader};
 use postil_core::text::{OffsetUnit, Offsets};
 use postil_core::{Document, Error, Span};
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::convert::{Reading, Writing, output_format};
-use super::documents::formats;
+use super::convert::{Writing, output_format};
+use super::documents::{Reading, formats};
 use super::input::text_column;
 use super::lists::{ListArguments, told};
 use super::output::{Voice, count, remark, say_json};
@@ -25,9 +25,6 @@ pub(super) struct Arguments {
     texts: PathBuf,
     #[command(flatten)]
     lists: ListArguments,
-    /// The column of the text in a table
-    #[arg(long, value_name = "COLUMN", default_value = "text")]
-    text_column: String,
     /// The column of the ids in a table [default: `id`, if there is one]
     #[arg(long, value_name = "COLUMN")]
     id: Option<String>,
@@ -37,9 +34,6 @@ pub(super) struct Arguments {
     /// The format to write [default: by the ending .conll, .conllu or .jsonl of the output]
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     to: Option<Format>,
-    /// The format to read [default: recognised by name and content]
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    from: Option<Format>,
     /// Leave spans out whose label lists leave open; otherwise they are labelled `A|B`
     #[arg(long)]
     drop_ambiguous: bool,
@@ -71,7 +65,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     for warning in left_out(&lists, &matcher) {
         remark(&format!("note: {warning}"));
     }
-    let mut texts = Texts::open(&arguments.texts, arguments)?;
+    let mut texts = Texts::open(&arguments.texts, &arguments.reading, arguments.id.as_deref())?;
     let mut totals = Totals::default();
     loop {
         let mut batch = Vec::with_capacity(BATCH);
@@ -196,34 +190,34 @@ impl Totals {
 }
 
 /// Texts as documents.
-enum Texts {
+pub(super) enum Texts {
     Documents(DocumentReader),
     Table { rows: Box<dyn Iterator<Item = postil_core::Result<Document>>>, bad: std::rc::Rc<std::cell::Cell<u64>> },
 }
 
 impl Texts {
-    fn open(path: &Path, arguments: &Arguments) -> postil_core::Result<Self> {
+    /// Opens a table, a file of lines or annotated text; `id` is the column of the ids of a table.
+    pub(super) fn open(path: &Path, reading: &Reading, id: Option<&str>) -> postil_core::Result<Self> {
         let by_name = TableFormat::of_name(&path.to_string_lossy());
-        let is_table = arguments.from.is_none()
+        let is_table = reading.format.is_none()
             && (matches!(by_name, Some(TableFormat::Csv | TableFormat::Parquet))
                 || (by_name == Some(TableFormat::Tsv) && format_of(path)?.is_none()));
         if is_table {
-            return Self::table(path, arguments);
+            return Self::table(path, reading, id);
         }
         let is_plain =
-            arguments.from.is_none() && path != Path::new("-") && !path.is_dir() && format_of(path)?.is_none();
+            reading.format.is_none() && path != Path::new("-") && !path.is_dir() && format_of(path)?.is_none();
         if is_plain {
             return Self::lines(path);
         }
-        let options: ReadOptions = arguments.reading.options(arguments.from, false);
-        DocumentReader::open(path, &options).map(Self::Documents)
+        DocumentReader::open(path, &reading.options(false)).map(Self::Documents)
     }
 
-    fn table(path: &Path, arguments: &Arguments) -> postil_core::Result<Self> {
+    fn table(path: &Path, reading: &Reading, id: Option<&str>) -> postil_core::Result<Self> {
         let mut table = TableReader::open(path, &TableOptions::default())?;
         let has_id = table.columns().iter().any(|column| column == "id");
-        let id = arguments.id.clone().or_else(|| has_id.then(|| "id".to_owned()));
-        let text = arguments.text_column.clone();
+        let id = id.map(str::to_owned).or_else(|| has_id.then(|| "id".to_owned()));
+        let text = reading.text().to_owned();
         let bad = std::rc::Rc::new(std::cell::Cell::new(0));
         let counter = bad.clone();
         let file = table.name().to_path_buf();
@@ -262,7 +256,7 @@ impl Texts {
         Ok(Self::Table { rows: Box::new(rows), bad: std::rc::Rc::default() })
     }
 
-    fn next(&mut self) -> postil_core::Result<Option<Document>> {
+    pub(super) fn next(&mut self) -> postil_core::Result<Option<Document>> {
         match self {
             Self::Documents(reader) => reader.next_document(),
             Self::Table { rows, .. } => rows.next().transpose(),

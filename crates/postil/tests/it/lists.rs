@@ -123,4 +123,80 @@ fn marked_names_are_carried_further() {
     assert!(folder.read("out.conll").contains("Ott\tB-PER\nleft\tO"), "{}", folder.read("out.conll"));
     folder.ok(&["lists", "propagate", "in.conll", "-o", "out.jsonl", "--oversample", "0.5"]);
     assert!(folder.read("out.jsonl").contains("\"weight\""));
+    folder.ok(&["train", "out.jsonl", "--task", "spans", "--weight", "weight", "-o", "m.postil"]);
+    let said = folder.fails(2, &["train", "out.jsonl", "--task", "spans", "--weight", "mass", "-o", "m.postil"]);
+    assert!(said.contains("`mass`"), "{said}");
+}
+
+#[test]
+fn misspelt_names_and_files_of_names_are_switches() {
+    let folder = folder();
+    folder.write("t.txt", "Ada Lovelacce met Grace Hopper\n\nin Oslo\n");
+    folder.write("only.txt", "\u{FEFF}ada lovelace\nOslo\n");
+    folder.write("except.txt", "OSLO\n");
+    let base = ["match", "t.txt", "--json", "--list", "PER=people.txt", "--list", "LOC=places.csv"];
+    let labels = |more: &[&str]| folder.json(&[&base[..], more].concat())["labels"].clone();
+    assert_eq!(labels(&[]), serde_json::json!({"LOC": 1, "PER": 1}));
+    assert_eq!(labels(&["--fuzzy", "90"]), serde_json::json!({"LOC": 1, "PER": 2}));
+    assert_eq!(labels(&["--fuzzy", "90", "--only-names", "only.txt"]), serde_json::json!({"LOC": 1, "PER": 1}));
+    assert_eq!(labels(&["--except-names", "except.txt"]), serde_json::json!({"PER": 1}));
+    let said = folder.fails(2, &[&base[..], &["--fuzzy", "20"]].concat());
+    assert!(said.contains("50..=100"), "{said}");
+    let said = folder.fails(1, &[&base[..], &["--only-names", "none.txt"]].concat());
+    assert!(said.contains("none.txt"), "{said}");
+}
+
+#[test]
+fn proposed_entries_join_a_list_once_somebody_accepts_them() {
+    let folder = folder();
+    folder.write("places.txt", "Oslo\nBergen\nPorto\n");
+    folder.write("names.txt", "Ada Lovelace\nGrace Hopper\n");
+    let mut texts = String::from("id,text\n");
+    for (row, place) in ["Oslo", "Bergen", "Porto", "Tromsø", "Tromsø"].iter().enumerate() {
+        texts.push_str(&format!("{row},\"Then we flew to {place} by plane, and Grace Hopper waved.\"\n"));
+    }
+    folder.write("texts.csv", texts);
+    let lists = ["--list", "place=places.txt", "--list", "person=names.txt"];
+    let said = folder.ok(&[&["lists", "propose", "texts.csv", "-o", "new.csv"][..], &lists].concat());
+    assert!(said.contains("only a person can tell"), "{said}");
+    let table = folder.read("new.csv");
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("entry,label,count,reason,example,accept"));
+    let line = lines.next().unwrap();
+    assert!(line.starts_with("Tromsø,place,2,") && line.contains("flew to [Tromsø] by plane"), "{table}");
+    let found = folder.json(&[&["lists", "propose", "texts.csv", "--json"][..], &lists].concat());
+    assert_eq!(found["proposals"][0]["entry"], "Tromsø");
+    let with_new = ["match", "texts.csv", "--json", "--list", "new.csv"];
+    let said = folder.fails(2, &with_new);
+    assert!(said.contains("write `yes` into the column `accept`"), "{said}");
+    folder.write("new.csv", table.replace(line, &format!("{line}yes")));
+    assert_eq!(folder.json(&with_new)["labels"], serde_json::json!({"place": 2}));
+    folder.write("new.csv", table.replace(line, &format!("{line}perhaps")));
+    let said = folder.fails(2, &with_new);
+    assert!(said.contains("line 2: expected `yes` or `no` in `accept`, found `perhaps`"), "{said}");
+    let said = folder.fails(2, &[&["lists", "propose", "texts.csv", "--least", "9"][..], &lists].concat());
+    assert!(said.contains("--least"), "{said}");
+}
+
+#[test]
+fn long_lists_long_sentences_and_odd_lines_are_read_and_counted() {
+    let folder = Folder::new();
+    let mut names = String::new();
+    for number in 0..100_000 {
+        names.push_str(&format!("Name{number} Sen\n\n  \n"));
+    }
+    names.push_str("Tab\tnot a number\nOslo\t3\n");
+    folder.write("names.txt", names);
+    let sentence = "word ".repeat(200_000);
+    folder.write("t.jsonl", format!("{{\"id\":\"a\",\"text\":\"{sentence}Name77 Sen in Oslo\",\"spans\":[]}}\n"));
+    let found = folder.json(&["match", "t.jsonl", "--list", "PER=names.txt", "--json"]);
+    let list = &found["lists"][0];
+    assert_eq!((&found["spans"], &list["entries"]), (&2.into(), &100_001.into()), "{list}");
+    assert_eq!((&list["blank"], &list["unreadable"]), (&200_000.into(), &1.into()));
+    assert!(list["first_unreadable"][0].as_str().unwrap().contains("line 300001: a tab in"), "{list}");
+    // A token that holds a tab cannot stand in a file with a token per line as it is, and that is told.
+    folder.write("tab.jsonl", "{\"id\":\"a\",\"tokens\":[\"a\\tb\",\"Oslo\"],\"tags\":[\"O\",\"O\"]}\n");
+    let said = folder.ok(&["convert", "tab.jsonl", "--to", "conll", "-o", "out.conll"]);
+    assert!(said.contains("1 tokens hold tabs or line breaks"), "{said}");
+    assert_eq!(folder.read("out.conll"), "a_b\tO\nOslo\tO\n\n");
 }

@@ -66,6 +66,18 @@ fn the_model_marks_new_texts_annotates_and_is_scored() {
     let scores = folder.json(&["evaluate", "gold.jsonl", "out/labels.jsonl", "--json"]);
     assert!(value(&scores["f1"]) > 0.6, "{scores}");
 
+    folder.ok(&["export", ".", "--format", "jsonl", "-o", "all.jsonl"]);
+    folder.ok(&["export", ".", "--format", "jsonl", "--at-least", "0.9", "-o", "sure.jsonl"]);
+    let spans = |name: &str, least: f64| {
+        let rows = folder.read(name);
+        let rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let sure = |span: &Value| span["confidence"].as_f64().is_none_or(|sure| sure >= least);
+        rows.map(|row| row["spans"].as_array().unwrap().iter().filter(|span| sure(span)).count()).sum::<usize>()
+    };
+    let sure = spans("out/labels.jsonl", 0.9);
+    assert!(sure > 0 && sure < spans("all.jsonl", 0.0));
+    assert_eq!(spans("sure.jsonl", 0.0), sure);
+
     let project = folder.read("postil.toml");
     let model = "\n[[annotator]]\nname = \"tagger\"\nkind = \"model\"\npath = \"first.postil\"\n";
     std::fs::copy(folder.path("out/model.postil"), folder.path("first.postil")).unwrap();

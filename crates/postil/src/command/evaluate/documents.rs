@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use postil_core::audit::spans::{SpanTally, TokenAgreement};
 use postil_core::audit::wilson;
-use postil_core::formats::{DocumentReader, Format};
+use postil_core::formats::{DocumentReader, Format, ReadOptions};
 use postil_core::text::{Named, Scheme, Tokenizer, align, write_tags};
 use postil_core::{Document, Error, ItemId, Measured, Name, Result};
 use serde_json::Value;
@@ -98,7 +98,7 @@ struct Totals {
 }
 
 pub(super) fn execute(arguments: &Arguments, gold: Option<Format>, predicted: Option<Format>) -> anyhow::Result<()> {
-    let options = |format| arguments.reading.options(format, false);
+    let options = |format| ReadOptions { format, ..arguments.reading.options(false) };
     let mut predicted_options = options(predicted);
     if let Some(column) = arguments.predicted_column {
         predicted_options.tag_column = column;

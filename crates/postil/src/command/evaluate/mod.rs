@@ -9,8 +9,7 @@ use std::path::PathBuf;
 use postil_core::Error;
 use postil_core::formats::Format;
 
-use super::convert::Reading;
-use super::documents::formats;
+use super::documents::{Reading, formats};
 
 /// How tags that break their scheme are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -39,16 +38,13 @@ pub(super) struct Arguments {
     gold: PathBuf,
     /// The predictions on the same texts, in the same order or with the same ids
     predicted: PathBuf,
-    /// The format of both files [default: recognised]
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    format: Option<Format>,
     /// The format of the predictions, if it is another
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     predicted_format: Option<Format>,
     #[command(flatten)]
     reading: Reading,
     /// The column of the predicted tag, if it is another
-    #[arg(long, value_name = "N", value_parser = super::convert::column)]
+    #[arg(long, value_name = "N", value_parser = super::documents::column)]
     predicted_column: Option<postil_core::formats::Column>,
     /// Score this column tag by tag, such as parts of speech or languages
     #[arg(long, value_name = "N", conflicts_with = "scores")]
@@ -87,8 +83,8 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         // A stream can be looked at only once; what comes through a pipe is recognised when it is read.
         if path.as_os_str() == "-" { Ok(None) } else { postil_core::formats::format_of(path) }
     };
-    let gold = format(&arguments.gold, arguments.format)?;
-    let predicted = format(&arguments.predicted, arguments.predicted_format.or(arguments.format))?;
+    let gold = format(&arguments.gold, arguments.reading.format)?;
+    let predicted = format(&arguments.predicted, arguments.predicted_format.or(arguments.reading.format))?;
     let columns = |format: Option<Format>, other: Option<Format>| match format {
         None => other == Some(Format::Conll),
         Some(format) => format == Format::Conll,

@@ -1,6 +1,7 @@
 //! `postil lists`, and the lists that it shares with `postil match`.
 
 mod propagate;
+mod propose;
 mod tune;
 
 use std::collections::BTreeMap;
@@ -28,12 +29,15 @@ enum Command {
     Tune(tune::Arguments),
     /// Carry marked names to where they stand unmarked, in the document or everywhere
     Propagate(propagate::Arguments),
+    /// Propose new entries from texts, for a person to confirm
+    Propose(propose::Arguments),
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.command {
         Command::Tune(arguments) => tune::execute(arguments),
         Command::Propagate(arguments) => propagate::execute(arguments),
+        Command::Propose(arguments) => propose::execute(arguments),
     }
 }
 
@@ -72,6 +76,15 @@ struct SwitchArguments {
     /// Which words of a name stand for the whole [default: none]
     #[arg(long, value_name = "WHICH", value_parser = PossibleValuesParser::new(["none", "first", "last", "both"]).map(parsed::<Parts>))]
     parts: Option<Parts>,
+    /// How many percent of a name's characters must be right; digits must all be [default: 100]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(50..=100))]
+    fuzzy: Option<u8>,
+    /// Of the lists' entries only those that are in this file
+    #[arg(long, value_name = "FILE")]
+    only_names: Option<PathBuf>,
+    /// Leave out the names that are in this file
+    #[arg(long, value_name = "FILE")]
+    except_names: Option<PathBuf>,
     /// Leave out names that are a stop word: en, es or a file
     #[arg(long, value_name = "WORDS")]
     stop: Option<String>,
@@ -134,18 +147,20 @@ impl ListArguments {
     }
 
     fn switches(&self) -> Switches {
-        let SwitchArguments { case, accents, hyphens, plural, lemmas, parts, stop, min_chars, min_tokens, .. } =
-            &self.switches;
+        let given = &self.switches;
         Switches {
-            case: *case,
-            accents: *accents,
-            hyphens: *hyphens,
-            plural: *plural,
-            lemmas: lemmas.clone(),
-            parts: *parts,
-            stop: stop.clone(),
-            min_chars: *min_chars,
-            min_tokens: *min_tokens,
+            case: given.case,
+            accents: given.accents,
+            hyphens: given.hyphens,
+            plural: given.plural,
+            lemmas: given.lemmas.clone(),
+            parts: given.parts,
+            fuzzy: given.fuzzy,
+            only_names: given.only_names.clone(),
+            except_names: given.except_names.clone(),
+            stop: given.stop.clone(),
+            min_chars: given.min_chars,
+            min_tokens: given.min_tokens,
             ..Switches::default()
         }
     }

@@ -7,8 +7,8 @@ use postil_core::Error;
 use postil_core::formats::{DocumentReader, DocumentWriter, Format};
 use serde_json::json;
 
-use super::super::convert::{Reading, Writing, output_format};
-use super::super::documents::formats;
+use super::super::convert::{Writing, output_format};
+use super::super::documents::{Reading, formats};
 use super::super::output::{Voice, count, say_json};
 
 /// What can be typed after `postil lists propagate`.
@@ -28,9 +28,6 @@ pub(super) struct Arguments {
     /// Give every document a `weight` in its metadata, so that those with spans make up this share of all tokens
     #[arg(long, value_name = "SHARE")]
     oversample: Option<f64>,
-    /// The format to read [default: recognised by name and content]
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    from: Option<Format>,
     /// The format to write [default: by the ending .conll, .conllu or .jsonl of the output]
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     to: Option<Format>,
@@ -49,7 +46,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         anyhow::bail!(Error::task("expected `--oversample` of at least 0 and below 1"));
     }
     let to = output_format(arguments.to, &arguments.output)?;
-    let mut reader = DocumentReader::open(&arguments.texts, &arguments.reading.options(arguments.from, false))?;
+    let mut reader = DocumentReader::open(&arguments.texts, &arguments.reading.options(false))?;
     let mut documents = Vec::new();
     while let Some(document) = reader.next_document()? {
         documents.push(document);

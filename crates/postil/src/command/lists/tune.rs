@@ -8,13 +8,12 @@ use postil_annotators::entities::{
     mistakes, nearest, say, tune,
 };
 use postil_core::audit::spans::{SpanScores, SpanTally};
-use postil_core::formats::{DocumentReader, Format};
+use postil_core::formats::DocumentReader;
 use postil_core::text::Named;
 use postil_core::{Document, Error, Measured, Name, Random, Span};
 use serde_json::{Value, json};
 
-use super::super::convert::Reading;
-use super::super::documents::formats;
+use super::super::documents::Reading;
 use super::super::output::{count, remark, say as tell, say_json};
 use super::ListArguments;
 
@@ -39,9 +38,6 @@ pub(super) struct Arguments {
     /// Where to write the lists with their switches, as an entry of a project file [default: shown]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The format of the gold [default: recognised by name and content]
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    from: Option<Format>,
     #[command(flatten)]
     reading: Reading,
     /// Print one JSON object and nothing else
@@ -141,7 +137,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// The sentences of the gold, and how many spans have labels without a list.
 fn read_gold(arguments: &Arguments, labels: &[Name]) -> anyhow::Result<(Vec<GoldText>, u64)> {
-    let mut reader = DocumentReader::open(&arguments.gold, &arguments.reading.options(arguments.from, false))?;
+    let mut reader = DocumentReader::open(&arguments.gold, &arguments.reading.options(false))?;
     let mut gold = Vec::new();
     let mut other = 0;
     while let Some(document) = reader.next_document()? {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use postil_core::formats::Format;
 use postil_student::tagger::TaggerModel;
 
-use super::documents::{self, DocumentArguments};
+use super::documents::{self, Reading};
 
 /// What can be typed after `postil predict`.
 #[derive(Debug, clap::Args)]
@@ -18,9 +18,6 @@ pub(super) struct Arguments {
     model: PathBuf,
     /// The data, plain, .gz or .zst, or `-`: CSV, TSV, JSONL or Parquet; for a tagger any format of `postil convert`
     data: PathBuf,
-    /// The column of the text
-    #[arg(long, value_name = "COLUMN", default_value = "text")]
-    text: String,
     /// A column of known labels to score the predictions against
     #[arg(long, value_name = "COLUMN")]
     label: Option<String>,
@@ -28,7 +25,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     probabilities: bool,
     #[command(flatten)]
-    documents: DocumentArguments,
+    reading: Reading,
     /// The format of the output [default: told by its name, else that of the input]
     #[arg(long, value_name = "FORMAT", value_parser = documents::formats(), help_heading = "Spans and tags")]
     to: Option<Format>,

@@ -35,20 +35,16 @@ impl Source {
         let name = arguments.data.to_string_lossy();
         let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
         let is_table = [".csv", ".tsv", ".parquet"].iter().any(|ending| name.to_ascii_lowercase().ends_with(ending));
-        if is_table && arguments.documents.format.is_none() {
+        if is_table && arguments.reading.format.is_none() {
             let table = TableReader::open(&arguments.data, &TableOptions::default())?;
             return Ok(Self::Table {
                 table: Box::new(table),
                 ready: Vec::new().into_iter(),
-                text: arguments.text.clone(),
+                text: arguments.reading.text().to_owned(),
                 bad: 0,
             });
         }
-        let mut options = arguments.documents.read_options()?;
-        if arguments.text != "text" {
-            options.text_field = Some(arguments.text.clone());
-        }
-        Ok(Self::Documents(Box::new(DocumentReader::open(&arguments.data, &options)?)))
+        Ok(Self::Documents(Box::new(DocumentReader::open(&arguments.data, &arguments.reading.options(false))?)))
     }
 
     fn next(&mut self) -> anyhow::Result<Option<Document>> {

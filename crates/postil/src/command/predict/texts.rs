@@ -51,7 +51,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             bad += 1;
         }
         let batch = &chunk.batch;
-        let texts = text_column(batch, &arguments.text).map_err(|error| error.in_file(&file))?;
+        let texts = text_column(batch, arguments.reading.text()).map_err(|error| error.in_file(&file))?;
         let texts: Vec<&str> = texts.iter().map(|text| text.unwrap_or("")).collect();
         let probabilities = model.predict_batch(&texts);
         if let Some(scorer) = &mut scorer {

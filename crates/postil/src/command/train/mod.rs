@@ -5,7 +5,9 @@ mod texts;
 
 use std::path::PathBuf;
 
-use super::documents::DocumentArguments;
+use postil_core::text::Tokenizer;
+
+use super::documents::{Reading, tokenizers};
 
 /// The kinds of task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -37,9 +39,6 @@ pub(super) struct Arguments {
     /// What is to be learnt
     #[arg(long, alias = "kind", value_enum, default_value_t = Kind::Classify)]
     task: Kind,
-    /// The column of the text
-    #[arg(long, value_name = "COLUMN", default_value = "text")]
-    text: String,
     /// The column of the label [default: label]
     #[arg(long, value_name = "COLUMN", conflicts_with = "soft")]
     label: Option<String>,
@@ -49,7 +48,7 @@ pub(super) struct Arguments {
     /// A label cell names several candidates (`a|b`), one of which is the truth
     #[arg(long)]
     candidates: bool,
-    /// The column of the weight of each row
+    /// The column of the weight of each row, or for spans and tags the field of the weight of each document
     #[arg(long, value_name = "COLUMN")]
     weight: Option<String>,
     /// The labels in their order [default: those of the data, sorted]
@@ -59,7 +58,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     balance: bool,
     #[command(flatten)]
-    documents: DocumentArguments,
+    reading: Reading,
+    /// How texts without tokens are cut into them
+    #[arg(long, value_name = "NAME", value_parser = tokenizers(), default_value = "words", help_heading = "Spans and tags")]
+    tokenizer: Tokenizer,
     /// Further layers to learn together, by name, such as `pos`; `label` stands for the label of each text. In a task of
     /// tags the first is the one that is meant
     #[arg(long = "layer", value_name = "NAME", help_heading = "Spans and tags")]

@@ -20,13 +20,12 @@ const NOTES: usize = 200;
 const NOTES_PER_LAYER: usize = 1200;
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
-    let text_options: [(&str, bool); 6] = [
+    let text_options: [(&str, bool); 5] = [
         ("--label", arguments.label.is_some()),
         ("--soft", arguments.soft.is_some()),
         ("--candidates", arguments.candidates),
-        ("--weight", arguments.weight.is_some()),
         ("--balance", arguments.balance),
-        ("--text", arguments.text != "text" && arguments.documents.format.is_some()),
+        ("--text", arguments.reading.names_text() && arguments.reading.format.is_some()),
     ];
     if let Some((option, _)) = text_options.iter().find(|(_, given)| *given) {
         anyhow::bail!(Error::task(format!("`{option}` is for labels of whole texts, not for spans and tags")));
@@ -44,7 +43,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         unlabelled.documents.extend(read(arguments, file)?.0.documents);
     }
 
-    let tokenizer = if corpus_has_tokens(&report) { "" } else { arguments.documents.tokenizer.name() };
+    let tokenizer = if corpus_has_tokens(&report) { "" } else { arguments.tokenizer.name() };
     // The notes on measured quality are part of the file.
     let budget = arguments.max_bytes.saturating_sub(NOTES + NOTES_PER_LAYER * layers.len());
     let mut options = TaggerOptions::new().seed(arguments.seed).max_bytes(budget).tokenizer(tokenizer).algorithm(
@@ -60,11 +59,12 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(lists) = &arguments.lists {
         options = options.lists(read_lists(lists)?);
     }
+    let weights = arguments.weight.as_deref().map(|field| weights(&corpus, field)).transpose()?;
     let unlabelled = unlabelled.views();
     let fitted = TaggerTrainer::new(layers)?.with_options(options).with_unlabelled(&unlabelled).fit(
         &corpus.views(),
         &targets,
-        None,
+        weights.as_deref(),
     )?;
     let basis = format!(
         "{} held-out documents of the training data, by a model that has not seen them",
@@ -77,20 +77,32 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     show(arguments, &corpus, &report, &figures, &fitted.report, model.as_bytes().len())
 }
 
+/// How much each document counts, as a field beside its text says.
+fn weights(corpus: &Corpus, field: &str) -> postil_core::Result<Vec<f32>> {
+    let weight = |document: &Document| {
+        let value = document.meta.get(field).ok_or_else(|| {
+            Error::input(format!("expected the field `{field}` beside the text, found none"))
+                .for_item(document.id.to_string())
+        })?;
+        let number = value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|weight| *weight >= 0.0);
+        number.map(|weight| weight as f32).ok_or_else(|| {
+            Error::input(format!("expected a weight of at least 0 in `{field}`, found {value}"))
+                .for_item(document.id.to_string())
+        })
+    };
+    corpus.documents.iter().map(weight).collect()
+}
+
 /// Whether the tokens came with the data.
 fn corpus_has_tokens(report: &ReadReport) -> bool {
     report.tokens > 0
 }
 
 fn read(arguments: &Arguments, path: &Path) -> anyhow::Result<(Corpus, ReadReport)> {
-    let mut options = arguments.documents.read_options()?;
-    if arguments.text != "text" {
-        options.text_field = Some(arguments.text.clone());
-    }
-    let mut reader = DocumentReader::open(path, &options)?;
+    let mut reader = DocumentReader::open(path, &arguments.reading.options(false))?;
     let mut corpus = Corpus::default();
     while let Some(document) = reader.next_document()? {
-        corpus.push(document, arguments.documents.tokenizer);
+        corpus.push(document, arguments.tokenizer);
     }
     Ok((corpus, reader.report().clone()))
 }

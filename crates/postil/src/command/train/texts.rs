@@ -119,7 +119,7 @@ fn read(arguments: &Arguments) -> anyhow::Result<Examples> {
     while let Some(chunk) = table.next_chunk()? {
         examples.left_out += chunk.bad.len() as u64;
         let batch = &chunk.batch;
-        let texts = text_column(batch, &arguments.text).map_err(|error| error.in_file(&file))?;
+        let texts = text_column(batch, arguments.reading.text()).map_err(|error| error.in_file(&file))?;
         let weights = match &arguments.weight {
             Some(column) => Some(numbers(batch, column, &chunk.lines, &file)?),
             None => None,
