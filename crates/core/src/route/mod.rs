@@ -70,5 +70,5 @@ pub use plan::{Outcome, Plan, Request, Verdicts, replay};
 pub use policy::Policy;
 pub use pool::{Pool, Reply, Source, Stored};
 pub use savings::Saving;
-pub use simulate::{Experiment, Point, Simulation, simulate};
+pub use simulate::{Alone, Experiment, Point, Simulation, simulate};
 pub use state::{Asked, State};

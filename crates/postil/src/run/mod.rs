@@ -20,6 +20,7 @@ mod learn;
 mod measure;
 mod output;
 mod spans;
+mod stored;
 mod summary;
 mod trust;
 
@@ -35,6 +36,7 @@ use crate::report::Report;
 
 pub use annotate::{REJECTED, open_items};
 pub use gold::GoldFile;
+pub use stored::{StoredAnswer, StoredAnswers, stored_answers};
 use items::Items;
 pub use output::{CONFIDENCE, LABELS, MODEL, REPORT_HTML, REPORT_JSON, read_report, write_whole};
 
