@@ -6,10 +6,11 @@ use super::state::Asked;
 use crate::task::Class;
 use crate::votes::GoldEntry;
 
-/// Answers added to each source's record: to its accuracy from the mean accuracy of all, to each row of its confusion
-/// matrix from what its accuracy and its habits say.
+/// Answers added to each source's accuracy from the mean accuracy of all.
 const ACCURACY: f64 = 4.0;
-const CONFUSION: f64 = 5.0;
+/// Answers added to each row of a confusion matrix from what accuracy and habits say: the numbers that are tried. Many
+/// classes need more than few.
+pub(super) const ROWS: [f64; 3] = [5.0, 20.0, 80.0];
 /// Decisions added to the correlation of two sources' errors from the mean correlation of all.
 const OVERLAP: f64 = 20.0;
 
@@ -31,7 +32,7 @@ pub(super) struct Record {
 /// A posterior from answers: each source's confusion matrix as counted on gold, answers weighed down by what they have in
 /// common.
 ///
-/// The row of truth `k` of a matrix is counted on gold and drawn towards `b [l = k] + (1 - b) h(l)`, where `h` are the
+/// The row of truth `k` of a matrix is counted on gold and drawn, as far as predicts gold best, towards `b [l = k] + (1 - b) h(l)`, where `h` are the
 /// labels the source gives anyway and `b` makes its accuracy come out. The log-likelihood of the answer of source `j` is
 /// multiplied by `1 / (1 + sum of r(j, i))` over the other sources `i` that answered, `r` being the correlation of their
 /// errors on gold where they err alike: `n` answers with the same `r` are worth `n / (1 + (n - 1) r)`, as in a sample of
@@ -52,6 +53,14 @@ pub struct Belief {
 impl Belief {
     /// Learns from stored replies about gold decisions. Time is entries x sources x sources.
     pub(super) fn fit(stored: &Stored, gold: &[GoldEntry]) -> Self {
+        let mut belief =
+            Self { classes: stored.classes(), prior: Vec::new(), records: Vec::new(), overlap: overlaps(stored, gold) };
+        belief.count(stored, gold, ROWS[0]);
+        belief
+    }
+
+    /// Counts the records anew, with so many answers added to each row.
+    pub(super) fn count(&mut self, stored: &Stored, gold: &[GoldEntry], rows: f64) {
         let classes = stored.classes();
         let raw: Vec<f64> = gold.iter().map(|entry| 1.0 / entry.inclusion.unwrap_or(1.0)).collect();
         let mean = raw.iter().sum::<f64>() / raw.len().max(1) as f64;
@@ -68,8 +77,8 @@ impl Belief {
         let (right, answered) =
             tallies.iter().fold((0.5, 1.0), |(right, answered), one| (right + one.right, answered + one.answered));
         let typical = right / answered;
-        let records: Vec<Record> = tallies.iter().map(|one| one.record(&prior, typical)).collect();
-        Self { classes, prior, records, overlap: overlaps(stored, gold) }
+        self.records = tallies.iter().map(|one| one.record(&prior, typical, rows)).collect();
+        self.prior = prior;
     }
 
     /// The share of each class beforehand.
@@ -186,7 +195,7 @@ impl Tally {
         tally
     }
 
-    fn record(&self, prior: &[f64], typical: f64) -> Record {
+    fn record(&self, prior: &[f64], typical: f64, rows: f64) -> Record {
         let classes = self.classes;
         let wide = classes + 1;
         let accuracy = (self.right + ACCURACY * typical) / (self.answered + ACCURACY);
@@ -200,10 +209,10 @@ impl Tally {
         let mut log = vec![0.0; classes * classes];
         for truth in 0..classes {
             let row = &self.counts[truth * wide..][..classes];
-            let total = row.iter().sum::<f64>() + CONFUSION;
+            let total = row.iter().sum::<f64>() + rows;
             for label in 0..classes {
                 let expected = knows * f64::from(u8::from(label == truth)) + (1.0 - knows) * habit[label];
-                let share = ((row[label] + CONFUSION * expected) / total).max(1e-6);
+                let share = ((row[label] + rows * expected) / total).max(1e-6);
                 chance[truth * wide + label] = share * (1.0 - silence);
                 log[truth * classes + label] = share.ln();
             }

@@ -1,9 +1,10 @@
 //! From gold to plans: how good everybody is, and what each policy makes of a budget.
 
+use std::borrow::Borrow;
 use std::sync::{Arc, OnceLock};
 
 use super::auto::Trials;
-use super::belief::{Belief, normalise};
+use super::belief::{Belief, ROWS, normalise};
 use super::cascade::Cascade;
 use super::chain::Chain;
 use super::committee::Committee;
@@ -64,7 +65,7 @@ pub struct Fit<'a> {
     by_price: Vec<u32>,
     shortlist: Vec<u32>,
     rates: OnceLock<(Vec<u32>, Vec<(f64, f64)>)>,
-    pub(super) trials: OnceLock<Trials>,
+    pub(super) trials: OnceLock<Box<Trials<'a>>>,
 }
 
 impl<'a> Fit<'a> {
@@ -87,19 +88,28 @@ impl<'a> Fit<'a> {
 
     pub(super) fn of(stored: &'a Stored, gold: Vec<GoldEntry>, fold: Vec<usize>, settings: Settings) -> Self {
         let parts = fold.iter().copied().max().unwrap_or(0) + 1;
-        let mut folds: Vec<Belief> = (0..parts)
-            .map(|part| {
-                let rest: Vec<GoldEntry> =
-                    gold.iter().zip(&fold).filter(|(_, of)| **of != part).map(|(entry, _)| *entry).collect();
-                Belief::fit(stored, &rest)
-            })
+        let rests: Vec<Vec<GoldEntry>> = (0..parts)
+            .map(|part| gold.iter().zip(&fold).filter(|(_, of)| **of != part).map(|(entry, _)| *entry).collect())
             .collect();
+        let mut folds: Vec<Belief> = rests.iter().map(|rest| Belief::fit(stored, rest)).collect();
         let mut belief = Belief::fit(stored, &gold);
         let pool = stored.pool();
         let mut by_price: Vec<u32> = (0..pool.len() as u32).collect();
         by_price.sort_by(|&a, &b| pool.price(a).total_cmp(&pool.price(b)).then(a.cmp(&b)));
         let shortlist = shortlist(&belief, &by_price);
-        let factor = best_factor(stored, &gold, &fold, &folds, &shortlist);
+        let sets = sets(&shortlist);
+        let loss = |folds: &[Belief]| sets.iter().map(|set| log_loss(stored, &gold, &fold, folds, set)).sum::<f64>();
+        let mut best = (loss(&folds), ROWS[0], folds.clone());
+        for rows in ROWS.into_iter().skip(1) {
+            folds.iter_mut().zip(&rests).for_each(|(belief, rest)| belief.count(stored, rest, rows));
+            let found = loss(&folds);
+            if found < best.0 {
+                best = (found, rows, folds.clone());
+            }
+        }
+        let (_, rows, mut folds) = best;
+        belief.count(stored, &gold, rows);
+        let factor = best_factor(&folds, loss);
         belief.scale_overlaps(factor);
         folds.iter_mut().for_each(|belief| belief.scale_overlaps(factor));
         Self {
@@ -153,7 +163,7 @@ impl<'a> Fit<'a> {
         })?;
         let description = self.describe(&course);
         // What proves thresholds must not have taught the records that are tested.
-        let belief = if matches!(course, Course::Cascade(_)) { self.folds_as_half() } else { self.belief.clone() };
+        let belief = if matches!(course, Course::Cascade(_)) { self.halved() } else { self.belief.clone() };
         Ok(Plan { policy, course, belief, description })
     }
 
@@ -322,7 +332,7 @@ impl<'a> Fit<'a> {
     }
 
     /// Records from the gold that proves nothing.
-    fn folds_as_half(&self) -> Arc<Belief> {
+    fn halved(&self) -> Arc<Belief> {
         let half: Vec<GoldEntry> =
             self.gold.iter().zip(&self.fold).filter(|(_, fold)| !proves(**fold)).map(|(entry, _)| *entry).collect();
         Arc::new(Belief::fit(self.stored, &half))
@@ -534,10 +544,10 @@ fn shortlist(belief: &Belief, by_price: &[u32]) -> Vec<u32> {
     kept
 }
 
-fn log_loss(stored: &Stored, gold: &[GoldEntry], fold: &[usize], folds: &[impl AsRef<Belief>], members: &[u32]) -> f64 {
+fn log_loss(stored: &Stored, gold: &[GoldEntry], fold: &[usize], folds: &[impl Borrow<Belief>], members: &[u32]) -> f64 {
     let mut loss = 0.0;
     for (entry, &part) in gold.iter().zip(fold) {
-        let belief = folds[part].as_ref();
+        let belief: &Belief = folds[part].borrow();
         let mut answers: Vec<Asked> = Vec::with_capacity(members.len());
         for &source in members {
             let code = stored.code(entry.decision, source);
@@ -557,23 +567,22 @@ fn log_loss(stored: &Stored, gold: &[GoldEntry], fold: &[usize], folds: &[impl A
     loss / gold.len().max(1) as f64
 }
 
-/// The factor by which overlaps predict gold best, over the whole shortlist and parts of it.
-fn best_factor(stored: &Stored, gold: &[GoldEntry], fold: &[usize], folds: &[Belief], shortlist: &[u32]) -> f32 {
+/// Sets of sources by which records and overlaps are judged: the whole shortlist, parts of it, and each by itself.
+fn sets(shortlist: &[u32]) -> Vec<Vec<u32>> {
     let thirds = (0..3).map(|start| shortlist.iter().copied().skip(start).step_by(3).collect::<Vec<u32>>());
-    let sets: Vec<Vec<u32>> = std::iter::once(shortlist.to_vec()).chain(thirds).collect();
+    let alone = shortlist.iter().map(|&source| vec![source]);
+    std::iter::once(shortlist.to_vec()).chain(thirds).chain(alone).collect()
+}
+
+/// The factor by which overlaps predict gold best.
+fn best_factor(folds: &[Belief], loss: impl Fn(&[Belief]) -> f64) -> f32 {
     let mut best = (f64::INFINITY, 1.0);
     for factor in FACTORS {
-        let scaled: Vec<Arc<Belief>> = folds
-            .iter()
-            .map(|belief| {
-                let mut belief = belief.clone();
-                belief.scale_overlaps(factor);
-                Arc::new(belief)
-            })
-            .collect();
-        let loss: f64 = sets.iter().map(|set| log_loss(stored, gold, fold, &scaled, set)).sum();
-        if loss < best.0 {
-            best = (loss, factor);
+        let mut scaled = folds.to_vec();
+        scaled.iter_mut().for_each(|belief| belief.scale_overlaps(factor));
+        let found = loss(&scaled);
+        if found < best.0 {
+            best = (found, factor);
         }
     }
     best.1

@@ -15,6 +15,7 @@ mod lists;
 mod pairs;
 mod places;
 mod report;
+mod routes;
 mod simulate;
 mod support;
 mod tickets;
