@@ -31,6 +31,7 @@ pub mod pairs;
 pub mod perspective;
 pub mod random;
 pub mod redundancy;
+pub mod route;
 pub mod select;
 pub mod sequences;
 mod span_label;

@@ -94,6 +94,8 @@ pub struct AnswerTable {
     pub confidence: Option<Vec<f32>>,
     /// Per annotator, the rows with a blank label: refusals, which are no votes.
     pub refusals: Vec<u64>,
+    /// The same rows one by one: item and annotator.
+    pub refused: Vec<(u32, u32)>,
     /// What was found on the way.
     pub report: AnswerReport,
 }
@@ -124,6 +126,7 @@ pub fn read_answers(path: impl AsRef<Path>, options: &AnswerOptions) -> Result<A
     let (mut item, mut annotator, mut label) = (Vec::new(), Vec::new(), Vec::new());
     let mut confidence = rows.columns.share.is_some().then(Vec::new);
     let mut refusals: Vec<u64> = Vec::new();
+    let mut refused = Vec::new();
     // Files are mostly sorted by item.
     let mut latest: Option<(String, u32)> = None;
     while let Some(chunk) = rows.table.next_chunk()? {
@@ -151,6 +154,7 @@ pub fn read_answers(path: impl AsRef<Path>, options: &AnswerOptions) -> Result<A
             }
             let Some(given) = given else {
                 refusals[by as usize] += 1;
+                refused.push((about, by));
                 return Ok(());
             };
             item.push(about);
@@ -163,7 +167,7 @@ pub fn read_answers(path: impl AsRef<Path>, options: &AnswerOptions) -> Result<A
         })?;
     }
     let (labels, report) = rows.finish(&mut label, refusals.iter().sum())?;
-    Ok(AnswerTable { items, annotators, labels, item, annotator, label, confidence, refusals, report })
+    Ok(AnswerTable { items, annotators, labels, item, annotator, label, confidence, refusals, refused, report })
 }
 
 /// Reads a table of truth from a file, or from standard input for `-`.

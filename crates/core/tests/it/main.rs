@@ -26,5 +26,6 @@ mod ledger_writing;
 mod pairs;
 mod perspective;
 mod redundancy_cases;
+mod route;
 mod sequences;
 mod shared;

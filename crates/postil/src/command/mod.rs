@@ -22,6 +22,7 @@ mod probabilities;
 mod probe;
 mod progress;
 mod report;
+mod routes;
 mod run;
 mod simulate;
 mod train;
@@ -88,6 +89,8 @@ enum Command {
     Lists(lists::Arguments),
     /// Measure how far annotators agree: a table with item, annotator and label
     Agree(agree::Arguments),
+    /// Replay stored answers: what each way of choosing whom to ask costs, and how good its labels are
+    Simulate(routes::Arguments),
     /// Train a classifier of texts from a table, or a tagger of spans and tags from annotated text
     Train(train::Arguments),
     /// Label a table, or mark texts, with a trained model
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Match(arguments) => match_lists::execute(&arguments),
         Command::Lists(arguments) => lists::execute(&arguments),
         Command::Agree(arguments) => agree::execute(&arguments),
+        Command::Simulate(arguments) => routes::execute(&arguments),
         Command::Train(arguments) => train::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::WritePrograms(arguments) => write_programs::execute(&arguments, threads),

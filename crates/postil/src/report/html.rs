@@ -21,9 +21,12 @@ mod numbers;
 mod origin;
 mod palette;
 mod reliability;
+mod routes;
 mod stages;
 mod text;
 mod trust;
+
+pub use routes::routes_page;
 
 const STYLE: &str = include_str!("html/style.css");
 

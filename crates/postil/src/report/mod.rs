@@ -10,7 +10,7 @@ mod html;
 mod marked;
 mod trust;
 
-pub use html::render;
+pub use html::{render, routes_page};
 pub use marked::{MarkedSpan, MarkedText};
 pub use trust::{
     AgreementSummary, ConfusedRow, DepthRow, ErrorSummary, PairRow, Part, PromiseSummary, RiskRow, ShareRow,

@@ -44,7 +44,7 @@ pub(super) fn classes_per_decision(task: &Task) -> usize {
 }
 
 /// What an answer says about the decisions of its item.
-enum Ballot {
+pub(super) enum Ballot {
     Nothing,
     One(Class),
     Shares(Vec<(Class, f64)>),
@@ -101,7 +101,7 @@ pub(super) fn read(
     Ok(Ballots { votes, activities, annotations })
 }
 
-fn ballot(answer: &Answer, task: &Task) -> Result<Ballot> {
+pub(super) fn ballot(answer: &Answer, task: &Task) -> Result<Ballot> {
     let classes = |labels: &[postil_core::Name]| {
         labels.iter().map(|label| task.labels.expect(label)).collect::<Result<Vec<Class>>>()
     };

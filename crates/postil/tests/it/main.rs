@@ -18,6 +18,7 @@ mod llm_kill;
 mod pairs;
 mod places;
 mod report;
+mod routes;
 mod simulate;
 mod support;
 mod tickets;
