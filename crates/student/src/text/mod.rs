@@ -8,6 +8,7 @@ mod file;
 mod fit;
 mod lanes;
 mod model;
+pub mod noisy;
 mod options;
 mod predict;
 mod quality;
