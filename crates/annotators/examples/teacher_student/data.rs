@@ -38,7 +38,11 @@ pub(crate) fn columns(path: &Path, names: &[&str]) -> Outcome<Vec<Vec<String>>> 
                     .iter()
                     .map(|column| {
                         let column = column.as_string::<i32>();
-                        if arrow_array::Array::is_null(column, row) { String::new() } else { column.value(row).to_owned() }
+                        if arrow_array::Array::is_null(column, row) {
+                            String::new()
+                        } else {
+                            column.value(row).to_owned()
+                        }
                     })
                     .collect(),
             );

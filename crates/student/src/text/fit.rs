@@ -317,7 +317,12 @@ impl Trainer {
     }
 
     /// The best weights of a sum of scores, what the sum reaches, and its probabilities.
-    pub(super) fn weigh(&self, models: &[&Vec<f32>], items: &[u32], targets: &Targets) -> (Vec<f64>, Quality, Vec<f32>) {
+    pub(super) fn weigh(
+        &self,
+        models: &[&Vec<f32>],
+        items: &[u32],
+        targets: &Targets,
+    ) -> (Vec<f64>, Quality, Vec<f32>) {
         let multilabel = self.head == Head::Multilabel;
         let weights = Stack { models, items, targets, multilabel }.fit();
         let mut sum = vec![0.0f32; models[0].len()];
@@ -465,6 +470,11 @@ impl Folds {
             });
         }
         Self { count, of, order }
+    }
+
+    /// The fold of every text.
+    pub(super) fn of(&self) -> &[u8] {
+        &self.of
     }
 
     /// How many folds a trial uses.

@@ -18,6 +18,7 @@
 //! # Ok::<(), postil_student::Error>(())
 //! ```
 
+mod explained;
 mod noise;
 mod remedy;
 
@@ -28,6 +29,7 @@ use super::fit::{Fitted, Folds, Material, Recipe, Trainer};
 use super::quality::{Quality, largest};
 use super::target::{Head, Target, Targets};
 use crate::error::{Error, Result};
+use explained::explained;
 use noise::{Evidence, confusions};
 pub use remedy::Remedy;
 use remedy::{Treated, treat};
@@ -67,11 +69,14 @@ pub struct RemedyTrial {
     pub remedy: Remedy,
     /// Its figures against the labels as they are given, right or wrong, at the best temperature.
     pub given: Quality,
-    /// By how much its error rate against the given labels is below that of the plain training, and the standard
-    /// error of that difference.
+    /// How well its probabilities explain the given labels, when labels go wrong by class: the mean negative logarithm
+    /// of the given label's probability, in nats.
+    pub explained: f64,
+    /// By how much that is better than for the plain training, and the standard error of the difference.
     pub gain: (f64, f64),
-    /// The share of the gold texts that it labels rightly.
-    pub gold: Option<f64>,
+    /// The share of the gold texts that it labels rightly, its difference to that of the plain training, and the standard
+    /// error of the difference.
+    pub gold: Option<(f64, f64, f64)>,
 }
 
 /// A model that learned from labels some of which are wrong.
@@ -114,8 +119,9 @@ impl Trainer {
         if let Some(&(text, class)) =
             options.gold.iter().find(|(text, class)| *text >= texts.len() || usize::from(*class) >= classes)
         {
-            return Err(Error::input(format!("expected gold within the texts and labels, found class {class}"))
-                .for_item(text));
+            return Err(
+                Error::input(format!("expected gold within the texts and labels, found class {class}")).for_item(text)
+            );
         }
         let (plain, recipe) = self.fit_with_recipe(texts, targets, weights)?;
         let weights = weights.map_or_else(|| vec![1.0; texts.len()], <[f32]>::to_vec);
@@ -190,7 +196,8 @@ impl Trainer {
             .collect::<Result<Vec<Vec<f32>>>>()?;
         let items: Vec<u32> = (0..texts.len() as u32).collect();
         let mut trials: Vec<RemedyTrial> = Vec::new();
-        let mut plain_right: Vec<f64> = Vec::new();
+        let candidates = targets.iter().any(|target| matches!(target, Target::Candidates(_)));
+        let (mut plain_losses, mut plain_hits): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
         for (at, &remedy) in remedies.iter().enumerate() {
             let mut scores = vec![0.0f32; texts.len() * classes];
             for (fold, part) in parts[at * folds.count..][..folds.count].iter().enumerate() {
@@ -199,29 +206,39 @@ impl Trainer {
                 }
             }
             let (_, given, probabilities) = self.weigh(&[&scores], &items, &checked);
-            let right: Vec<f64> = probabilities
-                .chunks_exact(classes)
-                .zip(stage.stated.chunks_exact(classes))
-                .map(|(row, stated)| f64::from(u8::from(stated[largest(row)] >= stated[largest(stated)])))
+            let evidence = Evidence { stated: &stage.stated, believed: &probabilities, classes };
+            let losses = if candidates {
+                let inside = |(stated, believed): (&[f32], &[f32])| {
+                    let sum: f32 = stated.iter().zip(believed).filter(|pair| *pair.0 > 0.0).map(|pair| *pair.1).sum();
+                    -f64::from(sum.max(1e-7)).ln()
+                };
+                evidence.rows().map(inside).collect()
+            } else {
+                explained(&evidence, folds.of())
+            };
+            let hits: Vec<f64> = gold
+                .iter()
+                .map(|&(text, class)| {
+                    f64::from(u8::from(largest(&probabilities[text * classes..][..classes]) == usize::from(class)))
+                })
                 .collect();
             if at == 0 {
-                plain_right.clone_from(&right);
+                (plain_losses, plain_hits) = (losses.clone(), hits.clone());
             }
-            let differences: Vec<f64> = right.iter().zip(&plain_right).map(|(own, plain)| own - plain).collect();
-            let on_gold = gold
-                .iter()
-                .filter(|(text, class)| {
-                    largest(&probabilities[text * classes..][..classes]) == usize::from(*class)
-                })
-                .count();
+            let even = vec![1.0; hits.len()];
+            let against = |own: &[f64], plain: &[f64]| plain.iter().zip(own).map(|(p, o)| p - o).collect::<Vec<_>>();
             trials.push(RemedyTrial {
                 remedy,
                 given,
-                gain: mean_and_error(&differences, weights),
-                gold: (!gold.is_empty()).then(|| on_gold as f64 / gold.len() as f64),
+                explained: mean_and_error(&losses, weights).0,
+                gain: mean_and_error(&against(&losses, &plain_losses), weights),
+                gold: (!gold.is_empty()).then(|| {
+                    let (gain, error) = mean_and_error(&against(&plain_hits, &hits), &even);
+                    (mean_and_error(&hits, &even).0, gain, error)
+                }),
             });
         }
-        Ok((choose(&trials), trials))
+        Ok((choose(&trials, gold.len()), trials))
     }
 }
 
@@ -345,10 +362,31 @@ fn mean_and_error(values: &[f64], weights: &[f32]) -> (f64, f64) {
     (mean, square.sqrt() / total)
 }
 
-fn choose(trials: &[RemedyTrial]) -> Remedy {
-    let mut best = &trials[0];
+/// So many gold texts decide; fewer are too few to tell remedies apart.
+pub const ENOUGH_GOLD: usize = 30;
+/// By so many standard errors a remedy must explain the given labels better than plain training does: the best of
+/// several is better than one of them by luck alone.
+const SURE: f64 = 2.0;
+
+/// The remedy that explains the given labels best, if it surely beats plain training; enough gold may overrule it.
+fn choose(trials: &[RemedyTrial], gold: usize) -> Remedy {
+    let plain = &trials[0];
+    let mut best = plain;
     for trial in trials {
-        if trial.gain.0 > best.gain.0 && trial.gain.0 > trial.gain.1 {
+        if trial.gain.0 > best.gain.0 && trial.gain.0 > SURE * trial.gain.1 {
+            best = trial;
+        }
+    }
+    if gold < ENOUGH_GOLD {
+        return best.remedy;
+    }
+    let on_gold = |trial: &RemedyTrial| trial.gold.unwrap_or((0.0, 0.0, 0.0));
+    if on_gold(best).1 < -on_gold(best).2 {
+        best = plain;
+    }
+    for trial in trials {
+        let (_, gain, error) = on_gold(trial);
+        if gain > on_gold(best).1 && gain > SURE * error {
             best = trial;
         }
     }
