@@ -7,6 +7,7 @@ mod errors;
 mod estimate;
 mod files;
 mod inside;
+mod select;
 mod sequences;
 mod tagger;
 
@@ -41,6 +42,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("agreement", Bench::Example("agreement_speed")),
     ("ingest", Bench::Example("ingest_bench")),
     ("ledger", Bench::Example("ledger_bench")),
+    ("vote-k", Bench::Inside(select::vote_k_bench)),
     ("sequence-consensus", Bench::Inside(sequences::consensus)),
     ("tagger-train", Bench::Files(tagger::tagger_train)),
     ("tagger-predict", Bench::Files(tagger::tagger_predict)),

@@ -4,6 +4,7 @@ mod aggregate;
 mod agree;
 mod audit;
 mod convert;
+mod demonstrations;
 mod documents;
 mod draw;
 mod estimate;
@@ -83,6 +84,8 @@ enum Command {
     Agree(agree::Arguments),
     /// Train a classifier of texts from a table, or a tagger of spans and tags from annotated text
     Train(train::Arguments),
+    /// Choose labelled texts to show a language model beside each item
+    Demonstrations(demonstrations::Arguments),
     /// Label a table, or mark texts, with a trained model
     Predict(predict::Arguments),
     /// Serve labelling programs to the process that started this one
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Lists(arguments) => lists::execute(&arguments),
         Command::Agree(arguments) => agree::execute(&arguments),
         Command::Train(arguments) => train::execute(&arguments),
+        Command::Demonstrations(arguments) => demonstrations::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::ProgramWorker => Ok(()),
     };
