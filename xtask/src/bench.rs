@@ -8,6 +8,7 @@ mod estimate;
 mod files;
 mod inside;
 mod llm;
+mod select;
 mod sequences;
 mod tagger;
 
@@ -44,6 +45,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("agreement", Bench::Example("agreement_speed")),
     ("ingest", Bench::Example("ingest_bench")),
     ("ledger", Bench::Example("ledger_bench")),
+    ("vote-k", Bench::Inside(select::vote_k_bench)),
     ("sequence-consensus", Bench::Inside(sequences::consensus)),
     ("tagger-train", Bench::Files(tagger::tagger_train)),
     ("tagger-predict", Bench::Files(tagger::tagger_predict)),

@@ -31,6 +31,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may fail by panicking"))]
 
+pub mod demonstrations;
 pub mod entities;
 mod list;
 pub mod llm;

@@ -35,9 +35,7 @@ impl Chain {
             Some((decision, belief.posterior(&so_far)[usize::from(label)]))
         };
         let mut ranked: Ranked = items.iter().map(confidence).collect::<Option<_>>()?;
-        ranked.sort_by(|a, b| {
-            b.1.total_cmp(&a.1).then(state.key(a.0).cmp(&state.key(b.0))).then(a.0.cmp(&b.0))
-        });
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(state.key(a.0).cmp(&state.key(b.0))).then(a.0.cmp(&b.0)));
         Some(ranked)
     }
 

@@ -4,6 +4,7 @@ mod aggregate;
 mod agree;
 mod audit;
 mod convert;
+mod demonstrations;
 mod diff;
 mod documents;
 mod draw;
@@ -93,6 +94,8 @@ enum Command {
     Simulate(routes::Arguments),
     /// Train a classifier of texts from a table, or a tagger of spans and tags from annotated text
     Train(train::Arguments),
+    /// Choose labelled texts to show a language model beside each item
+    Demonstrations(demonstrations::Arguments),
     /// Label a table, or mark texts, with a trained model
     Predict(predict::Arguments),
     /// Let a language model write labelling programs, and try them
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Agree(arguments) => agree::execute(&arguments),
         Command::Simulate(arguments) => routes::execute(&arguments),
         Command::Train(arguments) => train::execute(&arguments),
+        Command::Demonstrations(arguments) => demonstrations::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::WritePrograms(arguments) => write_programs::execute(&arguments, threads),
         Command::ProgramWorker => Ok(()),

@@ -85,12 +85,7 @@ pub(super) fn verdict(target: Wanted, headline: &Headline) -> Target {
 pub(super) fn cost(activities: &[Activity], annotations: u64) -> CostSummary {
     let cost = activities.iter().map(|activity| activity.cost).sum::<Cost>();
     let (money, person_minutes) = (cost.money_micros as f64 / 1e6, cost.person_millis as f64 / 60_000.0);
-    CostSummary {
-        money,
-        person_minutes,
-        annotations,
-        sentence: spent(cost),
-    }
+    CostSummary { money, person_minutes, annotations, sentence: spent(cost) }
 }
 
 /// What was spent, in the words that fit: money, tokens, people's time.

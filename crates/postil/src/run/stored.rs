@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use arrow_array::Array;
 use postil_core::ledger::{Access, Detail, Ledger};
 use postil_core::{AnnotatorKind, Class, Digest, Error, Result, Status, TaskKind};
 

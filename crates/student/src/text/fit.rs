@@ -1,6 +1,7 @@
 //! Training: which models, how strong, in which mixture, and the table that they become.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -24,9 +25,9 @@ use crate::random::Random;
 /// table, so the mixture costs nothing at prediction.
 #[derive(Clone, Debug)]
 pub struct Trainer {
-    labels: Vec<String>,
-    head: Head,
-    options: TextOptions,
+    pub(super) labels: Vec<String>,
+    pub(super) head: Head,
+    pub(super) options: TextOptions,
 }
 
 /// A trained model with what training knows about it.
@@ -43,7 +44,7 @@ pub struct Fitted {
 
 /// A kind of model that may take part.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Recipe {
+pub(super) struct Recipe {
     loss: Loss,
     weighting: Weighting,
     coding: Coding,
@@ -93,15 +94,21 @@ const STEPS: [f32; 3] = [0.25, 1.0, 4.0];
 const CHARACTER_SHARE: f32 = 0.3;
 
 /// The texts as far as the solvers see them, for one view.
-struct Material<'a> {
-    corpus: Corpus,
-    scales: Scales,
-    targets: &'a Targets<'a>,
+pub(super) struct Material<'a> {
+    corpus: Arc<Corpus>,
+    scales: Arc<Scales>,
+    pub(super) targets: &'a Targets<'a>,
     words: usize,
     seed: u64,
 }
 
 impl Material<'_> {
+    /// The same texts with other targets.
+    pub(super) fn against<'b>(&self, targets: &'b Targets<'b>) -> Material<'b> {
+        let (corpus, scales) = (Arc::clone(&self.corpus), Arc::clone(&self.scales));
+        Material { corpus, scales, targets, words: self.words, seed: self.seed }
+    }
+
     fn train(&self, recipe: Recipe, chosen: &[u32], epochs: usize) -> (Weights, Vec<f32>) {
         let feature_weights = self.scales.weights(recipe.weighting, &self.corpus, self.targets, chosen);
         let values = self.scales.values(&self.corpus, &feature_weights);
@@ -123,7 +130,7 @@ impl Material<'_> {
     }
 
     /// The scores of held-out texts by a model of the others.
-    fn held_out(&self, recipe: Recipe, train: &[u32], held: &[u32], epochs: usize) -> Vec<f32> {
+    pub(super) fn held_out(&self, recipe: Recipe, train: &[u32], held: &[u32], epochs: usize) -> Vec<f32> {
         let (weights, feature_weights) = self.train(recipe, train, epochs);
         let mut seen = vec![false; self.corpus.features.len()];
         for &text in train {
@@ -182,6 +189,16 @@ impl Trainer {
     /// Lengths that differ, targets that do not fit the labels or the head, weights that are negative or not finite,
     /// fewer than four texts, no text with words, or only one class in all targets.
     pub fn fit(&self, texts: &[&str], targets: &[Target], weights: Option<&[f32]>) -> Result<Fitted> {
+        self.fit_with_recipe(texts, targets, weights).map(|(fitted, _)| fitted)
+    }
+
+    /// The same, with the best single kind of model.
+    pub(super) fn fit_with_recipe(
+        &self,
+        texts: &[&str],
+        targets: &[Target],
+        weights: Option<&[f32]>,
+    ) -> Result<(Fitted, Recipe)> {
         let classes = self.labels.len();
         self.check(texts, targets)?;
         let checked = Targets::new(
@@ -214,7 +231,8 @@ impl Trainer {
                 chosen = self.choose(&material, &folds, false, &mut trials);
             }
         }
-        self.assemble(&material, &folds, &chosen, &prior, trials)
+        let fitted = self.assemble(&material, &folds, &chosen, &prior, trials)?;
+        Ok((fitted, chosen[0]))
     }
 
     fn check(&self, texts: &[&str], targets: &[Target]) -> Result<()> {
@@ -236,7 +254,7 @@ impl Trainer {
         Ok(())
     }
 
-    fn folds_for(&self, texts: usize) -> usize {
+    pub(super) fn folds_for(&self, texts: usize) -> usize {
         let usual = match texts {
             0..300 => 10,
             300..50_000 => 5,
@@ -245,7 +263,7 @@ impl Trainer {
         self.options.folds.unwrap_or(usual).min(texts / 2)
     }
 
-    fn material<'a>(&self, texts: &[&str], targets: &'a Targets<'a>, characters: bool) -> Material<'a> {
+    pub(super) fn material<'a>(&self, texts: &[&str], targets: &'a Targets<'a>, characters: bool) -> Material<'a> {
         let view = View {
             words: 2,
             characters: characters.then_some((2, 5)),
@@ -254,7 +272,13 @@ impl Trainer {
         };
         let corpus = Corpus::read(texts, &view);
         let scales = Scales::measure(&corpus, CHARACTER_SHARE);
-        Material { corpus, scales, targets, words: view.words, seed: self.options.seed }
+        Material {
+            corpus: Arc::new(corpus),
+            scales: Arc::new(scales),
+            targets,
+            words: view.words,
+            seed: self.options.seed,
+        }
     }
 
     /// The strength of every kind of model by held-out log-loss, the best kind first.
@@ -293,7 +317,12 @@ impl Trainer {
     }
 
     /// The best weights of a sum of scores, what the sum reaches, and its probabilities.
-    fn weigh(&self, models: &[&Vec<f32>], items: &[u32], targets: &Targets) -> (Vec<f64>, Quality, Vec<f32>) {
+    pub(super) fn weigh(
+        &self,
+        models: &[&Vec<f32>],
+        items: &[u32],
+        targets: &Targets,
+    ) -> (Vec<f64>, Quality, Vec<f32>) {
         let multilabel = self.head == Head::Multilabel;
         let weights = Stack { models, items, targets, multilabel }.fit();
         let mut sum = vec![0.0f32; models[0].len()];
@@ -419,14 +448,14 @@ fn prior(targets: &Targets, head: Head) -> Result<Vec<f32>> {
 
 /// Which text is held out when. Every class is spread evenly, and equal texts fall together: a copy of a training text
 /// among the held-out ones would be remembered, not predicted.
-struct Folds {
-    count: usize,
+pub(super) struct Folds {
+    pub(super) count: usize,
     of: Vec<u8>,
     order: Vec<u32>,
 }
 
 impl Folds {
-    fn new(texts: &[&str], targets: &Targets, count: usize, seed: u64) -> Self {
+    pub(super) fn new(texts: &[&str], targets: &Targets, count: usize, seed: u64) -> Self {
         let mut order: Vec<u32> = (0..texts.len() as u32).collect();
         Random::new(seed ^ 0x0f01_d5ee_d000_0001).shuffle(&mut order);
         let mut by_class = order.clone();
@@ -443,6 +472,11 @@ impl Folds {
         Self { count, of, order }
     }
 
+    /// The fold of every text.
+    pub(super) fn of(&self) -> &[u8] {
+        &self.of
+    }
+
     /// How many folds a trial uses.
     fn tried(&self) -> usize {
         match self.of.len() {
@@ -453,7 +487,7 @@ impl Folds {
     }
 
     /// The training texts in random order, and the held-out ones in order.
-    fn split(&self, fold: usize) -> (Vec<u32>, Vec<u32>) {
+    pub(super) fn split(&self, fold: usize) -> (Vec<u32>, Vec<u32>) {
         let held = (0..self.of.len() as u32).filter(|&text| self.of[text as usize] as usize == fold).collect();
         let train = self.order.iter().copied().filter(|&text| self.of[text as usize] as usize != fold).collect();
         (train, held)
