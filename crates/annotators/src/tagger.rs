@@ -1,14 +1,16 @@
-//! A trained tagger as an annotator of spans.
+//! A trained tagger as an annotator of spans and tags.
 
 use std::path::Path;
 
 use postil_core::text::{Named, Offsets, Tokenizer, quote};
 use postil_core::{
     Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Cost, Digest, Document, Error, ItemBatch, Name, Result, Task,
+    TaskKind,
 };
 use postil_student::tagger::{self, LayerKind, LayerPrediction, TaggerModel, TaggerScratch};
 use rayon::prelude::*;
 
+use crate::spans::tokens_of;
 use crate::{Annotator, ModelSpec, Settings};
 
 /// A tagger that reads every item whole: where it marks nothing, it says that there is nothing.
@@ -29,15 +31,19 @@ impl TaggerAnnotator {
     pub(crate) fn open(spec: &ModelSpec, task: &Task, folder: &Path, settings: &Settings) -> Result<Self> {
         let bytes = std::fs::read(folder.join(&spec.path))
             .map_err(|error| Error::io("the model cannot be read", error).in_file(&spec.path))?;
-        let parts = [b"tagger answers 1".as_slice(), settings.tokenizer.name().as_bytes(), &bytes];
+        let parts = [b"tagger answers 1".as_slice(), settings.cut().as_bytes(), &bytes];
         let version = Digest::of_parts(parts);
         let model = TaggerModel::from_vec(bytes).map_err(|error| {
             let message = error.to_string();
             if error.is_newer_format() { Error::newer_format(message) } else { Error::input(message) }
                 .in_file(&spec.path)
         })?;
-        let layer = model.layers().iter().position(|layer| layer.kind == LayerKind::Spans).ok_or_else(|| {
-            Error::task("expected a model that marks spans, found one that does not").in_file(&spec.path)
+        let (kind, does) = match task.kind {
+            TaskKind::Tag => (LayerKind::Tags, "gives every token a tag"),
+            _ => (LayerKind::Spans, "marks spans"),
+        };
+        let layer = model.layers().iter().position(|layer| layer.kind == kind).ok_or_else(|| {
+            Error::task(format!("expected a model that {does}, found one that does not")).in_file(&spec.path)
         })?;
         let names = &model.layers()[layer].labels;
         let labels = names
@@ -51,21 +57,28 @@ impl TaggerAnnotator {
 
     fn annotation(&self, items: &ItemBatch, row: usize, scratch: &mut TaggerScratch) -> Annotation {
         let mut document = Document::from_text(items.id(row), items.text(row));
+        document.tokens = tokens_of(items, row, self.tokenizer).into_owned();
         document.tokenize(self.tokenizer);
         let seen = tagger::Document { tokens: document.words().collect(), sentences: document.sentences.clone() };
         let offsets = Offsets::new(&document.text);
+        let name = |class: u16| self.labels[usize::from(class)].clone();
+        let (id, digest, version) = (items.id(row).into(), items.digest(row), self.identity.version);
         let spans = match self.model.predict(&seen, false, scratch).swap_remove(self.layer) {
             LayerPrediction::Spans(spans) => spans,
+            LayerPrediction::Tags(tags) => {
+                let tags = tags.iter().map(|tag| name(tag.class)).collect();
+                return Annotation::new(id, digest, version, Answer::Tags { tags });
+            }
             _ => Vec::new(),
         };
         let spans = spans
             .iter()
             .map(|found| {
-                let label = self.labels[usize::from(found.span.class)].clone();
+                let label = name(found.span.class);
                 quote(&offsets, &document.tokens, &Named { start: found.span.start, end: found.span.end, label })
             })
             .collect();
-        Annotation::new(items.id(row).into(), items.digest(row), self.identity.version, Answer::Spans { spans })
+        Annotation::new(id, digest, version, Answer::Spans { spans })
     }
 }
 

@@ -4,26 +4,21 @@ use std::collections::HashSet;
 
 use postil_core::audit::GoldPart;
 use postil_core::sequences::{SequenceConsensus, TokenSpan};
-use postil_core::{Digest, Document, Error, Result};
+use postil_core::{Digest, Document, Result};
 use postil_student::chain::{Layout, TypedSpan};
 use postil_student::tagger::{
     FittedTagger, Layer, LayerKind, LayerPrediction, LayerTarget, PredictedSpan, TaggerOptions, TaggerScratch,
     TaggerTrainer,
 };
-use rayon::prelude::*;
 
 use super::super::Watch;
-use super::super::learn::student_error;
+use super::super::taggers::{at_most, cross_fit};
 use super::gold::Gold;
 use crate::project::Project;
 use crate::tagging::view;
 
-/// More items than this are not trained on: the gain is small and the time is not.
-const MOST: usize = 200_000;
 /// Fewer items than this give no model worth having.
 const LEAST: usize = 20;
-/// Every item is marked by a model that learnt from the other parts.
-const FOLDS: usize = 3;
 
 /// A trained tagger and what it says about every item.
 pub(super) struct Learned {
@@ -62,15 +57,10 @@ pub(super) fn learn(
             GoldPart::Fit => spans[item.position as usize] = known.iter().copied().map(typed).collect(),
         }
     }
-    let mut chosen: Vec<usize> = (0..documents.len())
+    let chosen = (0..documents.len())
         .filter(|&position| !measuring[position] && !documents[position].tokens.is_empty())
         .collect();
-    if chosen.len() > MOST {
-        // The digest is as good as a draw, and does not move with the order of the file.
-        chosen.sort_by_key(|&position| (digests[position], position));
-        chosen.truncate(MOST);
-        chosen.sort_unstable();
-    }
+    let mut chosen = at_most(chosen, digests);
     let marked = chosen.iter().filter(|&&position| !spans[position].is_empty()).count();
     if marked < LEAST {
         return Ok(Err(format!("no model was trained: {marked} items have a span, {LEAST} are the least")));
@@ -103,49 +93,29 @@ pub(super) fn learn(
         let options = TaggerOptions::new().seed(project.seed).held_out(held_out).tokenizer(project.tokenizer.name());
         TaggerTrainer::new(layers.clone())?.with_options(options).fit(&views, &targets, None)
     };
-    let mut predicted = vec![Vec::new(); documents.len()];
     if one_sided {
         let explained: Vec<usize> = chosen.iter().copied().filter(|&position| explained(&spans, position)).collect();
         if explained.iter().filter(|&&position| !spans[position].is_empty()).count() >= LEAST {
             chosen = explained;
         }
     }
-    let fold_of = |position: usize| digests[position].to_u64() as usize % FOLDS;
-    for fold in 0..FOLDS {
-        let others: Vec<usize> = chosen.iter().copied().filter(|&position| fold_of(position) != fold).collect();
-        let own: Vec<usize> = (0..documents.len()).filter(|&position| fold_of(position) == fold).collect();
-        if own.is_empty() {
-            continue;
-        }
-        let fitted = match train(&others, &spans, 0.0) {
-            Ok(fitted) => fitted,
-            Err(error) if error.is_input() => return Ok(Err(format!("no model was trained: {error}"))),
-            Err(error) => return Err(student_error(error)),
-        };
-        predict(&fitted, documents, &own, &mut predicted);
-        if watch.stopped() {
-            return Err(Error::cancelled());
-        }
-    }
-    let fitted = train(&chosen, &spans, 0.1).map_err(student_error)?;
-    Ok(Ok(Learned { fitted, spans: predicted, trained_on: chosen.len() }))
+    let predict = |fitted: &FittedTagger, document: &Document, scratch: &mut TaggerScratch| match fitted
+        .model
+        .predict(&view(document), true, scratch)
+        .pop()
+    {
+        Some(LayerPrediction::Spans(spans)) => spans,
+        _ => Vec::new(),
+    };
+    let found = cross_fit(
+        (documents, digests, &chosen),
+        |positions, held_out| train(positions, &spans, held_out),
+        predict,
+        watch,
+    )?;
+    Ok(found.map(|(fitted, spans)| Learned { fitted, spans, trained_on: chosen.len() }))
 }
 
 fn typed(span: TokenSpan) -> TypedSpan {
     TypedSpan { start: span.start, end: span.end, class: span.class }
-}
-
-fn predict(fitted: &FittedTagger, documents: &[Document], positions: &[usize], into: &mut [Vec<PredictedSpan>]) {
-    let spans: Vec<Vec<PredictedSpan>> = positions
-        .par_iter()
-        .map_init(TaggerScratch::default, |scratch, &position| {
-            match fitted.model.predict(&view(&documents[position]), true, scratch).pop() {
-                Some(LayerPrediction::Spans(spans)) => spans,
-                _ => Vec::new(),
-            }
-        })
-        .collect();
-    for (&position, spans) in positions.iter().zip(spans) {
-        into[position] = spans;
-    }
 }

@@ -14,17 +14,17 @@ mod learn;
 mod measure;
 mod output;
 mod summary;
-mod texts;
 
 use postil_annotators::Silence;
 use postil_core::audit::GoldPart;
 use postil_core::ledger::{Access, Ledger};
 use postil_core::sequences::{GoldItem, Settings, TokenSpan, fit};
 use postil_core::text::align;
-use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Digest, Document, Name, Result, Task};
+use postil_core::{Digest, Document, Name, Result, Task};
 
+use super::gold::keep;
 use super::{
-    GOLD, Options, Outcome, Watch, annotate, drawn_probabilities, now_millis, open_annotators, output as files,
+    GOLD, Options, Outcome, Watch, annotate, drawn_probabilities, now_millis, open_annotators, output as files, texts,
 };
 use crate::project::Project;
 use gold::{Gold, GoldFile};
@@ -40,9 +40,11 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     drop(annotators);
     let items = &annotated.items;
     let documents = texts::read(project, items, watch)?;
-    let gold = Gold::place(&gold_file, items, &documents, &drawn_probabilities(&ledger.draws(GOLD)?), project.seed)
-        .map_err(|error| error.in_file(project.gold.as_deref().unwrap_or(std::path::Path::new("gold"))))?;
-    let gold_version = keep_gold(&ledger, &gold_file, &gold, items, now_millis)?;
+    let path = project.gold.as_deref().unwrap_or(std::path::Path::new("gold"));
+    let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
+    let gold = Gold::place((&gold_file, path), items, &documents, &drawn, project.seed)?;
+    let answers = gold.items.iter().map(|gold| (gold.position, gold.weight, gold.answer()));
+    let gold_version = keep(&ledger, gold_file.version, items, answers, now_millis)?;
     let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
     let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
     let key = Digest::of_parts([
@@ -129,33 +131,4 @@ fn known(task: &Task, documents: &[Document], gold: &Gold) -> Result<Vec<Vec<Tok
             aligned.flat.iter().map(span).collect()
         })
         .collect()
-}
-
-/// Puts gold spans into the ledger as the answers of an annotator of their own.
-fn keep_gold(
-    ledger: &Ledger,
-    file: &GoldFile,
-    gold: &Gold,
-    items: &super::items::Items,
-    now_millis: i64,
-) -> Result<Option<Digest>> {
-    let Some(version) = file.version else { return Ok(None) };
-    let identity = AnnotatorIdentity { name: Name::from(GOLD), kind: AnnotatorKind::Person, version };
-    ledger.register(&identity, &serde_json::Value::Null, now_millis)?;
-    let done = ledger.done(version)?;
-    let annotations = gold
-        .items
-        .iter()
-        .filter(|gold| !done.contains(items.id(gold.position as usize), items.digest(gold.position as usize)))
-        .map(|gold| {
-            let position = gold.position as usize;
-            Annotation {
-                at_millis: now_millis,
-                inclusion_probability: Some(1.0 / gold.weight).filter(|&probability| probability < 1.0),
-                ..Annotation::new(items.id(position).into(), items.digest(position), version, gold.answer())
-            }
-        })
-        .collect();
-    ledger.append(annotations)?;
-    Ok(Some(version))
 }

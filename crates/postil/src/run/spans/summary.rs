@@ -8,6 +8,7 @@ use postil_core::{Digest, Document, Measured, Status};
 
 use super::super::annotate::Annotated;
 use super::super::facts;
+use super::super::learn::tagger_settings;
 use super::super::measure::LEAST;
 use super::super::trust::promise_summary;
 use super::claims::Claims;
@@ -105,25 +106,18 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Report {
         confusion: findings.enough().then(|| confusion(findings)),
         reliability: findings.enough().then(|| reliability(findings)),
         trust: trust(findings),
-        student: findings
-            .learned
-            .as_ref()
-            .ok()
-            .zip(model)
-            .map(|(learned, model)| facts::student(project, model, settings_in_words(learned), learned.trained_on)),
+        student: findings.learned.as_ref().ok().zip(model).map(|(learned, model)| {
+            facts::student(project, model, tagger_settings(&learned.fitted), learned.trained_on)
+        }),
         cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
         doubtful: doubtful(findings),
         marked: marked(findings),
+        forms: Vec::new(),
         warnings: warnings(findings),
         next: next(findings, &annotators, &headline),
         annotators,
         headline,
     }
-}
-
-fn settings_in_words(learned: &Learned) -> String {
-    let report = &learned.fitted.report;
-    format!("averaged perceptron over tokens; {} features kept of {}", report.kept_features, report.features)
 }
 
 fn gold_wanted(findings: &Findings<'_>) -> u64 {
