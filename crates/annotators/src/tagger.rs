@@ -17,9 +17,8 @@ use crate::{Annotator, ModelSpec, Settings};
 pub(crate) struct TaggerAnnotator {
     identity: AnnotatorIdentity,
     model: TaggerModel,
-    layer: usize,
-    /// The task's names of the model's labels, in the model's order.
-    labels: Vec<Name>,
+    /// The layers that speak of the task, each with the task's names of its labels, in the model's order.
+    layers: Vec<(usize, Vec<Name>)>,
     tokenizer: Tokenizer,
 }
 
@@ -42,17 +41,27 @@ impl TaggerAnnotator {
             TaskKind::Tag => (LayerKind::Tags, "gives every token a tag"),
             _ => (LayerKind::Spans, "marks spans"),
         };
-        let layer = model.layers().iter().position(|layer| layer.kind == kind).ok_or_else(|| {
-            Error::task(format!("expected a model that {does}, found one that does not")).in_file(&spec.path)
-        })?;
-        let names = &model.layers()[layer].labels;
-        let labels = names
-            .iter()
-            .map(|label| Ok(task.labels.name(task.labels.expect(label)?).clone()))
-            .collect::<Result<Vec<Name>>>()
-            .map_err(|error| error.in_file(&spec.path).hint("train the model on this task's labels"))?;
+        let names = |labels: &[String]| {
+            labels
+                .iter()
+                .map(|label| Ok(task.labels.name(task.labels.expect(label)?).clone()))
+                .collect::<Result<Vec<Name>>>()
+                .map_err(|error| error.in_file(&spec.path).hint("train the model on this task's labels"))
+        };
+        let numbered = model.layers().iter().enumerate();
+        let of_kind = numbered.filter(|(_, layer)| layer.kind == kind);
+        let mut layers =
+            of_kind.map(|(number, layer)| Ok((number, names(&layer.labels)?))).collect::<Result<Vec<_>>>()?;
+        if layers.is_empty() {
+            return Err(
+                Error::task(format!("expected a model that {does}, found one that does not")).in_file(&spec.path)
+            );
+        }
+        if kind == LayerKind::Tags {
+            layers.truncate(1);
+        }
         let identity = AnnotatorIdentity { name: spec.name.as_str().into(), kind: AnnotatorKind::Model, version };
-        Ok(Self { identity, model, layer, labels, tokenizer: settings.tokenizer })
+        Ok(Self { identity, model, layers, tokenizer: settings.tokenizer })
     }
 
     fn annotation(&self, items: &ItemBatch, row: usize, scratch: &mut TaggerScratch) -> Annotation {
@@ -61,23 +70,23 @@ impl TaggerAnnotator {
         document.tokenize(self.tokenizer);
         let seen = tagger::Document { tokens: document.words().collect(), sentences: document.sentences.clone() };
         let offsets = Offsets::new(&document.text);
-        let name = |class: u16| self.labels[usize::from(class)].clone();
         let (id, digest, version) = (items.id(row).into(), items.digest(row), self.identity.version);
-        let spans = match self.model.predict(&seen, false, scratch).swap_remove(self.layer) {
-            LayerPrediction::Spans(spans) => spans,
-            LayerPrediction::Tags(tags) => {
-                let tags = tags.iter().map(|tag| name(tag.class)).collect();
-                return Annotation::new(id, digest, version, Answer::Tags { tags });
+        let mut spans = Vec::new();
+        let predicted = self.model.predict(&seen, false, scratch);
+        for (layer, labels) in &self.layers {
+            let name = |class: u16| labels[usize::from(class)].clone();
+            match &predicted[*layer] {
+                LayerPrediction::Tags(tags) => {
+                    let tags = tags.iter().map(|tag| name(tag.class)).collect();
+                    return Annotation::new(id, digest, version, Answer::Tags { tags });
+                }
+                LayerPrediction::Spans(found) => spans.extend(found.iter().map(|found| {
+                    let (start, end, label) = (found.span.start, found.span.end, name(found.span.class));
+                    quote(&offsets, &document.tokens, &Named { start, end, label })
+                })),
+                _ => {}
             }
-            _ => Vec::new(),
-        };
-        let spans = spans
-            .iter()
-            .map(|found| {
-                let label = name(found.span.class);
-                quote(&offsets, &document.tokens, &Named { start: found.span.start, end: found.span.end, label })
-            })
-            .collect();
+        }
         Annotation::new(id, digest, version, Answer::Spans { spans })
     }
 }

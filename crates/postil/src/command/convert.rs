@@ -9,7 +9,7 @@ use postil_core::formats::{
     WriteReport, labelling_config,
 };
 use postil_core::text::{OffsetUnit, Scheme};
-use postil_core::{Error, Result};
+use postil_core::{Document, Error, Result};
 use serde_json::json;
 
 use super::documents::{formats, schemes, units};
@@ -163,14 +163,27 @@ pub(super) struct Transfer {
 
 /// Reads every document and writes it; with `strict`, any loss is an error and nothing is written.
 pub(super) fn transfer(
-    mut reader: DocumentReader,
+    reader: DocumentReader,
     output: &Path,
     to: Format,
     options: WriteOptions,
     strict: bool,
 ) -> Result<Transfer> {
+    transfer_with(reader, output, to, options, strict, |_| {})
+}
+
+/// The same where every document is changed on its way.
+pub(super) fn transfer_with(
+    mut reader: DocumentReader,
+    output: &Path,
+    to: Format,
+    options: WriteOptions,
+    strict: bool,
+    change: impl Fn(&mut Document),
+) -> Result<Transfer> {
     let mut writer = DocumentWriter::create(output, to, &options)?;
-    while let Some(document) = reader.next_document()? {
+    while let Some(mut document) = reader.next_document()? {
+        change(&mut document);
         writer.write(&document)?;
     }
     if strict {

@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
-use postil_core::formats::{DocumentReader, Format, ReadOptions};
+use postil_core::formats::{DocumentReader, Format, ReadOptions, WriteOptions};
 use postil_core::table::{TableOptions, TableReader, TableWriter};
-use postil_core::{Error, TaskKind};
+use postil_core::{Document, Error, TaskKind};
 
-use super::convert::{Writing, transfer};
+use super::convert::{Writing, transfer_with};
 use super::documents::formats;
 use super::output::{Voice, count, remark};
 use crate::project::Project;
-use crate::run::LABELS;
+use crate::run::{CONFIDENCE, GOLD, LABELS};
+
+/// What a run adds to a document beside its marks.
+const OF_THE_RUN: [&str; 2] = [CONFIDENCE, GOLD];
 
 /// What can be typed after `postil export`.
 #[derive(Debug, clap::Args)]
@@ -22,7 +25,7 @@ pub(super) struct Arguments {
     /// `-` writes CSV to standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
-    /// Write the spans in a format of annotated text instead, such as conll, doccano or label-studio
+    /// Write the spans or tags in a format of annotated text instead, such as conll, conllu, doccano or label-studio
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     format: Option<Format>,
     #[command(flatten)]
@@ -35,7 +38,7 @@ pub(super) struct Arguments {
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let project = Project::open(&arguments.project)?;
     if let Some(format) = arguments.format {
-        return spans(arguments, &project, format);
+        return marks(arguments, &project, format);
     }
     let labels = project.output.join(format!("{LABELS}.parquet"));
     if !labels.exists() {
@@ -72,12 +75,15 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The spans of the last run in a format of annotated text.
-fn spans(arguments: &Arguments, project: &Project, format: Format) -> anyhow::Result<()> {
+/// The spans or tags of the last run in a format of annotated text.
+fn marks(arguments: &Arguments, project: &Project, format: Format) -> anyhow::Result<()> {
     if !matches!(project.task.kind, TaskKind::Spans | TaskKind::Tag) {
         anyhow::bail!(
-            Error::task(format!("expected a task of spans for `--format {format}`, found `{}`", project.task.kind))
-                .hint("labels of whole items are written by the name's ending: .csv, .jsonl or .parquet")
+            Error::task(format!(
+                "expected a task of spans or tags for `--format {format}`, found `{}`",
+                project.task.kind
+            ))
+            .hint("labels of whole items are written by the name's ending: .csv, .jsonl or .parquet")
         );
     }
     if arguments.at_least.is_some() {
@@ -86,11 +92,14 @@ fn spans(arguments: &Arguments, project: &Project, format: Format) -> anyhow::Re
     let voice = Voice::new(Some(&arguments.output), false)?;
     let labels = project.output.join(format!("{LABELS}.jsonl"));
     if !labels.exists() {
-        anyhow::bail!(Error::input("there are no spans yet").in_file(&labels).hint("`postil run` makes them"));
+        anyhow::bail!(Error::input("there are no labels yet").in_file(&labels).hint("`postil run` makes them"));
     }
     let options = ReadOptions { format: Some(Format::Jsonl), ..ReadOptions::default() };
     let reader = DocumentReader::open(&labels, &options)?;
-    transfer(reader, &arguments.output, format, arguments.writing.options(), false)?.tell(voice)
+    let writing = WriteOptions { without_spans: project.task.kind == TaskKind::Tag, ..arguments.writing.options() };
+    // What the run says about its labels stays in its own file.
+    let change = |document: &mut Document| OF_THE_RUN.iter().for_each(|key| drop(document.meta.shift_remove(*key)));
+    transfer_with(reader, &arguments.output, format, writing, false, change)?.tell(voice)
 }
 
 fn sure_enough(batch: &arrow_array::RecordBatch, least: f64) -> anyhow::Result<arrow_array::RecordBatch> {

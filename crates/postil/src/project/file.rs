@@ -52,6 +52,9 @@ pub struct TaskTable {
     /// [default: `tag`].
     #[serde(default)]
     pub layer: Option<String>,
+    /// In a task of spans: whether spans of different labels may overlap. Each label is then a question of its own.
+    #[serde(default)]
+    pub overlapping: bool,
     /// A file that people and models read.
     #[serde(default)]
     pub guidelines: Option<PathBuf>,

@@ -43,6 +43,8 @@ pub struct Project {
     pub tokenizer: Tokenizer,
     /// The column of the tokens, where they come with the texts.
     pub tokens: Option<String>,
+    /// Whether spans of different labels may overlap.
+    pub overlapping: bool,
     /// The name of the layer of tags.
     pub layer: String,
     /// The annotators, in the file's order.
@@ -141,6 +143,7 @@ impl Project {
             gold_label: file.data.gold_label,
             tokenizer: file.data.tokenizer,
             tokens: file.data.tokens,
+            overlapping: file.task.overlapping,
             layer: file.task.layer.unwrap_or_else(|| "tag".to_owned()),
             annotators: file.annotators,
             method,
@@ -179,6 +182,9 @@ fn check_marks(file: &ProjectFile) -> Result<()> {
     };
     if file.task.layer.is_some() && kind != TaskKind::Tag {
         return wrong("task.layer", "`tag`");
+    }
+    if file.task.overlapping && kind != TaskKind::Spans {
+        return wrong("task.overlapping", "`spans`");
     }
     if file.data.tokens.is_some() && !matches!(kind, TaskKind::Tag | TaskKind::Spans) {
         return wrong("data.tokens", "`spans` and `tag`");

@@ -151,7 +151,7 @@ impl Gold {
         items: &Items,
         documents: &[Document],
         drawn: &HashMap<String, f64>,
-        seed: u64,
+        project: &Project,
     ) -> Result<Self> {
         let by_id = items.by_id();
         let mut gold = Self { items: Vec::new(), design: Design::Recorded, unmatched: 0, misaligned: Vec::new() };
@@ -163,7 +163,7 @@ impl Gold {
             let text = &documents[position as usize];
             let spans = quoted(&text.text, &document.spans);
             for remark in align(&text.text, &text.tokens, &spans).remarks {
-                use postil_core::text::Problem::{BeyondText, Empty, QuoteDiffers};
+                use postil_core::text::Problem::{BeyondText, Empty, Overlaps, QuoteDiffers};
                 if matches!(remark.problem, BeyondText | QuoteDiffers | Empty) {
                     let error = Error::input(format!(
                         "expected the gold span {}-{} `{}` in the item's text: {}",
@@ -175,7 +175,9 @@ impl Gold {
                     .hint("the gold was made for another version of the text, or counts places in another unit");
                     return Err(gold_documents::wrong(error, path, document.line, &document.item));
                 }
-                gold.misaligned.push((position, remark));
+                if !(project.overlapping && remark.problem == Overlaps) {
+                    gold.misaligned.push((position, remark));
+                }
             }
             let probability = document.probability.or_else(|| drawn.get(&document.item).copied());
             if probability.is_none() {
@@ -184,7 +186,7 @@ impl Gold {
             gold.items.push(Placed {
                 position,
                 spans,
-                part: gold_part(&document.item, seed),
+                part: gold_part(&document.item, project.seed),
                 weight: 1.0 / probability.unwrap_or(1.0),
             });
         }

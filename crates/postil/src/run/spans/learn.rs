@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use postil_core::audit::GoldPart;
-use postil_core::sequences::{SequenceConsensus, TokenSpan};
+use postil_core::sequences::TokenSpan;
 use postil_core::{Digest, Document, Result};
-use postil_student::chain::{Layout, TypedSpan};
+use postil_student::chain::TypedSpan;
 use postil_student::tagger::{
     FittedTagger, Layer, LayerKind, LayerPrediction, LayerTarget, PredictedSpan, TaggerOptions, TaggerScratch,
     TaggerTrainer,
@@ -13,10 +13,13 @@ use postil_student::tagger::{
 
 use super::super::Watch;
 use super::super::taggers::{at_most, cross_fit};
+use super::fuse::{Fused, layer};
 use super::gold::Gold;
 use crate::project::Project;
 use crate::tagging::view;
 
+/// The most layers of a tagger.
+const MOST_LAYERS: usize = 16;
 /// Fewer items than this give no model worth having.
 const LEAST: usize = 20;
 
@@ -41,7 +44,7 @@ pub(super) fn learn(
     project: &Project,
     documents: &[Document],
     digests: &[Digest],
-    consensus: &SequenceConsensus,
+    consensus: &Fused,
     gold: &Gold,
     (known, one_sided): (&[Vec<TokenSpan>], bool),
     watch: &dyn Watch,
@@ -66,7 +69,16 @@ pub(super) fn learn(
         return Ok(Err(format!("no model was trained: {marked} items have a span, {LEAST} are the least")));
     }
     watch.stage("training", None);
-    let layers = vec![Layer::new("spans", LayerKind::Spans, project.task.labels.names().map(ToString::to_string))];
+    let names = project.task.labels.names().map(ToString::to_string);
+    // Spans that may overlap are learnt label by label.
+    let layers: Vec<Layer> = if project.overlapping {
+        names.map(|name| Layer::new(name.clone(), LayerKind::Spans, [name])).collect()
+    } else {
+        vec![Layer::new("spans", LayerKind::Spans, names)]
+    };
+    if layers.len() > MOST_LAYERS {
+        return Ok(Err(format!("no model was trained: {MOST_LAYERS} labels of overlapping spans are the most")));
+    }
     let mut certain = vec![false; documents.len()];
     for item in gold.part(GoldPart::Fit) {
         certain[item.position as usize] = true;
@@ -77,20 +89,34 @@ pub(super) fn learn(
     let explained = |spans: &[Vec<TypedSpan>], position: usize| {
         certain[position] || {
             let document = &documents[position];
-            let known =
-                Layout::Bilou { types: layers[0].labels.len() }.labels_of(&spans[position], document.tokens.len());
-            document.words().zip(known).all(|(word, label)| {
-                label != 0
+            let mut covered = vec![false; document.tokens.len()];
+            for span in &spans[position] {
+                covered[span.start as usize..span.end as usize].fill(true);
+            }
+            document.words().zip(covered).all(|(word, covered)| {
+                covered
                     || !word.chars().next().is_some_and(char::is_uppercase)
                     || lower.contains(word.to_lowercase().as_str())
             })
         }
     };
+    // Tokens that came with the texts are not made by a tokenizer, and will not be at prediction.
+    let tokenizer = if project.tokens.is_some() { "" } else { project.tokenizer.name() };
     let train = |positions: &[usize], spans: &[Vec<TypedSpan>], held_out: f64| {
         let views: Vec<_> = positions.iter().map(|&position| view(&documents[position])).collect();
-        let targets: Vec<Vec<LayerTarget>> =
-            positions.iter().map(|&position| vec![LayerTarget::Spans(spans[position].clone())]).collect();
-        let options = TaggerOptions::new().seed(project.seed).held_out(held_out).tokenizer(project.tokenizer.name());
+        let of_layer = |position: usize, number: usize| {
+            if project.overlapping {
+                let all: Vec<TokenSpan> = spans[position].iter().map(untyped).collect();
+                LayerTarget::Spans(layer(&all, number as u16).into_iter().map(typed).collect())
+            } else {
+                LayerTarget::Spans(spans[position].clone())
+            }
+        };
+        let targets: Vec<Vec<LayerTarget>> = positions
+            .iter()
+            .map(|&position| (0..layers.len()).map(|number| of_layer(position, number)).collect())
+            .collect();
+        let options = TaggerOptions::new().seed(project.seed).held_out(held_out).tokenizer(tokenizer);
         TaggerTrainer::new(layers.clone())?.with_options(options).fit(&views, &targets, None)
     };
     if one_sided {
@@ -99,13 +125,16 @@ pub(super) fn learn(
             chosen = explained;
         }
     }
-    let predict = |fitted: &FittedTagger, document: &Document, scratch: &mut TaggerScratch| match fitted
-        .model
-        .predict(&view(document), true, scratch)
-        .pop()
-    {
-        Some(LayerPrediction::Spans(spans)) => spans,
-        _ => Vec::new(),
+    let predict = |fitted: &FittedTagger, document: &Document, scratch: &mut TaggerScratch| {
+        let mut found = Vec::new();
+        for (number, layer) in fitted.model.predict(&view(document), true, scratch).into_iter().enumerate() {
+            let LayerPrediction::Spans(mut spans) = layer else { continue };
+            // A layer of its own knows one label only.
+            spans.iter_mut().for_each(|one| one.span.class += number as u16);
+            found.extend(spans);
+        }
+        found.sort_by_key(|one: &PredictedSpan| (one.span.start, one.span.end, one.span.class));
+        found
     };
     let found = cross_fit(
         (documents, digests, &chosen),
@@ -114,6 +143,10 @@ pub(super) fn learn(
         watch,
     )?;
     Ok(found.map(|(fitted, spans)| Learned { fitted, spans, trained_on: chosen.len() }))
+}
+
+fn untyped(span: &TypedSpan) -> TokenSpan {
+    TokenSpan { start: span.start, end: span.end, class: span.class }
 }
 
 fn typed(span: TokenSpan) -> TypedSpan {

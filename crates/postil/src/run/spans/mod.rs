@@ -3,11 +3,12 @@
 //! The same flow as for labels of whole items, with the claims about tokens in place of votes:
 //!
 //! ```text
-//! items ─▶ annotate ─▶ ledger ─▶ claims ─▶ sequences::fit ─▶ learn ─▶ label ─▶ measure ─▶ write
+//! items ─▶ annotate ─▶ ledger ─▶ claims ─▶ fuse ─▶ learn ─▶ label ─▶ measure ─▶ write
 //! ```
 
 mod claims;
 mod doubtful;
+mod fuse;
 mod gold;
 mod label;
 mod learn;
@@ -18,9 +19,9 @@ mod summary;
 use postil_annotators::Silence;
 use postil_core::audit::GoldPart;
 use postil_core::ledger::{Access, Ledger};
-use postil_core::sequences::{GoldItem, Settings, TokenSpan, fit};
+use postil_core::sequences::{GoldItem, TokenSpan};
 use postil_core::text::align;
-use postil_core::{Digest, Document, Name, Result, Task};
+use postil_core::{Digest, Document, Name, Result};
 
 use super::gold::keep;
 use super::{
@@ -42,7 +43,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let documents = texts::read(project, items, watch)?;
     let path = project.gold.as_deref().unwrap_or(std::path::Path::new("gold"));
     let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
-    let gold = Gold::place((&gold_file, path), items, &documents, &drawn, project.seed)?;
+    let gold = Gold::place((&gold_file, path), items, &documents, &drawn, project)?;
     let answers = gold.items.iter().map(|gold| (gold.position, gold.weight, gold.answer()));
     let gold_version = keep(&ledger, gold_file.version, items, answers, now_millis)?;
     let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
@@ -61,9 +62,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     }
 
     watch.stage("fusing answers", None);
-    let claims =
-        claims::read(&snapshot, (&annotated.identities, &annotated.silences), &project.task, items, &documents)?;
-    let known = known(&project.task, &documents, &gold)?;
+    let claims = claims::read(&snapshot, &annotated.identities, &project.task, items, &documents)?;
+    let known = known(project, &documents, &gold)?;
     let fitting: Vec<GoldItem> = gold
         .items
         .iter()
@@ -71,8 +71,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         .filter(|(item, _)| item.part == GoldPart::Fit)
         .map(|(item, spans)| GoldItem { item: item.position, spans: spans.clone() })
         .collect();
-    let settings = Settings { seed: project.seed, ..Settings::default() };
-    let consensus = fit(&claims.sequences, &fitting, project.sequence_method, &settings)?;
+    let silences: Vec<_> = annotated.silences.iter().map(|&one| claims::silence(one)).collect();
+    let consensus = fuse::fuse(project, &documents, &claims.said, &silences, &fitting)?;
     let learned = if project.student {
         let digests: Vec<Digest> = (0..items.len()).map(|position| items.digest(position)).collect();
         let one_sided = annotated.silences.iter().all(|&silence| silence == Silence::Abstain);
@@ -118,17 +118,19 @@ pub(super) fn gold_items(project: &Project) -> Result<Vec<(String, Option<f64>)>
     Ok(GoldFile::read(project)?.items().collect())
 }
 
-/// The gold spans of every gold item on its tokens, in the gold's order.
-fn known(task: &Task, documents: &[Document], gold: &Gold) -> Result<Vec<Vec<TokenSpan>>> {
+/// The gold spans of every gold item on its tokens, in the gold's order: those that a flat sequence holds, or all where
+/// spans may overlap.
+fn known(project: &Project, documents: &[Document], gold: &Gold) -> Result<Vec<Vec<TokenSpan>>> {
     gold.items
         .iter()
         .map(|item| {
             let document = &documents[item.position as usize];
             let aligned = align(&document.text, &document.tokens, &item.spans);
             let span = |span: &postil_core::text::Named<Name>| {
-                Ok(TokenSpan { start: span.start, end: span.end, class: task.labels.expect(&span.label)? })
+                Ok(TokenSpan { start: span.start, end: span.end, class: project.task.labels.expect(&span.label)? })
             };
-            aligned.flat.iter().map(span).collect()
+            let spans = if project.overlapping { &aligned.all } else { &aligned.flat };
+            spans.iter().map(span).collect()
         })
         .collect()
 }
