@@ -46,8 +46,8 @@ impl Score {
             Self::Tokens(tokens) => {
                 let apart = format!("{basis}, tokens taken as independent");
                 vec![
-                    figure("token accuracy", tokens.scores.token_accuracy.clone()),
-                    figure("macro F1", tokens.scores.macro_f1.clone()),
+                    figure("token accuracy", of_tokens(&tokens.scores.token_accuracy)),
+                    figure("macro F1", of_tokens(&tokens.scores.macro_f1)),
                     figure("calibration error", tokens.tally.calibration_error(&apart)),
                     figure("log-loss", tokens.tally.log_loss(&apart)),
                 ]
@@ -75,7 +75,7 @@ impl Score {
                 let scores = tokens.scores.types.iter().find(|scores| &*scores.label == name).map(|one| &one.scores);
                 let figures = scores.map_or_else(
                     || [(); 3].map(|()| Measured::unknown("no measured token has this tag")),
-                    |scores| [scores.precision.clone(), scores.recall.clone(), scores.f1.clone()],
+                    |scores| [&scores.precision, &scores.recall, &scores.f1].map(of_tokens),
                 );
                 (tokens.tally.confusion()[usize::from(class)].iter().sum(), figures)
             }
@@ -89,6 +89,16 @@ impl Score {
             Self::Sets(tally) => tally.count(),
             Self::Tokens(tokens) => tokens.items,
         }
+    }
+}
+
+/// A figure of spans of one token each, in words of tokens.
+fn of_tokens(figure: &Measured) -> Measured {
+    match figure.clone() {
+        Measured::Known { value, low, high, level, basis } => {
+            Measured::Known { value, low, high, level, basis: basis.replace("gold spans", "gold tokens") }
+        }
+        unknown @ Measured::Unknown { .. } => unknown,
     }
 }
 

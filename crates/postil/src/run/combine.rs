@@ -2,7 +2,7 @@
 //!
 //! The two are pooled log-linearly, `p ~ consensus^a * student^b`, with `a` and `b` fitted on the gold that fits and
 //! used only if they predict held-out gold better than the consensus alone. Both weights at once also temper the
-//! result. Decisions without votes are the student's.
+//! result. Decisions without votes are the student's; tokens without votes have weights of their own.
 
 use postil_core::Class;
 use postil_core::audit::GoldPart;
@@ -82,11 +82,11 @@ pub(super) fn label(
     gold: &Gold,
 ) -> Labels {
     let classes = decisions.classes();
-    let weights = learned.map_or(Weights::CONSENSUS, |learned| {
+    let fitted = |learned: &Learned, answered: bool| {
         let rows: Vec<(usize, Class, Vec<f32>, f64)> = gold
             .part(GoldPart::Fit)
             .flat_map(|gold| gold.truths(decisions).map(|(decision, truth)| (decision, truth, gold.weight)))
-            .filter(|(decision, _, _)| fused.support[*decision] > 0)
+            .filter(|(decision, _, _)| (fused.support[*decision] > 0) == answered)
             .map(|(decision, truth, weight)| (decision, truth, student_row(learned, decision, classes), weight))
             .collect();
         let known: Vec<Known<'_>> = rows
@@ -98,8 +98,14 @@ pub(super) fn label(
                 weight: *weight,
             })
             .collect();
-        fit(&known)
-    });
+        (known.len() >= LEAST).then(|| fit(&known))
+    };
+    let weights = learned.and_then(|learned| fitted(learned, true)).unwrap_or(Weights::CONSENSUS);
+    // Of a token that nobody speaks of its neighbours still tell something; of any other decision the student alone does.
+    let of_silent = match learned {
+        Some(learned) if decisions.are_tokens() => fitted(learned, false).unwrap_or(Weights::EVEN),
+        _ => Weights::STUDENT,
+    };
     let mut labels = Labels {
         weights,
         posterior: fused.consensus.posterior.clone(),
@@ -120,8 +126,10 @@ pub(super) fn label(
             let row = decision * classes..(decision + 1) * classes;
             if let Some(learned) = learned {
                 let student = student_row(learned, decision, classes);
-                if fused.support[decision] == 0 {
+                if fused.support[decision] == 0 && of_silent == Weights::STUDENT {
                     labels.posterior[row.clone()].copy_from_slice(&student);
+                } else if fused.support[decision] == 0 {
+                    of_silent.pool(fused.consensus.of(decision), &student, &mut labels.posterior[row.clone()]);
                 } else {
                     weights.pool(fused.consensus.of(decision), &student, &mut labels.posterior[row.clone()]);
                 }
@@ -165,6 +173,10 @@ pub(super) struct Weights {
 impl Weights {
     /// The consensus as it is.
     pub(super) const CONSENSUS: Self = Self { consensus: 1.0, student: 0.0 };
+    /// The student as it is.
+    const STUDENT: Self = Self { consensus: 0.0, student: 1.0 };
+    /// Both alike.
+    const EVEN: Self = Self { consensus: 0.5, student: 0.5 };
 
     /// Pools two posteriors of one decision into `pooled`.
     pub(super) fn pool(self, consensus: &[f32], student: &[f32], pooled: &mut [f32]) {

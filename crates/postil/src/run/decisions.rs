@@ -45,6 +45,11 @@ impl Decisions {
         self.classes
     }
 
+    /// Whether they are tokens, of which an item has any number.
+    pub(super) const fn are_tokens(&self) -> bool {
+        matches!(self.ends, Ends::At(_))
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         match &self.ends {

@@ -77,7 +77,10 @@ fn a_project_is_planned_drawn_exported_and_its_model_used() {
     assert_eq!((tagger["name"].as_str(), tagger["coverage"].as_f64()), (Some("tagger"), Some(1.0)));
     folder.write(
         "postil.toml",
-        (project.clone() + model).replace("\"other\"]", "\"else\"]").replace("other = [", "else = ["),
+        (project.clone() + model)
+            .replace("gold = ", "# gold = ")
+            .replace("\"other\"]", "\"else\"]")
+            .replace("other = [", "else = ["),
     );
     let error = folder.fails(2, &["run", "."]);
     assert!(error.contains("first.postil") && error.contains("`other`"), "{error}");
@@ -106,7 +109,7 @@ fn stored() -> Folder {
         "[task]\nkind = \"tag\"\nlabels = [\"N\", \"V\", \"P\"]\n\n[data]\nitems = \"items.csv\"\ntext = \"text\"\nid = \"id\"\n\
          gold = \"gold.jsonl\"\n\n[[annotator]]\nname = \"people\"\nkind = \"replay\"\npath = \"answers.csv\"\n",
     );
-    let gold: String = (0..30).map(|item| format!("{{\"id\":\"t{item}\",\"tags\":[\"N\",\"V\",\"P\"]}}\n")).collect();
+    let gold: String = (0..40).map(|item| format!("{{\"id\":\"t{item}\",\"tags\":[\"N\",\"V\",\"P\"]}}\n")).collect();
     folder.write("gold.jsonl", &gold);
     folder
 }
@@ -160,7 +163,7 @@ fn gold_that_does_not_fit_is_refused_with_its_place() {
         gold.replace(line, "{\"id\":\"t4\",\"tags\":[\"N\",null,\"P\"]}\n{\"id\":\"zz\",\"tags\":[\"N\"]}"),
     );
     let report = folder.json(&["run", ".", "--json"]);
-    assert_eq!((report["gold"]["total"].as_u64(), report["gold"]["unmatched"].as_u64()), (Some(30), Some(1)));
+    assert_eq!((report["gold"]["total"].as_u64(), report["gold"]["unmatched"].as_u64()), (Some(40), Some(1)));
 
     let project = folder.read("postil.toml");
     folder.write("postil.toml", format!("{project}silence = \"outside\"\n"));
