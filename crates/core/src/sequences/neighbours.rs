@@ -104,14 +104,14 @@ impl Neighbours {
         for token in 0..length {
             let (before, here) = room.forward.split_at_mut(token * classes);
             let here = &mut here[..classes];
-            for to in 0..classes {
+            for (to, share) in here.iter_mut().enumerate() {
                 let reach = match token {
                     0 => self.prior[to],
                     _ => (0..classes)
                         .map(|from| before[(token - 1) * classes + from] * self.steps[from * classes + to])
                         .sum(),
                 };
-                here[to] = reach * room.evidence[token * classes + to];
+                *share = reach * room.evidence[token * classes + to];
             }
             scale(here);
         }

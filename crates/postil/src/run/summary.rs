@@ -187,8 +187,7 @@ fn headline(findings: &Findings<'_>) -> Headline {
         Some(Metric::Accuracy) if findings.project.task.kind == TaskKind::Multilabel => Some("exact sets"),
         Some(Metric::MacroF1) => Some("macro F1"),
         // With one label for each, micro F1 is accuracy.
-        Some(Metric::Accuracy | Metric::MicroF1) => None,
-        None => None,
+        Some(Metric::Accuracy | Metric::MicroF1) | None => None,
     };
     let figure = figures.iter().find(|figure| Some(figure.name.as_str()) == wanted).unwrap_or(&figures[0]);
     let count = findings.items();

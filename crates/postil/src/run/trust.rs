@@ -293,9 +293,8 @@ fn errors(findings: &Findings<'_>) -> std::result::Result<ErrorSummary, String> 
     let probabilities = Probabilities::single(&learned.probabilities, classes).map_err(|error| error.to_string())?;
     let found = find(&labels.given, probabilities, &settings).map_err(|error| error.to_string())?;
     let name = |class: Class| task.labels.name(class).to_string();
-    let id = |decision: u32| match findings.is_of_tags() {
-        false => id(decision),
-        true => show::token_in_words(findings, decision as usize),
+    let id = |decision: u32| {
+        if findings.is_of_tags() { show::token_in_words(findings, decision as usize) } else { id(decision) }
     };
     Ok(ErrorSummary {
         wrong: wrong(findings),

@@ -369,16 +369,15 @@ impl TaggerModel {
                         known = lattice.fill(links, rows, None).then_some((links, &*lattice));
                     }
                     if *wanted == Some(number) {
-                        match known {
-                            Some((_, lattice)) => lattice.marginals(marginals),
+                        if let Some((_, lattice)) = known {
+                            lattice.marginals(marginals);
+                        } else {
                             // Scores out of all bounds have no distribution; the best tag is all there is.
-                            None => {
-                                marginals.clear();
-                                marginals.resize(tokens * count, 0.0);
-                                lanes.iter().enumerate().for_each(|(token, &tag)| {
-                                    marginals[token * count + usize::from(tag)] = 1.0;
-                                });
-                            }
+                            marginals.clear();
+                            marginals.resize(tokens * count, 0.0);
+                            lanes.iter().enumerate().for_each(|(token, &tag)| {
+                                marginals[token * count + usize::from(tag)] = 1.0;
+                            });
                         }
                         all.extend_from_slice(marginals);
                     }

@@ -115,7 +115,7 @@ fn matrix(confusion: &Confusion, palette: &Palette<'_>) -> Markup {
         div class="scroll" role="region" tabindex="0" aria-label="What is taken for what" {
             table class="matrix" {
                 caption {
-                    "Rows: the true label. Columns: the label given. Each cell has the number of gold items and its share of "
+                    "Rows: the true label. Columns: the label given. Each cell has the number in the gold and its share of "
                     "the row. The diagonal is right; what is off it was mistaken."
                 }
                 thead {

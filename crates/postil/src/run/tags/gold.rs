@@ -68,8 +68,7 @@ fn layer<'d>(document: &'d Document, project: &Project) -> Result<&'d Layer> {
     let names = || document.layers.iter().map(|layer| format!("`{}`", layer.name)).collect::<Vec<_>>().join(", ");
     let named = document.layers.iter().find(|layer| *layer.name == *project.layer);
     match (named, document.layers.as_slice()) {
-        (Some(layer), _) => Ok(layer),
-        (None, [layer]) => Ok(layer),
+        (Some(layer), _) | (None, [layer]) => Ok(layer),
         (None, []) => Err(Error::input("expected a tag for every token, found none")),
         (None, _) => Err(Error::input(format!("expected a layer `{}`, found {}", project.layer, names()))
             .hint("name the layer that the task is about in `task.layer`")),

@@ -110,7 +110,7 @@ pub(crate) fn table(findings: &Findings<'_>, path: &Path) -> Result<()> {
             Arc::new(Float32Array::from_iter_values(rows.iter().map(|row| findings.sure(row.decision)))),
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| source(findings, row.decision)))),
             Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| findings.fused.support[row.decision]))),
-            Arc::new(StringArray::from_iter(rows.iter().map(|row| row.gold.map(name)))),
+            Arc::new(rows.iter().map(|row| row.gold.map(name)).collect::<StringArray>()),
         ];
         let batch = RecordBatch::try_new(schema.clone(), columns)
             .map_err(|error| Error::input("the tags do not fit their table").because(error))?;
