@@ -19,7 +19,7 @@ mod worker;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use postil_core::text::{Offsets, Tokenizer};
+use postil_core::text::Offsets;
 use postil_core::{
     Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Class, Cost, Digest, Error, ItemBatch, LabelSet, Name,
     Result, Status, Task, TaskKind,
@@ -134,7 +134,7 @@ impl ProgramAnnotator {
                         format!("{name}/{}", function.suffix).into()
                     },
                     kind: AnnotatorKind::Program,
-                    version: version(source, function, limits, silence, settings.tokenizer, task),
+                    version: version(source, function, limits, silence, settings.cut(), task),
                 },
                 file: Arc::clone(&file),
                 round: Arc::clone(&round),
@@ -238,14 +238,7 @@ fn programs_in(folder: &Path, shown: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn version(
-    source: &str,
-    function: &Function,
-    limits: Limits,
-    silence: Silence,
-    tokenizer: Tokenizer,
-    task: &Task,
-) -> Digest {
+fn version(source: &str, function: &Function, limits: Limits, silence: Silence, cut: &str, task: &Task) -> Digest {
     let limits = limits.numbers().map(u64::to_le_bytes);
     let mut parts: Vec<&[u8]> =
         vec![host::HOST_VERSION.as_bytes(), source.as_bytes(), function.suffix.as_bytes(), task.kind.name().as_bytes()];
@@ -253,7 +246,7 @@ fn version(
     parts.extend(task.labels.names().map(|name| name.as_bytes()));
     if matches!(task.kind, TaskKind::Spans | TaskKind::Tag) {
         let silence = if silence == Silence::Outside { "outside" } else { "abstain" };
-        parts.extend([tokenizer.name().as_bytes(), silence.as_bytes()]);
+        parts.extend([cut.as_bytes(), silence.as_bytes()]);
     }
     Digest::of_parts(parts)
 }

@@ -57,6 +57,9 @@ pub struct ReplayColumns {
     /// optionally `text` or `quote`, or of lists of start, end and label. By default `spans`, if there is such a column;
     /// a file without has one span a row, in the columns that follow, and blanks for an answer without spans.
     pub spans: Option<String>,
+    /// In tasks about tags: the tags of all tokens, as a JSON list or between blanks; `null` or `_` where the answer is
+    /// silent. By default `tags`, if there is such a column; a file without has spans.
+    pub tags: Option<String>,
     /// A span's first code point.
     pub start: String,
     /// One past a span's last code point.
@@ -74,6 +77,7 @@ impl Default for ReplayColumns {
             annotator: None,
             label: "label".into(),
             spans: None,
+            tags: None,
             start: "start".into(),
             end: "end".into(),
             quote: None,

@@ -1,9 +1,10 @@
 //! What annotators of spans share.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use postil_core::text::{OffsetUnit, Offsets};
-use postil_core::{Name, Span};
+use postil_core::text::{OffsetUnit, Offsets, Token, Tokenizer};
+use postil_core::{ItemBatch, Name, Span};
 use serde::{Deserialize, Serialize};
 
 /// What an annotator says about the text that it leaves alone.
@@ -25,6 +26,11 @@ impl Silence {
         }
         postil_core::Answer::Spans { spans }
     }
+}
+
+/// The tokens of an item's text: those that came with it, or the tokenizer's.
+pub(crate) fn tokens_of(items: &ItemBatch, row: usize, tokenizer: Tokenizer) -> Cow<'_, [Token]> {
+    items.tokens(row).map_or_else(|| Cow::Owned(tokenizer.tokenize(items.text(row))), Cow::Borrowed)
 }
 
 /// The span of some bytes of a text, which lie between characters.

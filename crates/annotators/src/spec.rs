@@ -89,18 +89,30 @@ impl WorkerCommand {
 pub struct Settings {
     pub(crate) workers: Arc<Workers>,
     pub(crate) tokenizer: Tokenizer,
+    given: bool,
 }
 
 impl Settings {
     /// Settings for this many worker processes, at least one. Results do not depend on the number.
     pub fn new(worker: WorkerCommand, threads: usize) -> Self {
-        Self { workers: Arc::new(Workers::new(worker, threads.max(1))), tokenizer: Tokenizer::Words }
+        Self { workers: Arc::new(Workers::new(worker, threads.max(1))), tokenizer: Tokenizer::Words, given: false }
     }
 
     /// The same with another tokenizer: in tasks about spans and tags, matches and tags keep to its tokens.
     #[must_use]
     pub fn with_tokenizer(self, tokenizer: Tokenizer) -> Self {
         Self { tokenizer, ..self }
+    }
+
+    /// The same where the items bring their tokens along.
+    #[must_use]
+    pub fn with_given_tokens(self, given: bool) -> Self {
+        Self { given, ..self }
+    }
+
+    /// How texts are cut into tokens, as it goes into the versions of annotators.
+    pub(crate) const fn cut(&self) -> &'static str {
+        if self.given { "given" } else { self.tokenizer.name() }
     }
 }
 
@@ -117,6 +129,19 @@ pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Setting
     if !on_tokens && !matches!(task.kind, Classify | Multilabel | Ordinal) {
         return Err(Error::unavailable(format!("annotators for `{}` tasks are not yet available", task.kind)));
     }
+    let silence = match spec {
+        AnnotatorSpec::Program(spec) => spec.silence,
+        AnnotatorSpec::List(spec) => spec.silence,
+        AnnotatorSpec::Replay(spec) => spec.silence,
+        _ => None,
+    };
+    if task.kind == Tag && silence.is_some() {
+        return Err(Error::task(format!(
+            "annotator `{}`: `silence` has no meaning where every token has a tag",
+            spec.name()
+        ))
+        .hint("a token without a tag is one about which nothing is said"));
+    }
     let later = |kind: &str, name: &str| {
         Err(Error::unavailable(format!("annotator `{name}`: the kind `{kind}` is not yet available"))
             .hint("put its stored answers into a file and use the kind `replay`"))
@@ -125,7 +150,7 @@ pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Setting
         AnnotatorSpec::Program(spec) => Ok(boxed(ProgramAnnotator::open(spec, task, folder, settings)?)),
         AnnotatorSpec::List(spec) if on_tokens => Ok(boxed(SpanListAnnotator::open(spec, task, folder, settings)?)),
         AnnotatorSpec::List(spec) => Ok(boxed(ListAnnotator::open(spec, task, folder)?)),
-        AnnotatorSpec::Replay(spec) if on_tokens => Ok(boxed(SpanReplayAnnotator::open(spec, task, folder)?)),
+        AnnotatorSpec::Replay(spec) if on_tokens => Ok(boxed(SpanReplayAnnotator::open(spec, task, folder, settings)?)),
         AnnotatorSpec::Replay(spec) => Ok(boxed(ReplayAnnotator::open(spec, task, folder)?)),
         AnnotatorSpec::Model(spec) if on_tokens => {
             Ok(boxed(vec![TaggerAnnotator::open(spec, task, folder, settings)?]))

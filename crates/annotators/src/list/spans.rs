@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::{ITEMS_PER_THREAD, ListSpec};
 use crate::entities::{ConfiguredList, EntityMatcher, Given, Scratch, left_out, matcher_of};
-use crate::spans::span_of_bytes;
+use crate::spans::{span_of_bytes, tokens_of};
 use crate::{Annotator, Settings, Silence};
 
 /// Raised when the way of matching changes, so that stored answers are not mistaken for what the new way would say.
@@ -56,7 +56,7 @@ impl SpanListAnnotator {
 
     fn new(spec: &ListSpec, name: &str, lists: &[ConfiguredList], task: &Task, settings: &Settings) -> Result<Self> {
         let silence = spec.silence.unwrap_or(Silence::Abstain);
-        let version = version(lists, silence, settings.tokenizer, task);
+        let version = version(lists, silence, settings.cut(), task);
         let matcher = matcher_of(lists)?;
         let warnings = left_out(lists, &matcher);
         let classes = matcher.labels().iter().map(|label| task.labels.expect(label)).collect::<Result<_>>()?;
@@ -73,13 +73,12 @@ impl SpanListAnnotator {
 
     fn annotation(&self, items: &ItemBatch, row: usize, scratch: &mut Scratch) -> Annotation {
         let text = items.text(row);
-        let mut tokens: Vec<Token> = Vec::new();
-        let mut sentences: Vec<u32> = Vec::new();
-        let given = (self.tokenizer != Tokenizer::Words).then(|| {
-            tokens = self.tokenizer.tokenize(text);
-            sentences = lines(text, &tokens);
-            Given { tokens: &tokens, sentences: &sentences }
+        let own = (self.tokenizer != Tokenizer::Words || items.tokens(row).is_some()).then(|| {
+            let tokens = tokens_of(items, row, self.tokenizer);
+            let sentences = lines(text, &tokens);
+            (tokens, sentences)
         });
+        let given = own.as_ref().map(|(tokens, sentences)| Given { tokens, sentences });
         let mut offsets = None;
         let mut spans = Vec::new();
         let mut evidence = String::new();
@@ -166,13 +165,9 @@ fn lines(text: &str, tokens: &[Token]) -> Vec<u32> {
     ends
 }
 
-fn version(lists: &[ConfiguredList], silence: Silence, tokenizer: Tokenizer, task: &Task) -> Digest {
-    let mut parts: Vec<Vec<u8>> = vec![
-        MATCHING.to_vec(),
-        task.kind.name().into(),
-        tokenizer.name().into(),
-        vec![u8::from(silence == Silence::Outside)],
-    ];
+fn version(lists: &[ConfiguredList], silence: Silence, cut: &str, task: &Task) -> Digest {
+    let mut parts: Vec<Vec<u8>> =
+        vec![MATCHING.to_vec(), task.kind.name().into(), cut.into(), vec![u8::from(silence == Silence::Outside)]];
     parts.extend(task.labels.names().map(|name| name.as_bytes().to_vec()));
     for one in lists {
         parts.push(one.list.content());

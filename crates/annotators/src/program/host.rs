@@ -327,7 +327,8 @@ impl<'v> ItemValue<'v> {
                 item.fields.iter().map(|value| value.map_or(Value::new_none(), |value| heap.alloc(value))).collect();
             heap.alloc(AllocTuple(values))
         };
-        let tokens = tokenizer.map_or(Value::new_none(), |tokenizer| token_values(item.text, tokenizer, heap));
+        let tokens =
+            tokenizer.map_or(Value::new_none(), |tokenizer| token_values(item.text, &item.tokens(tokenizer), heap));
         let (id, text) = (heap.alloc(item.id), heap.alloc(item.text));
         heap.alloc_complex_no_freeze(ItemValue { id, text, names, values, tokens })
     }

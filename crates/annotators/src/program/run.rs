@@ -267,7 +267,7 @@ impl Program {
     /// Reads what a function returned for an item.
     fn read<'v>(&self, function: u16, answer: Value<'v>, heap: Heap<'v>, item: &ItemText<'_>) -> Result<Reply, String> {
         match (&self.spans, self.form(function)) {
-            (Some(spans), Some(form)) => spans.read(form, answer, heap, item.text),
+            (Some(spans), Some(form)) => spans.read(form, answer, heap, item),
             _ => self.labels.read(answer, heap),
         }
     }

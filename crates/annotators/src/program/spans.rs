@@ -7,7 +7,7 @@ use starlark::values::tuple::TupleRef;
 use starlark::values::{Heap, Value};
 
 use super::answer::clip;
-use super::wire::{Form, Reply, SpanReply};
+use super::wire::{Form, ItemText, Reply, SpanReply};
 
 /// What a program has to know to speak of spans.
 pub(super) struct SpanReader {
@@ -26,7 +26,13 @@ impl SpanReader {
     }
 
     /// Reads what a function returned for a text; the error says what does not fit.
-    pub(super) fn read<'v>(&self, form: Form, value: Value<'v>, heap: Heap<'v>, text: &str) -> Result<Reply, String> {
+    pub(super) fn read<'v>(
+        &self,
+        form: Form,
+        value: Value<'v>,
+        heap: Heap<'v>,
+        item: &ItemText<'_>,
+    ) -> Result<Reply, String> {
         if value.is_none() {
             return Ok(Reply::Abstain);
         }
@@ -39,7 +45,7 @@ impl SpanReader {
             ));
         }
         let values = value.iterate(heap).map_err(|error| error.without_diagnostic().to_string())?;
-        if form == Form::Tags { self.tags(values, text) } else { self.spans(values, heap, text) }
+        if form == Form::Tags { self.tags(values, item) } else { self.spans(values, heap, item.text) }
     }
 
     fn spans<'v>(&self, values: impl Iterator<Item = Value<'v>>, heap: Heap<'v>, text: &str) -> Result<Reply, String> {
@@ -96,8 +102,8 @@ impl SpanReader {
     }
 
     /// Tags, one per token: `None` or an empty text where the function says nothing.
-    fn tags<'v>(&self, values: impl Iterator<Item = Value<'v>>, text: &str) -> Result<Reply, String> {
-        let tokens = self.tokenizer.tokenize(text);
+    fn tags<'v>(&self, values: impl Iterator<Item = Value<'v>>, item: &ItemText<'_>) -> Result<Reply, String> {
+        let tokens = item.tokens(self.tokenizer);
         let mut tags: Vec<String> = Vec::with_capacity(tokens.len());
         for value in values {
             match value.unpack_str() {
@@ -109,7 +115,7 @@ impl SpanReader {
         if tags.len() != tokens.len() {
             return Err(format!("expected {} tags, one per token, found {}", tokens.len(), tags.len()));
         }
-        let positions = positions(text, &tokens);
+        let positions = positions(item.text, &tokens);
         let mut spans = Vec::new();
         if self.kind == TaskKind::Tag {
             for (tag, &(start, end)) in tags.iter().zip(&positions).filter(|(tag, _)| !tag.is_empty()) {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use allocative::Allocative;
-use postil_core::text::{Tokenizer, sentences};
+use postil_core::text::{Token, sentences};
 use starlark::any::ProvidesStaticType;
 use starlark::values::tuple::AllocTuple;
 use starlark::values::{
@@ -24,13 +24,12 @@ pub(super) struct TokenValue<'v> {
 }
 
 /// The tokens of a text as a tuple.
-pub(super) fn token_values<'v>(text: &str, tokenizer: Tokenizer, heap: Heap<'v>) -> Value<'v> {
-    let tokens = tokenizer.tokenize(text);
+pub(super) fn token_values<'v>(text: &str, tokens: &[Token], heap: Heap<'v>) -> Value<'v> {
     let mut begins = vec![false; tokens.len()];
-    for sentence in sentences(text, &tokens) {
+    for sentence in sentences(text, tokens) {
         begins[sentence.start] = true;
     }
-    let places = positions(text, &tokens);
+    let places = positions(text, tokens);
     let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let values: Vec<Value<'v>> = tokens
         .iter()

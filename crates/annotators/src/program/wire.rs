@@ -2,15 +2,16 @@
 //!
 //! The worker is not trusted: everything it sends is checked, and what does not parse counts as a crash.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
-use postil_core::text::Tokenizer;
+use postil_core::text::{Token, Tokenizer};
 use postil_core::{Class, ItemBatch, SpanLabel, TaskKind};
 
 use super::limits::Limits;
 
 /// The first frame of a worker, which shows that the process is one and speaks this protocol.
-pub(super) const HELLO: &[u8] = b"postil program worker 1";
+pub(super) const HELLO: &[u8] = b"postil program worker 2";
 /// No frame is longer; a longer one is garbage.
 const LONGEST_FRAME: u32 = 1 << 30;
 
@@ -109,6 +110,15 @@ pub(super) struct ItemText<'m> {
     pub(super) id: &'m str,
     pub(super) text: &'m str,
     pub(super) fields: Vec<Option<&'m str>>,
+    /// The tokens that came with the text, in bytes.
+    pub(super) tokens: Option<Vec<Token>>,
+}
+
+impl ItemText<'_> {
+    /// The tokens of the text: those that came with it, or the tokenizer's.
+    pub(super) fn tokens(&self, tokenizer: Tokenizer) -> Cow<'_, [Token]> {
+        self.tokens.as_deref().map_or_else(|| Cow::Owned(tokenizer.tokenize(self.text)), Cow::Borrowed)
+    }
 }
 
 /// What the worker says.
@@ -195,6 +205,16 @@ pub(super) fn encode_evaluate(
                 Some(value) => frame.text(&value),
             }
         }
+        match items.tokens(row) {
+            None => frame.number(u32::MAX),
+            Some(tokens) => {
+                frame.number(tokens.len() as u32);
+                tokens.iter().for_each(|token| {
+                    frame.number(token.start);
+                    frame.number(token.end);
+                });
+            }
+        }
     }
     frame.0
 }
@@ -225,6 +245,7 @@ impl<'m> Request<'m> {
                             id: frame.text()?,
                             text: frame.text()?,
                             fields: (0..columns.len()).map(|_| frame.maybe_text()).collect::<Result<_, _>>().ok()?,
+                            tokens: frame.tokens().ok()?,
                         })
                     })
                     .collect::<Option<_>>()?;
@@ -421,6 +442,15 @@ impl<'m> Reader<'m> {
         }
         let bytes = self.take(length as usize).ok_or(Garbled)?;
         std::str::from_utf8(bytes).map(Some).map_err(|_| Garbled)
+    }
+
+    fn tokens(&mut self) -> Result<Option<Vec<Token>>, Garbled> {
+        let length = self.number().ok_or(Garbled)?;
+        if length == u32::MAX {
+            return Ok(None);
+        }
+        let token = |_| Some(Token { start: self.number()?, end: self.number()? });
+        (0..length).map(token).collect::<Option<_>>().map(Some).ok_or(Garbled)
     }
 
     fn trouble(&mut self) -> Option<Trouble> {

@@ -1,23 +1,23 @@
-//! Stored spans: all of an answer in one JSON cell, or one span a row.
+//! Stored spans and tags: all of an answer in one cell, or one span a row.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use postil_core::text::Offsets;
+use postil_core::text::{Offsets, Tokenizer};
 use postil_core::{
-    Annotation, AnnotatorIdentity, AnnotatorKind, Cost, Digest, Error, ItemBatch, LabelSet, Name, Result, Span, Status,
-    Task,
+    Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Cost, Digest, Error, ItemBatch, LabelSet, Name, Result, Span,
+    Status, Task, TaskKind,
 };
 use serde_json::Value;
 
 use super::ReplaySpec;
 use super::table::{Row, Table};
-use crate::spans::span_of_points;
-use crate::{Annotator, Silence};
+use crate::spans::{span_of_bytes, span_of_points, tokens_of};
+use crate::{Annotator, Settings, Silence};
 
 /// Raised when the reading of stored spans changes.
-const READING: &[u8] = b"span replay reading 1";
+const READING: &[u8] = b"span replay reading 2";
 
 /// A span as it was stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,12 +28,20 @@ struct Stored {
     quote: Option<String>,
 }
 
-/// One answer: its spans, or what is wrong with them.
+/// What an answer says of its text.
+#[derive(Clone, Debug, PartialEq)]
+enum Said {
+    Spans(Vec<Stored>),
+    /// One tag per token; none where the answer is silent.
+    Tags(Vec<Option<Name>>),
+}
+
+/// One answer, or what is wrong with it.
 #[derive(Clone, Debug)]
 struct StoredAnswer {
     item: u32,
     line: u64,
-    spans: Result<Vec<Stored>, String>,
+    said: Result<Said, String>,
     confidence: Option<f32>,
 }
 
@@ -52,6 +60,7 @@ pub(crate) struct SpanReplayAnnotator {
     answers: Vec<StoredAnswer>,
     met: Vec<bool>,
     silence: Silence,
+    tokenizer: Tokenizer,
 }
 
 impl SpanReplayAnnotator {
@@ -59,7 +68,7 @@ impl SpanReplayAnnotator {
     ///
     /// # Errors
     /// A file that cannot be read, a missing column, no answers at all.
-    pub(crate) fn open(spec: &ReplaySpec, task: &Task, folder: &Path) -> Result<Vec<Self>> {
+    pub(crate) fn open(spec: &ReplaySpec, task: &Task, folder: &Path, settings: &Settings) -> Result<Vec<Self>> {
         let reading = Reading::open(spec, task, folder)?;
         let Reading { items, annotators, bad, named, .. } = reading;
         if annotators.is_empty() {
@@ -71,7 +80,7 @@ impl SpanReplayAnnotator {
         }
         let silence = spec.silence.unwrap_or(Silence::Outside);
         let versions: Vec<Digest> =
-            annotators.iter().map(|(_, answers)| version(answers, &ids, silence, task)).collect();
+            annotators.iter().map(|(_, answers)| version(answers, &ids, (silence, settings.cut()), task)).collect();
         let file = Arc::new(File { path: spec.path.clone(), items, bad });
         Ok(annotators
             .into_iter()
@@ -86,6 +95,7 @@ impl SpanReplayAnnotator {
                     met: vec![false; answers.len()],
                     answers,
                     silence,
+                    tokenizer: settings.tokenizer,
                 }
             })
             .collect())
@@ -97,8 +107,18 @@ impl SpanReplayAnnotator {
             let (id, content) = (items.id(row).into(), items.digest(row));
             Annotation::without_answer(id, content, self.identity.version, Status::Malformed, place)
         };
-        let stored = match &answer.spans {
-            Ok(stored) => stored,
+        let stored = match &answer.said {
+            Ok(Said::Spans(stored)) => stored,
+            Ok(Said::Tags(tags)) => {
+                return match self.tags(items, row, tags) {
+                    Ok(said) => {
+                        let (id, content) = (items.id(row).into(), items.digest(row));
+                        let annotation = Annotation::new(id, content, self.identity.version, said);
+                        Annotation { confidence: answer.confidence, ..annotation }
+                    }
+                    Err(reason) => malformed(&reason),
+                };
+            }
             Err(reason) => return malformed(reason),
         };
         let offsets = Offsets::new(items.text(row));
@@ -127,6 +147,30 @@ impl SpanReplayAnnotator {
         let said = self.silence.answer(spans);
         let annotation = Annotation::new(items.id(row).into(), items.digest(row), self.identity.version, said);
         Annotation { confidence: answer.confidence, ..annotation }
+    }
+}
+
+impl SpanReplayAnnotator {
+    /// Tags on the tokens of an item: all of them, or those that are there as spans of a token each.
+    fn tags(&self, items: &ItemBatch, row: usize, tags: &[Option<Name>]) -> Result<Answer, String> {
+        let tokens = tokens_of(items, row, self.tokenizer);
+        if tags.len() != tokens.len() {
+            return Err(format!(
+                "expected {} tags, one per token of `{}`, found {}",
+                tokens.len(),
+                items.id(row),
+                tags.len()
+            ));
+        }
+        if let Some(tags) = tags.iter().cloned().collect() {
+            return Ok(Answer::Tags { tags });
+        }
+        let offsets = Offsets::new(items.text(row));
+        let spans = tokens.iter().zip(tags);
+        let spans = spans.filter_map(|(token, tag)| {
+            Some(span_of_bytes(&offsets, token.start as usize..token.end as usize, tag.clone()?))
+        });
+        Ok(Silence::Abstain.answer(spans.collect()))
     }
 }
 
@@ -190,16 +234,20 @@ impl Reading {
     fn open(spec: &ReplaySpec, task: &Task, folder: &Path) -> Result<Self> {
         let columns = &spec.columns;
         let mut needed: Vec<&str> = vec![&columns.item];
-        let own = [&columns.annotator, &columns.spans, &columns.quote, &columns.confidence];
+        let own = [&columns.annotator, &columns.spans, &columns.tags, &columns.quote, &columns.confidence];
         needed.extend(own.into_iter().filter_map(|column| column.as_deref()));
         let welcome =
             ["annotator", "spans", "quote", "confidence", columns.start.as_str(), &columns.end, &columns.label];
         let spans = columns.spans.as_deref().unwrap_or("spans");
-        let table = Table::open_with(&folder.join(&spec.path), &spec.path, &needed, &welcome, &[spans])?;
-        let whole = table.has(spans);
+        let tags = columns.tags.as_deref().unwrap_or("tags");
+        let welcome: Vec<&str> = welcome.into_iter().chain([tags]).collect();
+        let table = Table::open_with(&folder.join(&spec.path), &spec.path, &needed, &welcome, &[spans, tags])?;
+        let tagged = task.kind == TaskKind::Tag && table.has(tags);
+        let whole = tagged || table.has(spans);
         if !whole && ![&columns.start, &columns.end, &columns.label].iter().all(|name| table.has(name)) {
+            let or_tags = if task.kind == TaskKind::Tag { format!("`{tags}` or ") } else { String::new() };
             return Err(Error::input(format!(
-                "expected a column `{spans}`, or the columns `{}`, `{}` and `{}`, found neither",
+                "expected a column {or_tags}`{spans}`, or the columns `{}`, `{}` and `{}`, found neither",
                 columns.start, columns.end, columns.label
             ))
             .in_file(&spec.path)
@@ -209,12 +257,13 @@ impl Reading {
         let mut reading = Self { named: table.has(annotator), ..Self::default() };
         let quote = columns.quote.as_deref().unwrap_or("quote");
         let confidence = columns.confidence.as_deref().unwrap_or("confidence");
-        let names = [&columns.item, annotator, spans, &columns.start, &columns.end, &columns.label, quote, confidence];
+        let cell = if tagged { tags } else { spans };
+        let names = [&columns.item, annotator, cell, &columns.start, &columns.end, &columns.label, quote, confidence];
         let mut unread = Vec::new();
         table.each(
             &names,
             |row| {
-                reading.row(&row, whole, spec, &task.labels);
+                reading.row(&row, (whole, tagged), spec, &task.labels);
                 Ok(())
             },
             |line, reason| {
@@ -233,7 +282,7 @@ impl Reading {
         self.bad.get_or_insert_with(first).0 += 1;
     }
 
-    fn row(&mut self, row: &Row<'_>, whole: bool, spec: &ReplaySpec, labels: &LabelSet) {
+    fn row(&mut self, row: &Row<'_>, (whole, tagged): (bool, bool), spec: &ReplaySpec, labels: &LabelSet) {
         let (item, name) = (row.value(0), row.value(1));
         if item.is_empty() {
             return self.note_bad(spec, row.line, "expected an item, found none");
@@ -248,30 +297,34 @@ impl Reading {
             Some(&item) => item,
             None => *self.items.entry(item.into()).or_insert(next),
         };
-        let (mut spans, confidence) = match read_confidence(row.value(7)) {
-            Ok(confidence) => (Ok(Vec::new()), confidence),
+        let (said, confidence) = match read_confidence(row.value(7)) {
+            Ok(confidence) => {
+                let said = match (tagged, whole) {
+                    (true, _) => tags_of_cell(row.value(2), labels).map(Said::Tags),
+                    (false, true) => from_cell(row.value(2), labels).map(Said::Spans),
+                    (false, false) => from_columns(row, labels).map(Said::Spans),
+                };
+                (said, confidence)
+            }
             Err(reason) => (Err(reason), None),
         };
-        if spans.is_ok() {
-            spans = if whole { from_cell(row.value(2), labels) } else { from_columns(row, labels) };
-        }
         let answers = &mut self.annotators[annotator].1;
         let place = (!whole).then(|| self.open.get(&(annotator, item)).copied()).flatten();
-        match (place, spans) {
-            (None, spans) => {
+        match (place, said) {
+            (None, said) => {
                 if !whole {
                     self.open.insert((annotator, item), answers.len());
                 }
-                answers.push(StoredAnswer { item, line: row.line, spans, confidence });
+                answers.push(StoredAnswer { item, line: row.line, said, confidence });
             }
             // One bad span spoils the answer: what the rest of it would mean is not known.
             (Some(place), Err(reason)) => {
-                if answers[place].spans.is_ok() {
-                    (answers[place].spans, answers[place].line) = (Err(reason), row.line);
+                if answers[place].said.is_ok() {
+                    (answers[place].said, answers[place].line) = (Err(reason), row.line);
                 }
             }
             (Some(place), Ok(more)) => {
-                if let Ok(spans) = &mut answers[place].spans {
+                if let (Ok(Said::Spans(spans)), Said::Spans(more)) = (&mut answers[place].said, more) {
                     spans.extend(more);
                 }
             }
@@ -344,8 +397,23 @@ fn from_cell(cell: &str, labels: &LabelSet) -> Result<Vec<Stored>, String> {
         .collect()
 }
 
+/// One tag per token: a JSON list, or tags between blanks. `null`, nothing and `_` say nothing, unless `_` is a label.
+fn tags_of_cell(cell: &str, labels: &LabelSet) -> Result<Vec<Option<Name>>, String> {
+    let tag = |tag: &str| match tag {
+        "" => Ok(None),
+        "_" if labels.class("_").is_none() => Ok(None),
+        tag => read_label(tag, labels).map(Some),
+    };
+    if !cell.trim_start().starts_with('[') {
+        return cell.split_whitespace().map(tag).collect();
+    }
+    let value: Vec<Option<String>> =
+        serde_json::from_str(cell).map_err(|error| format!("expected a list of tags as JSON: {error}"))?;
+    value.iter().map(|one| tag(one.as_deref().unwrap_or_default())).collect()
+}
+
 /// The digest of one annotator's answers in the file's order, lines aside.
-fn version(answers: &[StoredAnswer], ids: &[&str], silence: Silence, task: &Task) -> Digest {
+fn version(answers: &[StoredAnswer], ids: &[&str], (silence, cut): (Silence, &str), task: &Task) -> Digest {
     let mut bytes = Vec::new();
     let mut text = |part: &[u8]| {
         bytes.extend((part.len() as u32).to_le_bytes());
@@ -354,12 +422,17 @@ fn version(answers: &[StoredAnswer], ids: &[&str], silence: Silence, task: &Task
     text(READING);
     text(task.kind.name().as_bytes());
     text(&[u8::from(silence == Silence::Outside)]);
+    text(cut.as_bytes());
     for answer in answers {
         text(ids[answer.item as usize].as_bytes());
         text(&answer.confidence.unwrap_or(-1.0).to_le_bytes());
-        match &answer.spans {
+        match &answer.said {
             Err(reason) => text(reason.as_bytes()),
-            Ok(spans) => {
+            Ok(Said::Tags(tags)) => {
+                text(&(tags.len() as u32).to_le_bytes());
+                tags.iter().for_each(|tag| text(tag.as_deref().unwrap_or("").as_bytes()));
+            }
+            Ok(Said::Spans(spans)) => {
                 text(&(spans.len() as u32).to_le_bytes());
                 for span in spans {
                     text(&span.start.to_le_bytes());

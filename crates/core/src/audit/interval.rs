@@ -22,6 +22,22 @@ pub fn effective_count(weight: f64, square: f64) -> f64 {
     if square > 0.0 { weight * weight / square } else { 0.0 }
 }
 
+/// The number of independent trials that would carry as much information about a share as these clusters of trials, each
+/// given as successes and trials (Korn and Graubard 1998).
+///
+/// The variance of the share is that of a ratio of sums over clusters, by linearisation. Where it vanishes, because all
+/// trials succeeded or none did, or for a single cluster, each cluster counts once: trials of one cluster may be alike. It is
+/// never more than the trials.
+pub fn effective_of_clusters(clusters: &[(f64, f64)]) -> f64 {
+    let (hits, trials) = clusters.iter().fold((0.0, 0.0), |sums, one| (sums.0 + one.0, sums.1 + one.1));
+    let count = clusters.len() as f64;
+    let share = hits / trials;
+    let scatter: f64 = clusters.iter().map(|(hit, trial)| (hit - share * trial).powi(2)).sum();
+    let variance = scatter / (trials * trials) * count / (count - 1.0).max(1.0);
+    let even = share * (1.0 - share);
+    if variance > 0.0 && even > 0.0 { (even / variance).min(trials) } else { count.min(trials) }
+}
+
 /// F1 and its 95 % interval from weighted counts of hits and of errors of both kinds, with the effective number of
 /// items behind them.
 ///
@@ -62,6 +78,18 @@ mod tests {
         let (low, high) = wilson(0.0, 20.0);
         assert!(low == 0.0 && (high - 0.1611).abs() < 1e-4, "{low} {high}");
         assert_eq!(wilson(1.0, 5.0).1, 1.0);
+    }
+
+    #[test]
+    fn clusters_of_like_trials_count_once_and_unlike_ones_in_full() {
+        let alike: Vec<(f64, f64)> =
+            (0..100).map(|one| if one % 4 == 0 { (0.0, 10.0) } else { (10.0, 10.0) }).collect();
+        assert!((effective_of_clusters(&alike) - 99.0).abs() < 1.0, "{}", effective_of_clusters(&alike));
+        let single: Vec<(f64, f64)> = (0..100).map(|one| (f64::from(u8::from(one % 4 != 0)), 1.0)).collect();
+        assert!((effective_of_clusters(&single) - 99.0).abs() < 1.0);
+        let unlike = [(3.0, 4.0); 50];
+        assert_eq!(effective_of_clusters(&unlike), 50.0);
+        assert_eq!(effective_of_clusters(&[(7.0, 7.0), (2.0, 2.0)]), 2.0);
     }
 
     #[test]

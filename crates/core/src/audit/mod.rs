@@ -14,9 +14,11 @@ mod paired;
 mod sets;
 pub mod spans;
 mod tally;
+mod variation;
 
 pub use gold::{GoldPart, MEASURE_SHARE, gold_part, items_for_half_width};
-pub use interval::{effective_count, f1_interval, normal_interval, wilson};
+pub use interval::{effective_count, effective_of_clusters, f1_interval, normal_interval, wilson};
 pub use paired::accuracy_difference;
 pub use sets::SetTally;
 pub use tally::{Bin, Tally};
+pub use variation::{Variation, Variations};

@@ -19,6 +19,10 @@ const FULL: [(usize, &str); 7] =
 const REDUCED: [(usize, &str); 2] = [(1, "upos"), (2, "xpos")];
 /// The keys under which tags of named entities stand in MISC.
 const TAG_KEYS: [&str; 3] = ["NER", "ner", "NE"];
+/// The keys of MISC that tell of spaces.
+const SPACE_KEYS: [&str; 3] = ["SpaceAfter", "SpacesAfter", "SpacesBefore"];
+/// The most keys of MISC that become layers of a document.
+const MOST_KEYS: usize = 32;
 
 pub(super) struct Conllu {
     sentences: ColumnsReader,
@@ -107,6 +111,28 @@ impl Conllu {
         Ok(tokens)
     }
 
+    /// Further keys of MISC, such as `Lang=fr`, are layers of their own.
+    fn misc_layers(&mut self, builder: &mut Builder, tokens: &[(usize, usize, bool)], misc: usize) {
+        let mut keys: Vec<&str> = Vec::new();
+        for &(row, ..) in tokens {
+            for (key, _) in self.ahead.cell(row, misc).split('|').filter_map(|note| note.split_once('=')) {
+                let is_other = !TAG_KEYS.contains(&key) && !SPACE_KEYS.contains(&key);
+                let is_column = FULL.iter().any(|(_, name)| *name == key);
+                if is_other && !is_column && keys.len() < MOST_KEYS && !keys.contains(&key) {
+                    keys.push(key);
+                }
+            }
+        }
+        for key in keys {
+            let values: Vec<String> = tokens
+                .iter()
+                .map(|&(row, ..)| note(self.ahead.cell(row, misc), key).map_or_else(|| "_".to_owned(), unescape))
+                .collect();
+            let name = self.names.get(key);
+            builder.layer(&name, values.iter().map(String::as_str), &mut self.names);
+        }
+    }
+
     fn error(&self, row: usize, message: String) -> Error {
         Error::input(message).in_file(self.sentences.name()).at_line(self.ahead.line(row))
     }
@@ -150,6 +176,7 @@ impl Conllu {
             let tags = tokens.iter().map(|&(row, ..)| self.ahead.cell(row, *column));
             builder.layer(layer, tags, &mut self.names);
         }
+        self.misc_layers(builder, &tokens, misc);
         builder.end_sentence();
         Ok((spaced, assumed))
     }

@@ -58,6 +58,7 @@ use serde::{Deserialize, Serialize};
 
 pub use columns::{Column, ColumnSentence, ColumnsReader, Layout};
 pub use label_studio::labelling_config;
+pub use plain::given_tokens;
 pub use reader::{Annotations, DocumentReader, ReadOptions, ReadReport};
 pub use remarks::{Effect, Occurrence, Remark, RemarkKind, Remarks};
 pub use writer::{DocumentWriter, WriteOptions, WriteReport};

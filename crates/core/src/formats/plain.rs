@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::build::{Builder, Names};
+use super::build::{Builder, Names, place_words};
 use super::json::{Row, kind, list, position, span_of, string, take_id};
 use super::remarks::RemarkKind;
 use super::settle::RawSpan;
@@ -178,6 +178,21 @@ fn places(text: &str, tokens: Value) -> Result<Vec<Token>, String> {
             }
         })
         .collect()
+}
+
+/// The tokens of a text, given as JSON: strings in the order of the text, or pairs of places in code points.
+///
+/// # Errors
+/// It is neither, or they do not make up the text.
+pub fn given_tokens(text: &str, json: &str) -> Result<Vec<Token>, String> {
+    let value: Value =
+        serde_json::from_str(json).map_err(|error| format!("expected tokens as a JSON list: {error}"))?;
+    if !holds_strings(&value) {
+        return places(text, value);
+    }
+    let words = names(value, "tokens")?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    place_words(text, &words).ok_or_else(|| "expected tokens that make up the text, found others".to_owned())
 }
 
 /// Ends of sentences: ascending, the last that of the last token.

@@ -158,7 +158,6 @@ fn what_a_format_cannot_hold_is_listed() {
             &[
                 RemarkKind::SpanWithoutToken,
                 RemarkKind::LabelsDropped,
-                RemarkKind::LayersDropped,
                 RemarkKind::MetadataDropped,
                 RemarkKind::SnappedSpan,
             ],
@@ -425,6 +424,31 @@ fn check(document: &Document) {
         assert_eq!(layer.tags.len(), document.tokens.len());
     }
     assert!(document.sentences.last().is_none_or(|last| *last as usize == document.tokens.len()));
+}
+
+#[test]
+fn layers_beyond_the_columns_of_conllu_survive_in_misc() {
+    let text = "# sent_id = s1\n# text = wesh bro, ça va\n\
+        1\twesh\twesh\tINTJ\t_\t_\t0\troot\t_\tLang=ar|Gloss=what\\sup\n\
+        2\tbro\tbro\tNOUN\t_\t_\t1\tvocative\t_\tLang=en|SpaceAfter=No\n\
+        3\t,\t,\tPUNCT\t_\t_\t1\tpunct\t_\t_\n\
+        4\tça\tcela\tPRON\t_\t_\t5\tnsubj\t_\tLang=fr\n\
+        5\tva\taller\tVERB\t_\t_\t1\tparataxis\t_\tLang=fr\n\n";
+    let (documents, _) = read_text(text, Some(Format::Conllu)).unwrap();
+    let layer = |document: &Document, name: &str| -> Vec<String> {
+        let layer = document.layers.iter().find(|layer| &*layer.name == name).unwrap();
+        layer.tags.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(layer(&documents[0], "Lang"), ["ar", "en", "_", "fr", "fr"]);
+    assert_eq!(layer(&documents[0], "Gloss"), ["what up", "_", "_", "_", "_"]);
+    let (read, written, _) = round_trip(&documents, Format::Conllu, WriteOptions::default());
+    assert_eq!(read, documents);
+    assert_eq!(written.remarks.count(RemarkKind::LayersDropped), 0);
+    // What MISC cannot name is told.
+    let mut odd = documents;
+    odd[0].layers.push(Layer { name: "a|b".into(), tags: vec!["x".into(); 5] });
+    let (_, written, _) = round_trip(&odd, Format::Conllu, WriteOptions::default());
+    assert_eq!(written.remarks.count(RemarkKind::LayersDropped), 1);
 }
 
 #[test]

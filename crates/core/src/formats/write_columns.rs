@@ -7,7 +7,7 @@ use super::conll::TEXT_JSON;
 use super::conllu::escape;
 use super::remarks::RemarkKind;
 use super::writer::{Out, WriteDocument};
-use crate::document::Document;
+use crate::document::{Document, Layer};
 use crate::error::Result;
 use crate::table::whole::WholeFile;
 use crate::task::Name;
@@ -163,8 +163,13 @@ impl WriteDocument for ConlluFile {
             document.layers.iter().find(|layer| &*layer.name == name || &*layer.name == alias)
         };
         let columns = COLUMNS.map(named);
-        let written: Vec<Name> = columns.iter().flatten().map(|layer| layer.name.clone()).collect();
-        out.drops_layers(document, &written);
+        let in_columns = |layer: &Layer| columns.iter().flatten().any(|column| column.name == layer.name);
+        // Layers without a column of their own are keys of MISC.
+        let others: Vec<&Layer> = document.layers.iter().filter(|layer| !in_columns(layer)).collect();
+        let (others, lost): (Vec<&Layer>, Vec<&Layer>) = others.into_iter().partition(|layer| is_key(&layer.name));
+        let kept: Vec<Name> =
+            document.layers.iter().filter(|layer| !lost.contains(layer)).map(|layer| layer.name.clone()).collect();
+        out.drops_layers(document, &kept);
         out.drops_labels(document);
         out.drops_meta(document, &[]);
         self.text.clear();
@@ -203,7 +208,7 @@ impl WriteDocument for ConlluFile {
                 }
                 let ends = (token + 1 == range.end, number + 1 == ranges.len());
                 self.text.push('\t');
-                self.text.push_str(&notes(document, token, &tags[token], ends));
+                self.text.push_str(&notes(document, token, &tags[token], &others, ends));
                 self.text.push('\n');
             }
             self.text.push('\n');
@@ -216,12 +221,31 @@ impl WriteDocument for ConlluFile {
     }
 }
 
+/// Whether a layer's name can be a key of MISC and would be read back as that layer.
+fn is_key(name: &str) -> bool {
+    let reserved = ["NER", "ner", "NE", "SpaceAfter", "SpacesAfter", "SpacesBefore"];
+    let plain = |character: char| !character.is_whitespace() && !character.is_control() && !"=|\\".contains(character);
+    !name.is_empty() && name.chars().all(plain) && !reserved.contains(&name)
+}
+
 /// The MISC column of a token: its tag and the space around it, where that is not what a reader assumes.
-fn notes(document: &Document, token: usize, tag: &str, (ends_sentence, is_last_sentence): (bool, bool)) -> String {
+fn notes(
+    document: &Document,
+    token: usize,
+    tag: &str,
+    layers: &[&Layer],
+    (ends_sentence, is_last_sentence): (bool, bool),
+) -> String {
     let place = document.tokens[token];
     let mut notes = Vec::new();
     if tag != "O" {
         notes.push(format!("NER={}", escape(tag)));
+    }
+    for layer in layers {
+        let value = layer.tags.get(token).map_or("_", |tag| &**tag);
+        if !value.is_empty() && value != "_" {
+            notes.push(format!("{}={}", layer.name, escape(value)));
+        }
     }
     let before = &document.text[..place.start as usize];
     if token == 0 && !before.is_empty() {

@@ -1,11 +1,14 @@
 //! A slice of the item stream, in columns.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch, StringArray, UInt64Array};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 
 use crate::error::{Error, Result};
 use crate::hash::Digest;
+use crate::text::Token;
 
 /// Consecutive items of one source: every column of the source, and beside it each item's id, text, content digest and
 /// line.
@@ -16,6 +19,7 @@ pub struct ItemBatch {
     texts: StringArray,
     digests: Vec<Digest>,
     lines: Vec<u64>,
+    tokens: Option<Vec<Arc<[Token]>>>,
 }
 
 impl ItemBatch {
@@ -34,7 +38,20 @@ impl ItemBatch {
         if ids.null_count() + texts.null_count() > 0 {
             return Err(Error::input("expected an id and a text for every item of a batch, found nulls"));
         }
-        Ok(Self { columns, ids, texts, digests, lines })
+        Ok(Self { columns, ids, texts, digests, lines, tokens: None })
+    }
+
+    /// The same with the tokens of every text, where they are given rather than made.
+    pub fn with_tokens(self, tokens: Vec<Vec<Token>>) -> Result<Self> {
+        if tokens.len() != self.len() {
+            return Err(Error::input(format!("expected tokens for {} texts, found {}", self.len(), tokens.len())));
+        }
+        Ok(Self { tokens: Some(tokens.into_iter().map(Arc::from).collect()), ..self })
+    }
+
+    /// The tokens that came with the text of a row; `None` if none did.
+    pub fn tokens(&self, row: usize) -> Option<&[Token]> {
+        self.tokens.as_ref().map(|tokens| &*tokens[row])
     }
 
     /// How many items.
@@ -107,6 +124,7 @@ impl ItemBatch {
             texts: take(&self.texts)?.as_string::<i32>().clone(),
             digests: rows.iter().map(|&row| self.digests[row]).collect(),
             lines: rows.iter().map(|&row| self.lines[row]).collect(),
+            tokens: self.tokens.as_ref().map(|tokens| rows.iter().map(|&row| Arc::clone(&tokens[row])).collect()),
         })
     }
 
@@ -120,12 +138,9 @@ impl ItemBatch {
             arrow_schema::Field::new("id", arrow_schema::DataType::Utf8, false),
             arrow_schema::Field::new("text", arrow_schema::DataType::Utf8, false),
         ]);
-        let columns = RecordBatch::try_new(
-            std::sync::Arc::new(schema),
-            vec![std::sync::Arc::new(ids.clone()), std::sync::Arc::new(texts.clone())],
-        )
-        .expect("two string columns of one length fit their schema");
-        Self { columns, ids, texts, digests, lines }
+        let columns = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(ids.clone()), Arc::new(texts.clone())])
+            .expect("two string columns of one length fit their schema");
+        Self { columns, ids, texts, digests, lines, tokens: None }
     }
 }
 

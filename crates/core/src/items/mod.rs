@@ -12,4 +12,4 @@ pub use aside::RowFault;
 pub use batch::ItemBatch;
 pub use inspect::{ColumnKind, ColumnSummary, Inspection, inspect};
 pub use names::Names;
-pub use source::{IngestReport, ItemOptions, ItemSource, strings};
+pub use source::{IngestReport, ItemOptions, ItemSource, WITH_TOKENS, strings};

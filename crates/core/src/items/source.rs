@@ -12,9 +12,11 @@ use serde::Serialize;
 use super::ItemBatch;
 use super::aside::{Aside, HEX, RowFault};
 use crate::error::{Error, Result};
+use crate::formats::given_tokens;
 use crate::hash::Digest;
 use crate::table::text::{json_row, plain_value};
 use crate::table::{BadRow, Chunk, Format, TableOptions, TableReader, missing_column};
+use crate::text::Token;
 
 /// What to read items from a table as.
 #[derive(Clone, Debug)]
@@ -23,6 +25,9 @@ pub struct ItemOptions {
     pub text: String,
     /// The column that holds the ids; without one the digest of the content is the id.
     pub id: Option<String>,
+    /// The column that holds the tokens of the text, where they are given: as a JSON list of strings in the text's
+    /// order, or of pairs of places in code points. The columns [`WITH_TOKENS`] then hold JSON as well.
+    pub tokens: Option<String>,
     /// The format, when neither the name nor the content of the file tells it.
     pub format: Option<Format>,
     /// The most items in a batch.
@@ -37,9 +42,20 @@ pub struct ItemOptions {
 impl ItemOptions {
     /// Items whose text stands in a column, everything else automatic.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), id: None, format: None, batch_rows: 8192, strict: false, side_file: None }
+        Self {
+            text: text.into(),
+            id: None,
+            tokens: None,
+            format: None,
+            batch_rows: 8192,
+            strict: false,
+            side_file: None,
+        }
     }
 }
+
+/// Columns that belong to given tokens: ends of sentences, layers of tags, and what else is known of the text.
+pub const WITH_TOKENS: [&str; 3] = ["sentences", "layers", "meta"];
 
 /// What was found while reading items.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -107,6 +123,7 @@ impl ItemSource {
         // JSONL without one good row has no columns; what is wrong with the rows is the better message.
         if !columns.is_empty() {
             let wanted = [(&options.text, "text")].into_iter().chain(options.id.iter().map(|id| (id, "id")));
+            let wanted = wanted.chain(options.tokens.iter().map(|tokens| (tokens, "tokens")));
             for (column, what) in wanted {
                 if !columns.contains(column) {
                     return Err(missing_column(what, &[column], &columns).in_file(table.name()));
@@ -170,6 +187,8 @@ impl ItemSource {
         self.layout.fit(columns, &self.options);
         let texts = self.strings(columns, &self.options.text)?;
         let given = self.options.id.as_ref().map(|id| self.strings(columns, id)).transpose()?;
+        let tokens = self.options.tokens.as_ref().map(|name| columns.column_by_name(name));
+        let mut kept_tokens = tokens.is_some().then(Vec::new);
         let (mut kept, mut digests, mut lines, mut refused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut content = Vec::new();
         for row in 0..columns.num_rows() {
@@ -179,6 +198,13 @@ impl ItemSource {
                 Some(format!("expected an id in `{}`, found nothing", self.options.id.as_deref().unwrap_or_default()))
             } else {
                 let text = texts.value(row);
+                let own = match tokens.map(|column| own_tokens(text, column, row)).transpose() {
+                    Ok(own) => own,
+                    Err(reason) => {
+                        refused.push(BadRow { line: chunk.lines[row], reason, raw: raw_row(chunk, row) });
+                        continue;
+                    }
+                };
                 content.clear();
                 self.layout.content(columns, row, text, &mut content);
                 let digest = Digest::of(&content);
@@ -198,6 +224,7 @@ impl ItemSource {
                         kept.push(row as u64);
                         digests.push(digest);
                         lines.push(chunk.lines[row]);
+                        kept_tokens.iter_mut().for_each(|all| all.push(own.clone().unwrap_or_default()));
                         None
                     }
                 }
@@ -215,7 +242,8 @@ impl ItemSource {
         let options = RecordBatchOptions::new().with_row_count(Some(kept.len()));
         let columns = RecordBatch::try_new_with_options(columns.schema(), taken, &options)
             .map_err(|error| Error::input("rows could not be selected").because(error))?;
-        Ok((ItemBatch::new(columns, ids, texts, digests, lines)?, refused))
+        let batch = ItemBatch::new(columns, ids, texts, digests, lines)?;
+        Ok((if let Some(tokens) = kept_tokens { batch.with_tokens(tokens)? } else { batch }, refused))
     }
 
     fn strings(&self, columns: &RecordBatch, name: &str) -> Result<StringArray> {
@@ -237,6 +265,16 @@ impl Iterator for ItemSource {
         self.ended = !matches!(outcome, Some(Ok(_)));
         outcome
     }
+}
+
+/// The tokens that a row gives for its text.
+fn own_tokens(text: &str, column: Option<&ArrayRef>, row: usize) -> Result<Vec<Token>, String> {
+    let Some(column) = column.filter(|column| column.is_valid(row)) else {
+        return Err("expected tokens, found nothing".to_owned());
+    };
+    let mut json = String::new();
+    plain_value(column.as_ref(), row, &mut json);
+    given_tokens(text, &json)
 }
 
 /// A column as strings: numbers become their digits, other types are refused.

@@ -27,6 +27,7 @@ mod errors;
 mod hmm;
 mod input;
 mod majority;
+mod neighbours;
 mod outcome;
 mod tokens;
 
@@ -37,6 +38,7 @@ pub use errors::{
     Inconsistent, SpanBelief, SpanError, SpanErrors, SpanSuspect, find_span_errors, inconsistent_surfaces,
 };
 pub use input::{Claim, Sequences, SequencesBuilder, Silence, TokenSpan, What};
+pub use neighbours::Neighbours;
 pub use outcome::{AnnotatorQuality, ConsensusSpan, Doubt, Quality, SequenceConsensus};
 
 use crate::error::{Error, Result};

@@ -310,6 +310,7 @@ pub(crate) fn usual() -> Report {
         cost: CostSummary { money: 0.412, person_minutes: 85.0, annotations: 2544, sentence: "The labels cost 0.41 and 85 minutes of people's time, gold included.".into() },
         doubtful: (0..20).map(doubtful).collect(),
         marked: Vec::new(),
+        forms: Vec::new(),
         warnings: vec![
             "`question-shape` nearly always says `how-to`; its votes carry little.".into(),
             "`security` has 4 measuring gold items; its figures are unknown.".into(),

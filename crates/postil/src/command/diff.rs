@@ -53,10 +53,10 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let mut flipped = Vec::new();
     for gold in &gold.labels {
         let (Some(one), Some(two)) = (label(&before, &gold.item), label(&after, &gold.item)) else { continue };
-        let (was, is) = (one == gold.classes, two == gold.classes);
+        let (was, is) = (one == gold.classes(), two == gold.classes());
         pairs.push((gold.probability.map_or(1.0, |probability| 1.0 / probability), was, is));
         if was != is {
-            flipped.push((gold.item.clone(), one, two, gold.classes.clone()));
+            flipped.push((gold.item.clone(), one, two, gold.classes().to_vec()));
         }
     }
     let mut items: Vec<&String> = before.keys().collect();

@@ -97,6 +97,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let mut taken = drawn.iter().peekable();
     let mut draws = Vec::with_capacity(drawn.len());
     let mut texts = Vec::with_capacity(drawn.len());
+    let mut words = Vec::new();
     let mut position = 0;
     let now = now_millis();
     for batch in open_items(&project, false, None)? {
@@ -113,12 +114,18 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
                     purpose: GOLD.to_owned(),
                     at_millis: now,
                 });
-                texts.push(batch.text(row).to_owned());
+                let text = batch.text(row);
+                if project.task.kind == TaskKind::Tag {
+                    let made = || project.tokenizer.tokenize(text);
+                    let tokens = batch.tokens(row).map_or_else(made, <[_]>::to_vec);
+                    words.push(tokens.iter().map(|token| token.of(text).to_owned()).collect::<Vec<String>>());
+                }
+                texts.push(text.to_owned());
             }
             position += 1;
         }
     }
-    let marks = project.task.kind == TaskKind::Spans;
+    let marks = matches!(project.task.kind, TaskKind::Spans | TaskKind::Tag);
     let output = arguments.output.clone().unwrap_or_else(|| {
         project.folder.join(format!("to-label-{}.{}", before.len() + draws.len(), if marks { "jsonl" } else { "csv" }))
     });
@@ -152,8 +159,15 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     ledger.record_draws(draws)?;
     if marks {
         let mut file = WholeFile::create(&output, false)?;
-        for (id, text) in &to_mark {
-            file.text(&format!("{}\n", json!({ "id": id, "text": text, "spans": [] })))?;
+        for (number, (id, text)) in to_mark.iter().enumerate() {
+            let line = match words.get(number) {
+                Some(words) => {
+                    let tags = vec![serde_json::Value::Null; words.len()];
+                    json!({ "id": id, "text": text, "tokens": words, "tags": tags })
+                }
+                None => json!({ "id": id, "text": text, "spans": [] }),
+            };
+            file.text(&format!("{line}\n"))?;
         }
         file.finish()?;
     } else {
@@ -171,6 +185,11 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         count(before.len() as u64),
         output.display()
     ))?;
+    if project.task.kind == TaskKind::Tag {
+        return say(
+            "put a tag for every null without looking at any others (null is a token you leave open), add the lines to your gold file, and run again",
+        );
+    }
     if marks {
         return say(
             "mark the spans without looking at any others (`postil convert` writes it for other tools), add the lines to your gold file, and run again",

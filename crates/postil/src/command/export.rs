@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use postil_core::formats::{DocumentReader, Format, ReadOptions};
+use postil_core::formats::{DocumentReader, Format, ReadOptions, WriteOptions};
 use postil_core::table::{TableOptions, TableReader, TableWriter};
 use postil_core::{Document, Error, Result, TaskKind};
 
@@ -11,7 +11,10 @@ use super::convert::{Writing, transfer};
 use super::documents::formats;
 use super::output::{Voice, count, remark};
 use crate::project::Project;
-use crate::run::{CONFIDENCE, LABELS};
+use crate::run::{CONFIDENCE, GOLD, LABELS};
+
+/// What a run adds to a document beside its marks.
+const OF_THE_RUN: [&str; 2] = [CONFIDENCE, GOLD];
 
 /// What can be typed after `postil export`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +26,7 @@ pub(super) struct Arguments {
     /// `-` writes CSV to standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
-    /// Write the spans in a format of annotated text instead, such as conll, doccano or label-studio
+    /// Write the spans or tags in a format of annotated text instead, such as conll, conllu, doccano or label-studio
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     format: Option<Format>,
     #[command(flatten)]
@@ -36,7 +39,7 @@ pub(super) struct Arguments {
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let project = Project::open(&arguments.project)?;
     if let Some(format) = arguments.format {
-        return spans(arguments, &project, format);
+        return marks(arguments, &project, format);
     }
     let labels = project.output.join(format!("{LABELS}.parquet"));
     if !labels.exists() {
@@ -73,24 +76,30 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The spans of the last run in a format of annotated text.
-fn spans(arguments: &Arguments, project: &Project, format: Format) -> anyhow::Result<()> {
+/// The spans or tags of the last run in a format of annotated text.
+fn marks(arguments: &Arguments, project: &Project, format: Format) -> anyhow::Result<()> {
     if !matches!(project.task.kind, TaskKind::Spans | TaskKind::Tag) {
         anyhow::bail!(
-            Error::task(format!("expected a task of spans for `--format {format}`, found `{}`", project.task.kind))
-                .hint("labels of whole items are written by the name's ending: .csv, .jsonl or .parquet")
+            Error::task(format!(
+                "expected a task of spans or tags for `--format {format}`, found `{}`",
+                project.task.kind
+            ))
+            .hint("labels of whole items are written by the name's ending: .csv, .jsonl or .parquet")
         );
     }
     let voice = Voice::new(Some(&arguments.output), false)?;
     let labels = project.output.join(format!("{LABELS}.jsonl"));
     if !labels.exists() {
-        anyhow::bail!(Error::input("there are no spans yet").in_file(&labels).hint("`postil run` makes them"));
+        anyhow::bail!(Error::input("there are no labels yet").in_file(&labels).hint("`postil run` makes them"));
     }
     let options = ReadOptions { format: Some(Format::Jsonl), ..ReadOptions::default() };
     let reader = DocumentReader::open(&labels, &options)?;
     let mut left_out = 0;
     let mut sure = arguments.at_least.map(|least| Sure::open(&labels, least)).transpose()?;
-    let done = transfer(reader, &arguments.output, format, arguments.writing.options(), false, |document| {
+    let writing = WriteOptions { without_spans: project.task.kind == TaskKind::Tag, ..arguments.writing.options() };
+    let done = transfer(reader, &arguments.output, format, writing, false, |document| {
+        // What the run says about its labels stays in its own file.
+        OF_THE_RUN.iter().for_each(|key| drop(document.meta.shift_remove(*key)));
         if let Some(sure) = &mut sure {
             left_out += sure.keep(document)?;
         }

@@ -48,6 +48,13 @@ pub struct TaskTable {
     /// The labels; in an ordinal task the scale, lowest first.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// In a task of tags: the name of the layer that the tags make up, in gold files and in what is written
+    /// [default: `tag`].
+    #[serde(default)]
+    pub layer: Option<String>,
+    /// In a task of spans: whether spans of different labels may overlap. Each label is then a question of its own.
+    #[serde(default)]
+    pub overlapping: bool,
     /// A file that people and models read.
     #[serde(default)]
     pub guidelines: Option<PathBuf>,
@@ -76,6 +83,10 @@ pub struct DataTable {
     /// In tasks that mark text: how texts are cut into tokens.
     #[serde(default)]
     pub tokenizer: Tokenizer,
+    /// The column of the texts' tokens, where they come with the texts: a JSON list of strings, or of pairs of places.
+    /// Columns `sentences`, `layers` and `meta` beside it are carried into what is written.
+    #[serde(default)]
+    pub tokens: Option<String>,
     /// The gold file's column of the label, when it is not `label`, `answer`, `gold` or `truth`.
     #[serde(default)]
     pub gold_label: Option<String>,

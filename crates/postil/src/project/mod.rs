@@ -42,6 +42,12 @@ pub struct Project {
     pub gold_label: Option<String>,
     /// How texts are cut into tokens, in tasks that mark text.
     pub tokenizer: Tokenizer,
+    /// The column of the tokens, where they come with the texts.
+    pub tokens: Option<String>,
+    /// Whether spans of different labels may overlap.
+    pub overlapping: bool,
+    /// The name of the layer of tags.
+    pub layer: String,
     /// The annotators, in the file's order.
     pub annotators: Vec<AnnotatorSpec>,
     /// How answers about whole items are fused.
@@ -112,6 +118,7 @@ impl Project {
         {
             return Err(Error::task(format!("expected `budget.money` of zero or more, found {money}")));
         }
+        check_marks(&file)?;
         let name = folder
             .canonicalize()
             .ok()
@@ -141,6 +148,9 @@ impl Project {
             gold: file.data.gold.map(|gold| folder.join(gold)),
             gold_label: file.data.gold_label,
             tokenizer: file.data.tokenizer,
+            tokens: file.data.tokens,
+            overlapping: file.task.overlapping,
+            layer: file.task.layer.unwrap_or_else(|| "tag".to_owned()),
             annotators: file.annotators,
             method,
             sequence_method,
@@ -182,12 +192,33 @@ impl Project {
 
     /// An error if this version cannot run the task's kind.
     pub fn check_available(&self) -> Result<()> {
-        if matches!(self.task.kind, TaskKind::Classify | TaskKind::Multilabel | TaskKind::Ordinal | TaskKind::Spans) {
+        if !matches!(self.task.kind, TaskKind::Pairs | TaskKind::Extract) {
             return Ok(());
         }
         Err(Error::unavailable(format!("`{}` tasks are not yet available", self.task.kind))
-            .hint("this version runs `classify`, `multilabel`, `ordinal` and `spans` tasks"))
+            .hint("this version runs `classify`, `multilabel`, `ordinal`, `spans` and `tag` tasks"))
     }
+}
+
+/// Settings that only tasks about text have.
+fn check_marks(file: &ProjectFile) -> Result<()> {
+    let kind = file.task.kind;
+    let wrong = |setting: &str, kinds: &str| {
+        Err(Error::task(format!("`{setting}` is for {kinds} tasks, and this is a `{kind}` task")))
+    };
+    if file.task.layer.is_some() && kind != TaskKind::Tag {
+        return wrong("task.layer", "`tag`");
+    }
+    if file.task.overlapping && kind != TaskKind::Spans {
+        return wrong("task.overlapping", "`spans`");
+    }
+    if file.data.tokens.is_some() && !matches!(kind, TaskKind::Tag | TaskKind::Spans) {
+        return wrong("data.tokens", "`spans` and `tag`");
+    }
+    if kind == TaskKind::Tag && file.task.labels.len() == 1 {
+        return Err(Error::task("expected at least two labels for a `tag` task, found one"));
+    }
+    Ok(())
 }
 
 fn labels(file: &ProjectFile) -> Result<LabelSet> {

@@ -15,6 +15,7 @@ mod classes;
 mod curves;
 mod doubtful;
 mod figures;
+mod forms;
 mod headline;
 mod marked;
 mod numbers;
@@ -98,7 +99,12 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
     }
     if !report.marked.is_empty() {
         let body = marked::marked(report, palette);
-        sections.push(Section { id: "texts", title: "Marked texts", body });
+        let title = if report.is_of_tags() { "Tagged texts" } else { "Marked texts" };
+        sections.push(Section { id: "texts", title, body });
+    }
+    if report.is_of_tags() {
+        let body = forms::forms(report, palette);
+        sections.push(Section { id: "forms", title: "Words with several tags", body });
     }
     let of_spans = report.is_of_spans();
     let trust = &report.trust;
@@ -119,7 +125,12 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
     section("cost", "Cost so far", true, &|| origin::cost(report));
     if !report.doubtful.is_empty() {
         let body = doubtful::doubtful(report, palette);
-        sections.push(Section { id: "doubtful", title: "Most doubtful items", body });
+        let title = match report.task.kind.as_str() {
+            "tag" => "Most doubtful tokens",
+            "spans" => "Most doubtful stretches",
+            _ => "Most doubtful items",
+        };
+        sections.push(Section { id: "doubtful", title, body });
     }
     sections.push(Section { id: "cite", title: "How to cite and repeat this", body: origin::cite(report) });
     sections

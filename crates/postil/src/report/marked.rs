@@ -11,7 +11,7 @@ pub struct MarkedText {
     pub text: String,
     /// The spans that were written.
     pub given: Vec<MarkedSpan>,
-    /// What gold says, where there is gold and it disagrees.
+    /// What gold says, where there is gold and it disagrees; of tags, those that differ.
     pub truth: Option<Vec<MarkedSpan>>,
 }
 

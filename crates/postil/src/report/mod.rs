@@ -4,6 +4,7 @@
 //! give the same bytes.
 
 use postil_core::Measured;
+use postil_core::audit::Variation;
 use serde::{Deserialize, Serialize};
 
 mod html;
@@ -63,6 +64,9 @@ pub struct Report {
     /// In tasks that mark text: some texts as they were marked, those on which gold disagrees first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marked: Vec<MarkedText>,
+    /// In tasks of tags: words that were tagged now one way, now another, the most suspect first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forms: Vec<Variation>,
     /// What went wrong or needs a look, one sentence each.
     pub warnings: Vec<String>,
     /// What to do next, most useful first, one sentence each.
@@ -70,6 +74,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether the task was to give every token a tag.
+    pub fn is_of_tags(&self) -> bool {
+        self.task.kind == "tag"
+    }
+
     /// Whether the task was to mark stretches of text.
     pub fn is_of_spans(&self) -> bool {
         self.task.kind == "spans"

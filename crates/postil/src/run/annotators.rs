@@ -1,6 +1,6 @@
 //! What the report says about each annotator.
 
-use postil_core::audit::{GoldPart, wilson};
+use postil_core::audit::{GoldPart, effective_of_clusters, wilson};
 use postil_core::{Class, Measured, Status, Task, TaskKind};
 
 use super::summary::Findings;
@@ -13,15 +13,15 @@ struct Record {
     agreeing: u64,
     shared: u64,
     contradicted: u64,
-    gold: u64,
-    right: u64,
+    /// What it said of gold, by item: right, and all.
+    gold: Vec<(u64, u64)>,
 }
 
 pub(super) fn annotators(findings: &Findings<'_>) -> Vec<AnnotatorRow> {
     let votes = &findings.ballots.votes;
     let mut truth = std::collections::HashMap::new();
-    for gold in findings.gold.part(GoldPart::Measure) {
-        truth.extend(super::combine::truths(gold, findings.labels.per_item));
+    for (number, gold) in findings.gold.part(GoldPart::Measure).enumerate() {
+        truth.extend(gold.truths(findings.decisions).map(|(decision, class)| (decision, (number, class))));
     }
     let mut records = vec![Record::default(); findings.annotated.identities.len()];
     for decision in 0..votes.decisions() {
@@ -32,9 +32,12 @@ pub(super) fn annotators(findings: &Findings<'_>) -> Vec<AnnotatorRow> {
             record.agreeing += u64::from(class == findings.labels.given[decision]);
             record.shared += u64::from(ballots.iter().any(|other| other.0 != annotator));
             record.contradicted += u64::from(ballots.iter().any(|other| other.0 != annotator && other.1 != class));
-            if let Some(truth) = truth.get(&decision) {
-                record.gold += 1;
-                record.right += u64::from(*truth == class);
+            if let Some((number, truth)) = truth.get(&decision) {
+                if record.gold.len() <= *number {
+                    record.gold.resize(number + 1, (0, 0));
+                }
+                record.gold[*number].0 += u64::from(*truth == class);
+                record.gold[*number].1 += 1;
             }
         }
     }
@@ -52,13 +55,7 @@ pub(super) fn annotators(findings: &Findings<'_>) -> Vec<AnnotatorRow> {
                 activity.labels.iter().map(|(&class, &count)| (task.labels.name(class).to_string(), count)).collect();
             labels.sort_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
             let answered = status(Status::Ok);
-            let accuracy = if record.gold == 0 {
-                Measured::unknown("it answered no measuring gold item")
-            } else {
-                let right = record.right as f64 / record.gold as f64;
-                let basis = format!("its answers on {} of the measuring gold items", record.gold);
-                Measured::known(right, wilson(right, record.gold as f64), basis)
-            };
+            let accuracy = accuracy(&record, task);
             AnnotatorRow {
                 name: identity.name.to_string(),
                 kind: identity.kind.name().to_owned(),
@@ -79,6 +76,22 @@ pub(super) fn annotators(findings: &Findings<'_>) -> Vec<AnnotatorRow> {
             }
         })
         .collect()
+}
+
+/// How often an annotator is right on the measuring gold.
+fn accuracy(record: &Record, task: &Task) -> Measured {
+    let spoken: Vec<(f64, f64)> =
+        record.gold.iter().filter(|(_, all)| *all > 0).map(|&(right, all)| (right as f64, all as f64)).collect();
+    let (right, all): (f64, f64) = spoken.iter().fold((0.0, 0.0), |sums, one| (sums.0 + one.0, sums.1 + one.1));
+    if all == 0.0 {
+        return Measured::unknown("it answered no measuring gold item");
+    }
+    let share = right / all;
+    if task.kind == TaskKind::Tag {
+        let basis = format!("its tags of {all} tokens in {} of the measuring gold items", spoken.len());
+        return Measured::known(share, wilson(share, effective_of_clusters(&spoken)), basis);
+    }
+    Measured::known(share, wilson(share, all), format!("its answers on {all} of the measuring gold items"))
 }
 
 /// The class each annotator gives most weight on one decision.

@@ -3,9 +3,10 @@
 
 use postil_annotators::llm::{Batches, Engine, LlmAnnotator, Recording, Tally};
 use postil_core::ledger::{Done, Ledger};
-use postil_core::{AnnotatorIdentity, Digest, Error, ItemBatch, Result};
+use postil_core::{AnnotatorIdentity, Digest, Document, Error, ItemBatch, Result};
 
 use super::annotate::open_items;
+use super::decisions::Decisions;
 use super::gold::Gold;
 use super::items::Items;
 use super::{Options, Watch, ballots, fuse, now_millis};
@@ -65,26 +66,23 @@ pub(super) fn certainties(
     ledger: &Ledger,
     versions: &[Digest],
     items: &Items,
+    (decisions, documents): (&Decisions, &[Document]),
     gold: &Gold,
 ) -> Result<Vec<f64>> {
     if versions.is_empty() {
         return Ok(vec![0.0; items.len()]);
     }
     let snapshot = ledger.snapshot(versions)?;
-    let ballots = ballots::read(&snapshot, versions, &project.task, items, project.seed)?;
-    let fused = fuse::fuse(project, &ballots.votes, gold)?;
-    let (per_item, classes) =
-        (ballots::decisions_per_item(&project.task), ballots::classes_per_decision(&project.task));
+    let ballots = ballots::read(&snapshot, versions, &project.task, items, (decisions, documents), project.seed)?;
+    let fused = fuse::fuse(project, &ballots.votes, decisions, gold)?;
     let of_decision = |decision: usize| {
         if fused.support[decision] == 0 {
             return 0.0;
         }
-        let row = &fused.consensus.posterior[decision * classes..][..classes];
+        let row = decisions.row(&fused.consensus.posterior, decision);
         row.iter().fold(0.0, |most: f64, &share| most.max(f64::from(share)))
     };
-    Ok((0..items.len())
-        .map(|item| (item * per_item..(item + 1) * per_item).map(of_decision).fold(1.0, f64::min))
-        .collect())
+    Ok((0..items.len()).map(|item| decisions.of(item).map(of_decision).fold(1.0, f64::min)).collect())
 }
 
 /// One pass over the items with models side by side.

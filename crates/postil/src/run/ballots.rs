@@ -1,15 +1,17 @@
 //! From a ledger snapshot to votes over decisions.
 //!
-//! In a single-label task an item is one decision. In a multi-label task every pair of item and label is one, with the
-//! classes no and yes. A set answers every label; a single label answers only itself, because a one-sided source that
-//! names one label has not looked at the others.
+//! In a multi-label task a set answers every label; a single label answers only itself, because a one-sided source that
+//! names one label has not looked at the others. In a task of tags an answer is about the tokens that it names, and a span
+//! of several tokens says the same of each.
 
 use std::collections::BTreeMap;
 
 use postil_core::ledger::{Detail, Snapshot};
+use postil_core::text::align;
 use postil_core::votes::{Votes, VotesBuilder};
-use postil_core::{Answer, Class, Cost, Digest, Result, Status, Task, TaskKind};
+use postil_core::{Answer, Class, Cost, Digest, Document, Result, Span, SpanLabel, Status, Task, TaskKind};
 
+use super::decisions::Decisions;
 use super::items::Items;
 
 /// What one annotator did, counted over the items of the run.
@@ -31,16 +33,8 @@ pub(super) struct Ballots {
     pub activities: Vec<Activity>,
     /// Annotations read.
     pub annotations: u64,
-}
-
-/// The number of decisions per item.
-pub(super) fn decisions_per_item(task: &Task) -> usize {
-    if task.kind == TaskKind::Multilabel { task.labels.len() } else { 1 }
-}
-
-/// The number of classes of one decision.
-pub(super) fn classes_per_decision(task: &Task) -> usize {
-    if task.kind == TaskKind::Multilabel { 2 } else { task.labels.len() }
+    /// Spans that were answered about tokens and hold none.
+    pub misplaced: u64,
 }
 
 /// What an answer says about the decisions of its item.
@@ -50,6 +44,8 @@ pub(super) enum Ballot {
     Shares(Vec<(Class, f64)>),
     Label(Class),
     Labels(Vec<Class>),
+    Tags(Vec<Class>),
+    Spans(Vec<(Span, Vec<Class>)>),
 }
 
 /// Reads the votes of these annotators on these items; annotations of other items are passed over.
@@ -58,18 +54,17 @@ pub(super) fn read(
     annotators: &[Digest],
     task: &Task,
     items: &Items,
+    (decisions, documents): (&Decisions, &[Document]),
     seed: u64,
 ) -> Result<Ballots> {
-    let per_item = decisions_per_item(task);
-    let keys = (0..items.len() * per_item)
-        .map(|decision| items.digest(decision / per_item).to_u64() ^ seed ^ (decision % per_item) as u64)
-        .collect();
-    let mut builder = VotesBuilder::new(classes_per_decision(task)).keys(keys);
-    if per_item > 1 {
-        builder = builder.strata((0..items.len() * per_item).map(|decision| (decision % per_item) as u16).collect());
+    let places = || (0..items.len()).flat_map(|item| (0..decisions.of(item).len()).map(move |place| (item, place)));
+    let keys = places().map(|(item, place)| items.digest(item).to_u64() ^ seed ^ place as u64).collect();
+    let mut builder = VotesBuilder::new(decisions.classes()).keys(keys);
+    if task.kind == TaskKind::Multilabel {
+        builder = builder.strata(places().map(|(_, place)| place as u16).collect());
     }
     let mut activities = Vec::with_capacity(annotators.len());
-    let mut annotations = 0;
+    let (mut annotations, mut misplaced) = (0, 0);
     // Batches about the same items come one after the other: their positions are looked up once.
     let mut looked_up = (None, Vec::new());
     for (column, annotator) in annotators.iter().enumerate() {
@@ -91,14 +86,22 @@ pub(super) fn read(
                     continue;
                 }
                 let ballot = &ballots[batch.answer_codes()[row] as usize];
-                cast(&mut builder, &mut activity, ballot, position, column as u32, task)?;
+                match ballot {
+                    Ballot::Tags(_) | Ballot::Spans(_) => {
+                        let first = decisions.of(position as usize).start as u32;
+                        let document = &documents[position as usize];
+                        let cast = cast_tokens(&mut builder, &mut activity, ballot, document, first, column as u32)?;
+                        misplaced += cast;
+                    }
+                    _ => cast(&mut builder, &mut activity, ballot, position, column as u32, task)?,
+                }
             }
             Ok(())
         })?;
         activities.push(activity);
     }
-    let votes = builder.build(items.len() * per_item, annotators.len())?;
-    Ok(Ballots { votes, activities, annotations })
+    let votes = builder.build(decisions.len(), annotators.len())?;
+    Ok(Ballots { votes, activities, annotations, misplaced })
 }
 
 pub(super) fn ballot(answer: &Answer, task: &Task) -> Result<Ballot> {
@@ -114,6 +117,22 @@ pub(super) fn ballot(answer: &Answer, task: &Task) -> Result<Ballot> {
             let share = 1.0 / classes.len().max(1) as f64;
             Ballot::Shares(classes.into_iter().map(|class| (class, share)).collect())
         }
+        (Answer::Tags { tags }, TaskKind::Tag) => Ballot::Tags(classes(tags)?),
+        (Answer::Spans { spans }, TaskKind::Tag) => Ballot::Spans(
+            spans
+                .iter()
+                .map(|span| {
+                    let classes = match task.labels.span_label(&span.label) {
+                        Some(SpanLabel::One(class)) => vec![class],
+                        Some(SpanLabel::OneOf(classes)) => classes,
+                        // That a token has some tag is known before.
+                        Some(SpanLabel::Any | SpanLabel::Nothing) => Vec::new(),
+                        None => vec![task.labels.expect(&span.label)?],
+                    };
+                    Ok((span.clone(), classes))
+                })
+                .collect::<Result<_>>()?,
+        ),
         (Answer::Distribution { weights }, _) => Ballot::Shares(
             weights
                 .iter()
@@ -134,7 +153,7 @@ fn cast(
 ) -> Result<()> {
     let labels = task.labels.len() as u32;
     match ballot {
-        Ballot::Nothing => Ok(()),
+        Ballot::Nothing | Ballot::Tags(_) | Ballot::Spans(_) => Ok(()),
         Ballot::One(class) => {
             *activity.labels.entry(*class).or_default() += 1;
             builder.push(position, column, *class)
@@ -161,5 +180,54 @@ fn cast(
             }
             Ok(())
         }
+    }
+}
+
+/// Votes about the tokens of an item, whose first decision is given; the number of spans that hold no token.
+fn cast_tokens(
+    builder: &mut VotesBuilder,
+    activity: &mut Activity,
+    ballot: &Ballot,
+    document: &Document,
+    first: u32,
+    column: u32,
+) -> Result<u64> {
+    match ballot {
+        Ballot::Tags(tags) if tags.len() == document.tokens.len() => {
+            for (decision, &class) in (first..).zip(tags) {
+                *activity.labels.entry(class).or_default() += 1;
+                builder.push(decision, column, class)?;
+            }
+            Ok(0)
+        }
+        Ballot::Spans(spans) => {
+            let given: Vec<Span> = spans.iter().map(|(span, _)| span.clone()).collect();
+            let mut left_out = 0;
+            let mut said: Vec<Vec<Class>> = vec![Vec::new(); document.tokens.len()];
+            for (span, (_, classes)) in given.iter().zip(spans) {
+                let aligned = align(&document.text, &document.tokens, std::slice::from_ref(span));
+                left_out += u64::from(aligned.all.is_empty());
+                for place in aligned.all.iter().flat_map(|span| span.start..span.end) {
+                    let said = &mut said[place as usize];
+                    said.extend(classes.iter().filter(|class| !said.contains(class)).copied().collect::<Vec<_>>());
+                }
+            }
+            for (decision, said) in (first..).zip(said) {
+                for class in &said {
+                    *activity.labels.entry(*class).or_default() += 1;
+                }
+                match said.as_slice() {
+                    [] => {}
+                    [class] => builder.push(decision, column, *class)?,
+                    several => {
+                        let share = 1.0 / several.len() as f64;
+                        let shares: Vec<(Class, f64)> = several.iter().map(|&class| (class, share)).collect();
+                        builder.push_soft(decision, column, &shares)?;
+                    }
+                }
+            }
+            Ok(left_out)
+        }
+        _ => Ok(1),
     }
 }

@@ -2,16 +2,15 @@
 //!
 //! The two are pooled log-linearly, `p ~ consensus^a * student^b`, with `a` and `b` fitted on the gold that fits and
 //! used only if they predict held-out gold better than the consensus alone. Both weights at once also temper the
-//! result. Decisions without votes are the student's.
+//! result. Decisions without votes are the student's; tokens without votes have weights of their own.
 
+use postil_core::Class;
 use postil_core::audit::GoldPart;
 use postil_core::votes::Votes;
-use postil_core::{Class, Task};
 
-use super::ballots::{classes_per_decision, decisions_per_item};
+use super::decisions::Decisions;
 use super::fuse::Fused;
-use super::gold::{Gold, Placed};
-use super::items::Items;
+use super::gold::Gold;
 use super::learn::Learned;
 use crate::score::decide;
 
@@ -51,8 +50,6 @@ pub(super) struct Labels {
     pub kept: Vec<u32>,
     /// Classes per decision.
     pub classes: usize,
-    /// Decisions per item.
-    pub per_item: usize,
 }
 
 impl Labels {
@@ -62,23 +59,14 @@ impl Labels {
     }
 }
 
-/// The student's posterior of a decision: its row for a single-label task, no and yes for one label of several.
-pub(super) fn student_row(learned: &Learned, decision: usize, classes: usize, per_item: usize) -> Vec<f32> {
-    if per_item == 1 {
-        learned.probabilities[decision * classes..(decision + 1) * classes].to_vec()
-    } else {
+/// The student's posterior of a decision; of one label of several it states the probability of yes alone.
+pub(super) fn student_row(learned: &Learned, decision: usize, classes: usize) -> Vec<f32> {
+    if learned.of_yes {
         let yes = learned.probabilities[decision];
         vec![1.0 - yes, yes]
+    } else {
+        learned.probabilities[decision * classes..(decision + 1) * classes].to_vec()
     }
-}
-
-/// The truth of a gold item's decisions.
-pub(super) fn truths(gold: &Placed, per_item: usize) -> impl Iterator<Item = (usize, Class)> + '_ {
-    (0..per_item).map(move |label| {
-        let decision = gold.position as usize * per_item + label;
-        let truth = if per_item == 1 { gold.classes[0] } else { Class::from(gold.classes.contains(&(label as Class))) };
-        (decision, truth)
-    })
 }
 
 /// Labels every decision.
@@ -86,22 +74,20 @@ pub(super) fn truths(gold: &Placed, per_item: usize) -> impl Iterator<Item = (us
 /// A unanimous decision of two or more annotators keeps its label whatever the student says; its probability shows the
 /// doubt.
 pub(super) fn label(
-    task: &Task,
-    items: &Items,
+    decisions: &Decisions,
+    items: usize,
     votes: &Votes,
     fused: &Fused,
     learned: Option<&Learned>,
     gold: &Gold,
 ) -> Labels {
-    let (classes, per_item) = (classes_per_decision(task), decisions_per_item(task));
-    let weights = learned.map_or(Weights::CONSENSUS, |learned| {
+    let classes = decisions.classes();
+    let fitted = |learned: &Learned, answered: bool| {
         let rows: Vec<(usize, Class, Vec<f32>, f64)> = gold
             .part(GoldPart::Fit)
-            .flat_map(|gold| truths(gold, per_item).map(|(decision, truth)| (decision, truth, gold.weight)))
-            .filter(|(decision, _, _)| fused.support[*decision] > 0)
-            .map(|(decision, truth, weight)| {
-                (decision, truth, student_row(learned, decision, classes, per_item), weight)
-            })
+            .flat_map(|gold| gold.truths(decisions).map(|(decision, truth)| (decision, truth, gold.weight)))
+            .filter(|(decision, _, _)| (fused.support[*decision] > 0) == answered)
+            .map(|(decision, truth, weight)| (decision, truth, student_row(learned, decision, classes), weight))
             .collect();
         let known: Vec<Known<'_>> = rows
             .iter()
@@ -112,19 +98,24 @@ pub(super) fn label(
                 weight: *weight,
             })
             .collect();
-        fit(&known)
-    });
+        (known.len() >= LEAST).then(|| fit(&known))
+    };
+    let weights = learned.and_then(|learned| fitted(learned, true)).unwrap_or(Weights::CONSENSUS);
+    // Of a token that nobody speaks of its neighbours still tell something; of any other decision the student alone does.
+    let of_silent = match learned {
+        Some(learned) if decisions.are_tokens() => fitted(learned, false).unwrap_or(Weights::EVEN),
+        _ => Weights::STUDENT,
+    };
     let mut labels = Labels {
         weights,
         posterior: fused.consensus.posterior.clone(),
-        given: Vec::with_capacity(items.len() * per_item),
-        source: Vec::with_capacity(items.len()),
+        given: Vec::with_capacity(decisions.len()),
+        source: Vec::with_capacity(items),
         kept: Vec::new(),
         classes,
-        per_item,
     };
-    for item in 0..items.len() {
-        let decisions = item * per_item..(item + 1) * per_item;
+    for item in 0..items {
+        let decisions = decisions.of(item);
         let answered = fused.support[decisions.clone()].iter().any(|&votes| votes > 0);
         labels.source.push(match (answered, learned) {
             (true, _) => Source::Consensus,
@@ -134,9 +125,11 @@ pub(super) fn label(
         for decision in decisions {
             let row = decision * classes..(decision + 1) * classes;
             if let Some(learned) = learned {
-                let student = student_row(learned, decision, classes, per_item);
-                if fused.support[decision] == 0 {
+                let student = student_row(learned, decision, classes);
+                if fused.support[decision] == 0 && of_silent == Weights::STUDENT {
                     labels.posterior[row.clone()].copy_from_slice(&student);
+                } else if fused.support[decision] == 0 {
+                    of_silent.pool(fused.consensus.of(decision), &student, &mut labels.posterior[row.clone()]);
                 } else {
                     weights.pool(fused.consensus.of(decision), &student, &mut labels.posterior[row.clone()]);
                 }
@@ -180,6 +173,10 @@ pub(super) struct Weights {
 impl Weights {
     /// The consensus as it is.
     pub(super) const CONSENSUS: Self = Self { consensus: 1.0, student: 0.0 };
+    /// The student as it is.
+    const STUDENT: Self = Self { consensus: 0.0, student: 1.0 };
+    /// Both alike.
+    const EVEN: Self = Self { consensus: 0.5, student: 0.5 };
 
     /// Pools two posteriors of one decision into `pooled`.
     pub(super) fn pool(self, consensus: &[f32], student: &[f32], pooled: &mut [f32]) {

@@ -41,10 +41,10 @@ pub(super) fn doubtful(findings: &Findings<'_>, watch: &dyn Watch) -> Result<Vec
 fn doubtful_item(findings: &Findings<'_>, item: usize, text: &str) -> DoubtfulItem {
     let (task, labels, votes) = (&findings.project.task, findings.labels, &findings.ballots.votes);
     let several = task.kind == TaskKind::Multilabel;
+    let decisions = findings.decisions.of(item);
     let mut posterior: Vec<(String, f64)> = (0..task.labels.len())
         .map(|class| {
-            let probability =
-                if several { labels.of(item * labels.per_item + class)[1] } else { labels.of(item)[class] };
+            let probability = if several { labels.of(decisions.start + class)[1] } else { labels.of(item)[class] };
             (task.labels.name(class as Class).to_string(), f64::from(probability))
         })
         .collect();
@@ -53,13 +53,13 @@ fn doubtful_item(findings: &Findings<'_>, item: usize, text: &str) -> DoubtfulIt
     let mut answers: Vec<(String, String)> = Vec::new();
     for (column, identity) in findings.annotated.identities.iter().enumerate() {
         let mut said: Option<Vec<&str>> = None;
-        for decision in 0..labels.per_item {
-            for vote in votes.of(item * labels.per_item + decision).filter(|vote| vote.annotator as usize == column) {
+        for (place, decision) in decisions.clone().enumerate() {
+            for vote in votes.of(decision).filter(|vote| vote.annotator as usize == column) {
                 let said = said.get_or_insert_with(Vec::new);
                 if !several {
                     said.push(task.labels.name(vote.class));
                 } else if vote.class == 1 {
-                    said.push(task.labels.name(decision as Class));
+                    said.push(task.labels.name(place as Class));
                 }
             }
         }

@@ -5,7 +5,7 @@ use postil_core::consensus::{self, Consensus, Order};
 use postil_core::votes::{Gold as DecisionGold, GoldEntry, Votes};
 use postil_core::{Result, TaskKind};
 
-use super::combine::truths;
+use super::decisions::Decisions;
 use super::gold::Gold;
 use crate::project::Project;
 
@@ -20,11 +20,10 @@ pub(super) struct Fused {
 }
 
 /// Fuses the votes by the project's method.
-pub(super) fn fuse(project: &Project, votes: &Votes, gold: &Gold) -> Result<Fused> {
-    let per_item = super::ballots::decisions_per_item(&project.task);
+pub(super) fn fuse(project: &Project, votes: &Votes, decisions: &Decisions, gold: &Gold) -> Result<Fused> {
     let entries: Vec<GoldEntry> = gold
         .part(GoldPart::Fit)
-        .flat_map(|gold| truths(gold, per_item).map(move |(decision, class)| (decision, class, gold.weight)))
+        .flat_map(|gold| gold.truths(decisions).map(move |(decision, class)| (decision, class, gold.weight)))
         .map(|(decision, class, weight)| GoldEntry { decision: decision as u32, class, inclusion: Some(1.0 / weight) })
         .collect();
     let settings = consensus::Settings {

@@ -4,9 +4,15 @@ use std::collections::HashMap;
 
 use postil_core::audit::{GoldPart, gold_part};
 use postil_core::items::{AnswerOptions, read_truth};
-use postil_core::{Answer, Class, Digest, Error, Name, Result, Task, TaskKind};
+use postil_core::ledger::Ledger;
+use postil_core::{
+    Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Class, Digest, Document, Error, Name, Result, Task, TaskKind,
+};
 
+use super::decisions::Decisions;
 use super::items::Items;
+use super::tags::gold::Tagged;
+use super::{GOLD, tags};
 use crate::project::Project;
 
 /// The truth of one item.
@@ -14,10 +20,34 @@ use crate::project::Project;
 pub struct GoldLabel {
     /// The item's id.
     pub item: String,
-    /// The classes that apply: exactly one unless the task is multi-label.
-    pub classes: Vec<Class>,
+    /// What applies.
+    pub truth: Truth,
     /// The probability with which the item was drawn, if the file says.
     pub probability: Option<f64>,
+}
+
+/// What gold says about an item.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Truth {
+    /// The classes that apply: exactly one unless the task is multi-label.
+    Classes(Vec<Class>),
+    /// A tag per token.
+    Tags(Tagged),
+}
+
+impl GoldLabel {
+    /// The class of the item, in a task of one label per item.
+    pub fn class(&self) -> Option<Class> {
+        self.classes().first().copied()
+    }
+
+    /// The classes of the item; none in a task of tags.
+    pub fn classes(&self) -> &[Class] {
+        match &self.truth {
+            Truth::Classes(classes) => classes,
+            Truth::Tags(_) => &[],
+        }
+    }
 }
 
 /// A gold file.
@@ -39,6 +69,9 @@ impl GoldFile {
     pub fn read(project: &Project) -> Result<Self> {
         let Some(path) = &project.gold else { return Ok(Self::default()) };
         let task = &project.task;
+        if task.kind == TaskKind::Tag {
+            return tags::gold::read(project, path);
+        }
         let mut options = AnswerOptions { strict: true, ..AnswerOptions::default() };
         // The project's own names come first, so that a gold column in the items' own file is found.
         options.item.splice(0..0, project.id.clone());
@@ -61,18 +94,28 @@ impl GoldFile {
             }
             labels.push(GoldLabel {
                 item: table.items.get(number as u32).to_owned(),
-                classes: sets[usize::from(label)].clone(),
+                truth: Truth::Classes(sets[usize::from(label)].clone()),
                 probability,
             });
         }
-        let parts: Vec<String> =
-            labels.iter().map(|gold| format!("{}\0{:?}\0{:?}", gold.item, gold.classes, gold.probability)).collect();
-        let version = Digest::of_parts(parts.iter().map(String::as_bytes));
         let mut faults = Vec::new();
         if table.report.blank_labels > 0 {
             faults.push(format!("{} gold rows have no label yet", table.report.blank_labels));
         }
-        Ok(Self { labels, version: Some(version), faults })
+        Ok(Self::new(labels, faults))
+    }
+
+    /// A file of these labels; their digest is the version.
+    pub(super) fn new(labels: Vec<GoldLabel>, faults: Vec<String>) -> Self {
+        let parts: Vec<String> = labels
+            .iter()
+            .map(|gold| match &gold.truth {
+                Truth::Classes(classes) => format!("{}\0{classes:?}\0{:?}", gold.item, gold.probability),
+                Truth::Tags(tagged) => format!("{}\0{:?}\0{:?}", gold.item, tagged.tags, gold.probability),
+            })
+            .collect();
+        let version = Digest::of_parts(parts.iter().map(String::as_bytes));
+        Self { labels, version: Some(version), faults }
     }
 }
 
@@ -97,8 +140,8 @@ fn classes(label: &str, task: &Task) -> Result<Vec<Class>> {
 pub(super) struct Placed {
     /// The item's position.
     pub position: u32,
-    /// The classes that apply.
-    pub classes: Vec<Class>,
+    /// The true class of each of its decisions, where gold says one.
+    pub truth: Vec<Option<Class>>,
     /// Whether it fits or measures.
     pub part: GoldPart,
     /// One over the inclusion probability, or 1.
@@ -106,13 +149,32 @@ pub(super) struct Placed {
 }
 
 impl Placed {
-    /// The answer that the ledger keeps.
-    pub(super) fn answer(&self, task: &Task) -> Answer {
-        let name = |class: &Class| Name::clone(task.labels.name(*class));
+    /// The labels of the whole item that apply.
+    pub(super) fn classes(&self, task: &Task) -> Vec<Class> {
         match task.kind {
-            TaskKind::Multilabel => Answer::Set { labels: self.classes.iter().map(name).collect() },
-            TaskKind::Ordinal => Answer::Ordinal { label: name(&self.classes[0]), score: None },
-            _ => Answer::Class { label: name(&self.classes[0]) },
+            TaskKind::Multilabel => {
+                (0..).zip(&self.truth).filter(|(_, truth)| **truth == Some(1)).map(|(label, _)| label).collect()
+            }
+            TaskKind::Tag => Vec::new(),
+            _ => self.truth.iter().filter_map(|truth| *truth).collect(),
+        }
+    }
+
+    /// The decisions whose truth is known, with it.
+    pub(super) fn truths(&self, decisions: &Decisions) -> impl Iterator<Item = (usize, Class)> + '_ {
+        let decisions = decisions.of(self.position as usize);
+        decisions.zip(&self.truth).filter_map(|(decision, truth)| Some((decision, (*truth)?)))
+    }
+
+    /// The answer that the ledger keeps.
+    fn answer(&self, task: &Task, documents: &[Document]) -> Answer {
+        let name = |class: Class| Name::clone(task.labels.name(class));
+        let one = || self.classes(task).first().map_or_else(|| Name::from(""), |&class| name(class));
+        match task.kind {
+            TaskKind::Multilabel => Answer::Set { labels: self.classes(task).into_iter().map(name).collect() },
+            TaskKind::Ordinal => Answer::Ordinal { label: one(), score: None },
+            TaskKind::Tag => tags::gold::answer(&documents[self.position as usize], &self.truth, name),
+            _ => Answer::Class { label: one() },
         }
     }
 }
@@ -152,7 +214,17 @@ pub(super) struct Gold {
 impl Gold {
     /// Finds the items of gold labels. `drawn` holds the inclusion probabilities on record in the ledger, by id; those
     /// of the file win.
-    pub(super) fn place(file: &GoldFile, items: &Items, drawn: &HashMap<String, f64>, seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// Tags that are not those of an item's tokens.
+    pub(super) fn place(
+        project: &Project,
+        file: &GoldFile,
+        items: &Items,
+        documents: &[Document],
+        drawn: &HashMap<String, f64>,
+    ) -> Result<Self> {
+        let seed = project.seed;
         let by_id = items.by_id();
         let mut labels = Vec::new();
         let mut unmatched = 0;
@@ -168,7 +240,15 @@ impl Gold {
             }
             labels.push(Placed {
                 position,
-                classes: gold.classes.clone(),
+                truth: match &gold.truth {
+                    Truth::Tags(tagged) => tagged.on(&documents[position as usize], project)?,
+                    Truth::Classes(classes) if project.task.kind == TaskKind::Multilabel => {
+                        (0..project.task.labels.len())
+                            .map(|label| Some(Class::from(classes.contains(&(label as Class)))))
+                            .collect()
+                    }
+                    Truth::Classes(classes) => vec![classes.first().copied()],
+                },
                 part: gold_part(&gold.item, seed),
                 weight: 1.0 / probability.unwrap_or(1.0),
             });
@@ -180,7 +260,22 @@ impl Gold {
             }
         }
         labels.sort_by_key(|gold| gold.position);
-        Self { labels, design, unmatched }
+        Ok(Self { labels, design, unmatched })
+    }
+
+    /// Puts the labels into the ledger as the answers of an annotator of their own.
+    pub(super) fn keep(
+        &self,
+        project: &Project,
+        ledger: &Ledger,
+        version: Option<Digest>,
+        items: &Items,
+        documents: &[Document],
+        now_millis: i64,
+    ) -> Result<Option<Digest>> {
+        let answers =
+            self.labels.iter().map(|gold| (gold.position, gold.weight, gold.answer(&project.task, documents)));
+        keep(ledger, version, items, answers, now_millis)
     }
 
     /// The labels of one part.
@@ -192,4 +287,29 @@ impl Gold {
     pub(super) fn basis(&self) -> String {
         self.design.basis(self.part(GoldPart::Measure).count())
     }
+}
+
+/// Puts gold answers into the ledger: positions, weights and answers.
+pub(super) fn keep(
+    ledger: &Ledger,
+    version: Option<Digest>,
+    items: &Items,
+    answers: impl Iterator<Item = (u32, f64, Answer)>,
+    now_millis: i64,
+) -> Result<Option<Digest>> {
+    let Some(version) = version else { return Ok(None) };
+    let identity = AnnotatorIdentity { name: Name::from(GOLD), kind: AnnotatorKind::Person, version };
+    ledger.register(&identity, &serde_json::Value::Null, now_millis)?;
+    let done = ledger.done(version)?;
+    let annotations = answers
+        .map(|(position, weight, answer)| (position as usize, weight, answer))
+        .filter(|(position, ..)| !done.contains(items.id(*position), items.digest(*position)))
+        .map(|(position, weight, answer)| Annotation {
+            at_millis: now_millis,
+            inclusion_probability: Some(1.0 / weight).filter(|&probability| probability < 1.0),
+            ..Annotation::new(items.id(position).into(), items.digest(position), version, answer)
+        })
+        .collect();
+    ledger.append(annotations)?;
+    Ok(Some(version))
 }

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use postil_core::audit::GoldPart;
 use postil_core::{Error, Result, Task, TaskKind};
+use postil_student::tagger::FittedTagger;
 use postil_student::text::{Fitted, Head, Target, TextOptions, Trainer};
 
 use super::Watch;
 use super::annotate::open_items;
+use super::decisions::Decisions;
 use super::gold::Gold;
 use super::items::Items;
 use crate::project::Project;
@@ -23,18 +25,61 @@ pub(super) struct Believed<'a> {
     pub posterior: &'a [f32],
     /// Votes per decision.
     pub support: &'a [u32],
-    /// Classes per decision.
-    pub classes: usize,
-    /// Decisions per item.
-    pub per_item: usize,
+    /// How decisions lie on items.
+    pub decisions: &'a Decisions,
+}
+
+/// A model of either kind.
+pub(super) enum Student {
+    /// Of whole texts.
+    Text(Box<Fitted>),
+    /// Of their tokens.
+    Tagger(Box<FittedTagger>),
+}
+
+impl Student {
+    /// The model's bytes with these notes inside.
+    pub(super) fn bytes(&self, notes: serde_json::Value) -> Result<Vec<u8>> {
+        Ok(match self {
+            Self::Text(fitted) => fitted.model.with_notes(notes).map_err(student_error)?.as_bytes().to_vec(),
+            Self::Tagger(fitted) => fitted.model.with_notes(notes).map_err(student_error)?.as_bytes().to_vec(),
+        })
+    }
+
+    /// The settings that training chose, in words.
+    pub(super) fn settings(&self) -> String {
+        match self {
+            Self::Text(fitted) => {
+                let training = &fitted.report;
+                let mut parts: Vec<&str> = training.parts.iter().map(|part| part.model.as_str()).collect();
+                parts.dedup();
+                let features = if training.characters {
+                    "words, word pairs and character n-grams"
+                } else {
+                    "words and word pairs"
+                };
+                format!("{features}; {}", parts.join(" + "))
+            }
+            Self::Tagger(fitted) => tagger_settings(fitted),
+        }
+    }
+}
+
+/// The settings of a tagger, in words.
+pub(super) fn tagger_settings(fitted: &FittedTagger) -> String {
+    let report = &fitted.report;
+    format!("averaged perceptron over tokens; {} features kept of {}", report.kept_features, report.features)
 }
 
 /// A trained student and what it says about every item.
 pub(super) struct Learned {
     /// The model and what training knows.
-    pub fitted: Fitted,
-    /// One probability per item and label; for items it has learned from, by models that have not seen them.
+    pub student: Student,
+    /// One probability per decision and class, for items it has learned from by models that have not seen them; in a
+    /// multi-label task one per decision, of yes.
     pub probabilities: Vec<f32>,
+    /// Whether the probabilities are of yes alone.
+    pub of_yes: bool,
     /// How many items it has learned from.
     pub trained_on: usize,
 }
@@ -59,11 +104,11 @@ pub(super) fn learn(
 ) -> Result<std::result::Result<Learned, String>> {
     let task = &project.task;
     let measuring: Vec<u32> = gold.part(GoldPart::Measure).map(|gold| gold.position).collect();
-    let certain: HashMap<u32, &[u16]> =
-        gold.part(GoldPart::Fit).map(|gold| (gold.position, gold.classes.as_slice())).collect();
+    let certain: HashMap<u32, Vec<u16>> =
+        gold.part(GoldPart::Fit).map(|gold| (gold.position, gold.classes(task))).collect();
     let mut chosen: Vec<u32> = (0..items.len() as u32)
         .filter(|position| {
-            let decisions = *position as usize * believed.per_item..(*position as usize + 1) * believed.per_item;
+            let decisions = believed.decisions.of(*position as usize);
             let answered = believed.support[decisions].iter().any(|&votes| votes > 0);
             (answered || certain.contains_key(position)) && measuring.binary_search(position).is_err()
         })
@@ -104,7 +149,8 @@ pub(super) fn learn(
         probabilities[position as usize * labels..(position as usize + 1) * labels].copy_from_slice(from);
     }
     predict_rest(project, items, &fitted, &learned_from, &mut probabilities, watch)?;
-    Ok(Ok(Learned { fitted, probabilities, trained_on: chosen.len() }))
+    let of_yes = task.kind == TaskKind::Multilabel;
+    Ok(Ok(Learned { student: Student::Text(Box::new(fitted)), probabilities, of_yes, trained_on: chosen.len() }))
 }
 
 /// Keeps the student's advice when its error becomes the engine's.
@@ -121,8 +167,9 @@ fn known(task: &Task, classes: &[u16]) -> Target {
 }
 
 fn target(task: &Task, believed: &Believed<'_>, position: usize) -> Target {
-    let width = believed.classes * believed.per_item;
-    let row = &believed.posterior[position * width..(position + 1) * width];
+    let decisions = believed.decisions.of(position);
+    let classes = believed.decisions.classes();
+    let row = &believed.posterior[decisions.start * classes..decisions.end * classes];
     if task.kind == TaskKind::Multilabel {
         Target::Soft(row.iter().skip(1).step_by(2).copied().collect())
     } else {

@@ -1,14 +1,17 @@
 //! The quality of every stage on the gold that only measures.
 
+use postil_core::audit::spans::{SpanTally, TokenAgreement};
 use postil_core::audit::{GoldPart, SetTally, Tally};
-use postil_core::{Answer, Class, Task, TaskKind};
+use postil_core::text::Named;
+use postil_core::{Answer, Class, Name, TaskKind};
 
-use super::ballots::{classes_per_decision, decisions_per_item};
 use super::combine::{Labels, student_row};
+use super::decisions::Decisions;
 use super::fuse::Fused;
-use super::gold::{Gold, Placed};
+use super::gold::Gold;
 use super::learn::Learned;
-use crate::score::{Score, decide};
+use crate::project::Project;
+use crate::score::{Score, TokenScore, decide};
 
 /// Fewer measuring items than this say nothing: every interval would be wider than half the scale.
 pub(super) const LEAST: u64 = 20;
@@ -34,25 +37,15 @@ impl Measurements {
 
 /// Scores the stages on the measuring gold.
 pub(super) fn measure(
-    task: &Task,
+    project: &Project,
+    decisions: &Decisions,
     labels: &Labels,
     fused: &Fused,
     learned: Option<&Learned>,
     gold: &Gold,
 ) -> Measurements {
-    let (classes, per_item) = (classes_per_decision(task), decisions_per_item(task));
-    let ordered = task.kind == TaskKind::Ordinal;
-    let score = |row: &dyn Fn(usize) -> (Vec<f32>, Class)| {
-        let mut score = if task.kind == TaskKind::Multilabel {
-            Score::Sets(SetTally::new(task.labels.len()))
-        } else {
-            Score::Single(Tally::new(classes), ordered)
-        };
-        for gold in gold.part(GoldPart::Measure) {
-            add(&mut score, gold, per_item, row);
-        }
-        score
-    };
+    let classes = decisions.classes();
+    let score = |row: &dyn Fn(usize) -> (Vec<f32>, Class)| score(project, decisions, gold, row);
     Measurements {
         basis: gold.basis(),
         labels: score(&|decision| (labels.of(decision).to_vec(), labels.given[decision])),
@@ -62,7 +55,7 @@ pub(super) fn measure(
         }),
         student: learned.map(|learned| {
             score(&|decision| {
-                let row = student_row(learned, decision, classes, per_item);
+                let row = student_row(learned, decision, classes);
                 let given = decide(&row);
                 (row, given)
             })
@@ -70,19 +63,44 @@ pub(super) fn measure(
     }
 }
 
-fn add(score: &mut Score, gold: &Placed, per_item: usize, row: &dyn Fn(usize) -> (Vec<f32>, Class)) {
-    let first = gold.position as usize * per_item;
-    match score {
-        Score::Single(tally, _) => {
-            let (posterior, given) = row(first);
-            tally.add(gold.classes[0], given, Some(&posterior), gold.weight);
-        }
-        Score::Sets(tally) => {
-            let truth: Vec<bool> = (0..per_item).map(|label| gold.classes.contains(&(label as Class))).collect();
-            let given: Vec<bool> = (0..per_item).map(|label| row(first + label).1 == 1).collect();
+fn score(project: &Project, decisions: &Decisions, gold: &Gold, row: &dyn Fn(usize) -> (Vec<f32>, Class)) -> Score {
+    let task = &project.task;
+    if task.kind == TaskKind::Multilabel {
+        let mut tally = SetTally::new(task.labels.len());
+        for gold in gold.part(GoldPart::Measure) {
+            let truth: Vec<bool> = gold.truths(decisions).map(|(_, truth)| truth == 1).collect();
+            let given: Vec<bool> = gold.truths(decisions).map(|(decision, _)| row(decision).1 == 1).collect();
             tally.add(&truth, &given, gold.weight);
         }
+        return Score::Sets(tally);
     }
+    let mut tally = Tally::new(decisions.classes());
+    let mut by_item = SpanTally::new(project.seed);
+    let mut items = 0;
+    for gold in gold.part(GoldPart::Measure) {
+        let (mut truths, mut given) = (Vec::new(), Vec::new());
+        for (decision, truth) in gold.truths(decisions) {
+            let (posterior, label) = row(decision);
+            tally.add(truth, label, Some(&posterior), gold.weight);
+            truths.push(truth);
+            given.push(label);
+        }
+        items += 1;
+        if task.kind == TaskKind::Tag {
+            let each = |tags: &[Class]| -> Vec<Named<Name>> {
+                let one = |(token, &tag)| Named { start: token, end: token + 1, label: task.labels.name(tag).clone() };
+                (0..).zip(tags).map(one).collect()
+            };
+            let right = truths.iter().zip(&given).filter(|(truth, given)| truth == given).count() as u64;
+            let agreement = TokenAgreement { right, total: truths.len() as u64 };
+            by_item.add(u64::from(gold.position), gold.weight, &each(&truths), &each(&given), Some(agreement));
+        }
+    }
+    if task.kind == TaskKind::Tag {
+        let scores = by_item.scores("gold items", "tokens");
+        return Score::Tokens(Box::new(TokenScore { scores, tally, items }));
+    }
+    Score::Single(tally, task.kind == TaskKind::Ordinal)
 }
 
 /// An answer in a few words.
@@ -102,6 +120,7 @@ pub(super) fn answer_in_words(answer: &Answer) -> String {
         Answer::Spans { spans } => {
             spans.iter().take(3).map(|span| format!("{} {}", span.label, span.quote)).collect::<Vec<_>>().join(", ")
         }
+        Answer::Tags { tags } => tags.iter().take(6).map(|tag| &**tag).collect::<Vec<_>>().join(" "),
         Answer::Abstain => "nothing".to_owned(),
         other => other.kind_name().to_owned(),
     }

@@ -12,11 +12,13 @@ mod annotators;
 mod ask;
 mod ballots;
 mod combine;
+mod decisions;
 mod doubtful;
 mod facts;
 mod forecast;
 mod fuse;
 mod gold;
+mod gold_documents;
 mod items;
 mod learn;
 mod measure;
@@ -24,6 +26,9 @@ mod output;
 mod spans;
 mod stored;
 mod summary;
+mod taggers;
+mod tags;
+mod texts;
 mod trust;
 mod write_programs;
 
@@ -32,15 +37,15 @@ use std::path::{Path, PathBuf};
 
 use postil_annotators::{Annotator, Settings, Silence, WorkerCommand};
 use postil_core::ledger::{Access, Draw, Ledger};
-use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Digest, ItemBatch, Name, Result, TaskKind};
+use postil_core::{AnnotatorIdentity, Digest, ItemBatch, Result, TaskKind};
 
 use crate::project::Project;
 use crate::report::Report;
 
 pub use annotate::{REJECTED, open_items};
+use decisions::Decisions;
 pub use forecast::Forecast;
-pub use gold::GoldFile;
-use items::Items;
+pub use gold::{GoldFile, Truth};
 pub use output::{CONFIDENCE, LABELS, MODEL, REPORT_HTML, REPORT_JSON, read_report, write_whole};
 pub use stored::{StoredAnswer, StoredAnswers, stored_answers};
 pub use write_programs::{Request, WRITTEN, Written, write_programs};
@@ -113,12 +118,17 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let mut annotated = annotate::annotate(project, &ledger, &mut annotators, options.strict, now_millis, watch)?;
     drop(annotators);
     let items = &annotated.items;
-    let gold = gold::Gold::place(&gold_file, items, &drawn_probabilities(&ledger.draws(GOLD)?), project.seed);
-    let certainties = |versions: &[Digest]| ask::certainties(project, &ledger, versions, items, &gold);
+    let of_tags = project.task.kind == TaskKind::Tag;
+    let documents = if of_tags { texts::read(project, items, watch)? } else { Vec::new() };
+    let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
+    let gold = gold::Gold::place(project, &gold_file, items, &documents, &drawn)?;
+    let decisions = Decisions::new(&project.task, items.len(), &documents);
+    let lies = (&decisions, &documents[..]);
+    let certainties = |versions: &[Digest]| ask::certainties(project, &ledger, versions, items, lies, &gold);
     let asked = ask::ask(project, &ledger, (items, &annotated.identities), &certainties, options, watch)?;
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
     annotated.identities.extend(asked);
-    let gold_version = keep_gold(project, &ledger, &gold_file, &gold, items, now_millis)?;
+    let gold_version = gold.keep(project, &ledger, gold_file.version, items, &documents, now_millis)?;
     let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
     let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
     let key = Digest::of_parts([
@@ -135,27 +145,32 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     }
 
     watch.stage("fusing answers", None);
-    let ballots = ballots::read(&snapshot, &versions, &project.task, items, project.seed)?;
-    let fused = fuse::fuse(project, &ballots.votes, &gold)?;
+    let ballots = ballots::read(&snapshot, &versions, &project.task, items, (&decisions, &documents), project.seed)?;
+    let mut fused = fuse::fuse(project, &ballots.votes, &decisions, &gold)?;
+    let sequence = of_tags.then(|| tags::context::in_sequence(&mut fused, &decisions, items.len(), &gold));
     let learned = if project.student {
-        let believed = learn::Believed {
-            posterior: &fused.consensus.posterior,
-            support: &fused.support,
-            classes: ballots::classes_per_decision(&project.task),
-            per_item: ballots::decisions_per_item(&project.task),
-        };
-        learn::learn(project, items, &believed, &gold, watch)?
+        let (posterior, support) = (fused.consensus.posterior.as_slice(), fused.support.as_slice());
+        let believed = learn::Believed { posterior, support, decisions: &decisions };
+        if of_tags {
+            let digests: Vec<Digest> = (0..items.len()).map(|position| items.digest(position)).collect();
+            tags::learn::learn(project, &documents, &digests, &believed, &gold, watch)?
+        } else {
+            learn::learn(project, items, &believed, &gold, watch)?
+        }
     } else {
         Err("no model was trained: `student.train` is false".to_owned())
     };
-    let labels = combine::label(&project.task, items, &ballots.votes, &fused, learned.as_ref().ok(), &gold);
-    let measured = measure::measure(&project.task, &labels, &fused, learned.as_ref().ok(), &gold);
+    let labels = combine::label(&decisions, items.len(), &ballots.votes, &fused, learned.as_ref().ok(), &gold);
+    let measured = measure::measure(project, &decisions, &labels, &fused, learned.as_ref().ok(), &gold);
     watch.stage("writing", None);
     let findings = summary::Findings {
         project,
         annotated: &annotated,
         gold_file: &gold_file,
         gold: &gold,
+        decisions: &decisions,
+        documents: &documents,
+        sequence: sequence.as_deref(),
         snapshot: snapshot.digest(),
         ballots: &ballots,
         fused: &fused,
@@ -180,7 +195,9 @@ pub fn gold_items(project: &Project) -> Result<Vec<(String, Option<f64>)>> {
 
 /// Opens every annotator of a project, in its order.
 pub fn open_annotators(project: &Project, threads: usize) -> Result<Vec<Box<dyn Annotator>>> {
-    let settings = Settings::new(WorkerCommand::this_program()?, threads).with_tokenizer(project.tokenizer);
+    let settings = Settings::new(WorkerCommand::this_program()?, threads)
+        .with_tokenizer(project.tokenizer)
+        .with_given_tokens(project.tokens.is_some());
     let mut annotators = Vec::new();
     for spec in &project.annotators {
         annotators.extend(postil_annotators::open(spec, &project.task, &project.folder, &settings)?);
@@ -194,37 +211,6 @@ pub fn drawn_probabilities(draws: &[Draw]) -> HashMap<String, f64> {
     let latest: HashMap<Option<&str>, f64> =
         draws.iter().map(|draw| (draw.stratum.as_deref(), draw.inclusion_probability)).collect();
     draws.iter().map(|draw| (draw.item.to_string(), latest[&draw.stratum.as_deref()])).collect()
-}
-
-/// Puts gold labels into the ledger as the answers of an annotator of their own.
-fn keep_gold(
-    project: &Project,
-    ledger: &Ledger,
-    file: &GoldFile,
-    gold: &gold::Gold,
-    items: &Items,
-    now_millis: i64,
-) -> Result<Option<Digest>> {
-    let Some(version) = file.version else { return Ok(None) };
-    let identity = AnnotatorIdentity { name: Name::from(GOLD), kind: AnnotatorKind::Person, version };
-    ledger.register(&identity, &serde_json::Value::Null, now_millis)?;
-    let done = ledger.done(version)?;
-    let annotations = gold
-        .labels
-        .iter()
-        .filter(|gold| !done.contains(items.id(gold.position as usize), items.digest(gold.position as usize)))
-        .map(|gold| {
-            let position = gold.position as usize;
-            let answer = gold.answer(&project.task);
-            Annotation {
-                at_millis: now_millis,
-                inclusion_probability: Some(1.0 / gold.weight).filter(|&probability| probability < 1.0),
-                ..Annotation::new(items.id(position).into(), items.digest(position), version, answer)
-            }
-        })
-        .collect();
-    ledger.append(annotations)?;
-    Ok(Some(version))
 }
 
 /// Milliseconds since 1970; only ever stored beside an answer, never part of a result.

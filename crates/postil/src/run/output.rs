@@ -12,8 +12,8 @@ use postil_core::table::TableWriter;
 use postil_core::{Digest, Error, Result, TaskKind};
 use serde::{Deserialize, Serialize};
 
-use super::learn::student_error;
 use super::summary::{Findings, measured_notes};
+use super::tags;
 use super::{Outcome, annotate::REJECTED};
 use crate::project::{OutputFormat, Project};
 use crate::report::Report;
@@ -94,8 +94,7 @@ fn digest_of_file(path: &Path) -> Result<Digest> {
 /// The bytes of the model with its measured error inside.
 pub(super) fn model(findings: &Findings<'_>) -> Result<Option<Vec<u8>>> {
     let Ok(learned) = findings.learned else { return Ok(None) };
-    let model = learned.fitted.model.with_notes(measured_notes(findings)).map_err(student_error)?;
-    Ok(Some(model.as_bytes().to_vec()))
+    learned.student.bytes(measured_notes(findings)).map(Some)
 }
 
 /// Writes every file of a run.
@@ -107,10 +106,24 @@ pub(super) fn write(
 ) -> Result<Vec<PathBuf>> {
     let project = findings.project;
     let mut formats = vec![OutputFormat::Parquet];
-    formats.extend(project.formats.iter().copied().filter(|format| *format != OutputFormat::Parquet));
+    if findings.is_of_tags() {
+        // Texts with their tags are lines of JSON; tables have a row for every token.
+        formats.insert(0, OutputFormat::Jsonl);
+    }
+    let more = project.formats.iter().copied().filter(|format| !formats.contains(format)).collect::<Vec<_>>();
+    formats.extend(more);
     let labels = formats.into_iter().map(|format| format!("{LABELS}.{}", format.ending())).collect();
     let put_aside = findings.annotated.report.bad_rows > 0;
-    write_around(project, labels, |path| write_labels(findings, path), model.map(Vec::as_slice), report, put_aside, key)
+    let write_labels = |path: &Path| {
+        if !findings.is_of_tags() {
+            write_labels(findings, path)
+        } else if path.extension().is_some_and(|ending| ending == OutputFormat::Jsonl.ending()) {
+            tags::output::lines(findings, path)
+        } else {
+            tags::output::table(findings, path)
+        }
+    };
+    write_around(project, labels, write_labels, model.map(Vec::as_slice), report, put_aside, key)
 }
 
 /// Writes the files of labels with `write_labels`, then the model, the report and the record of them all.
@@ -185,12 +198,10 @@ fn write_labels(findings: &Findings<'_>, path: &Path) -> Result<()> {
         let gold: Vec<Option<String>> = rows
             .clone()
             .map(|item| gold.next_if(|gold| gold.position as usize == item))
-            .map(|gold| gold.map(|gold| super::summary::join_labels(task, &gold.classes)))
+            .map(|gold| gold.map(|gold| super::summary::join_labels(task, &gold.classes(task))))
             .collect();
-        let support = |item: usize| {
-            let decisions = item * labels.per_item..(item + 1) * labels.per_item;
-            findings.fused.support[decisions].iter().copied().max().unwrap_or(0)
-        };
+        let support =
+            |item: usize| findings.fused.support[findings.decisions.of(item)].iter().copied().max().unwrap_or(0);
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from_iter_values(rows.clone().map(|item| items.id(item)))),
             Arc::new(StringArray::from_iter_values(rows.clone().map(|item| findings.label_of(item)))),
@@ -202,7 +213,7 @@ fn write_labels(findings: &Findings<'_>, path: &Path) -> Result<()> {
         for class in 0..task.labels.len() {
             let probability = |item: usize| {
                 if task.kind == TaskKind::Multilabel {
-                    labels.of(item * labels.per_item + class)[1]
+                    labels.of(findings.decisions.of(item).start + class)[1]
                 } else {
                     labels.of(item)[class]
                 }

@@ -102,7 +102,7 @@ pub fn stored_answers(project: &Project) -> Result<StoredAnswers> {
         .into_iter()
         .filter_map(|one| {
             let probability = one.probability.or_else(|| drawn.get(&one.item).copied());
-            Some((*by_id.get(one.item.as_str())?, one.classes[0], probability))
+            Some((*by_id.get(one.item.as_str())?, one.class()?, probability))
         })
         .collect();
     Ok(StoredAnswers {

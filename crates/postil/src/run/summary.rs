@@ -1,20 +1,22 @@
 //! From what a run found to the report.
 
-use postil_core::audit::{GoldPart, items_for_half_width};
+use postil_core::audit::{GoldPart, Tally, items_for_half_width};
 use postil_core::consensus::{Basis, Warning};
-use postil_core::{Class, Digest, Measured, Result, Task, TaskKind};
+use postil_core::{Class, Digest, Document, Measured, Result, Task, TaskKind};
 
 use super::Watch;
 use super::annotate::Annotated;
 use super::annotators::annotators;
 use super::ballots::Ballots;
 use super::combine::{Labels, Source, Weights};
+use super::decisions::Decisions;
 use super::doubtful::doubtful;
 use super::facts;
 use super::fuse::Fused;
 use super::gold::{Gold, GoldFile};
 use super::learn::Learned;
 use super::measure::{LEAST, Measurements};
+use super::tags::show;
 use super::trust::trust;
 use crate::project::{Metric, Project};
 use crate::report::{
@@ -31,6 +33,11 @@ pub(super) struct Findings<'a> {
     pub annotated: &'a Annotated,
     pub gold_file: &'a GoldFile,
     pub gold: &'a Gold,
+    pub decisions: &'a Decisions,
+    /// The texts with their tokens, in a task of tags.
+    pub documents: &'a [Document],
+    /// How tags were read in their sequence, in a sentence.
+    pub sequence: Option<&'a str>,
     pub snapshot: Digest,
     pub ballots: &'a Ballots,
     pub fused: &'a Fused,
@@ -49,21 +56,33 @@ impl Findings<'_> {
     pub(super) fn label_of(&self, item: usize) -> String {
         let task = &self.project.task;
         if task.kind == TaskKind::Multilabel {
-            let first = item * self.labels.per_item;
-            let applying: Vec<Class> = (0..self.labels.per_item)
-                .filter(|label| self.labels.given[first + label] == 1)
-                .map(|label| label as Class)
-                .collect();
+            let given = &self.labels.given[self.decisions.of(item)];
+            let applying: Vec<Class> = (0..).zip(given).filter(|(_, given)| **given == 1).map(|one| one.0).collect();
             return join_labels(task, &applying);
         }
         task.labels.name(self.labels.given[item]).to_string()
     }
 
-    /// The probability of an item's label; in a multi-label task that of its least certain decision.
+    /// The probability of a decision's label.
+    pub(super) fn sure(&self, decision: usize) -> f32 {
+        self.labels.of(decision)[usize::from(self.labels.given[decision])]
+    }
+
+    /// The probability of an item's label; in a multi-label task that of its least certain decision; in a task of tags
+    /// that all of them are right.
     pub(super) fn confidence_of(&self, item: usize) -> f32 {
-        (item * self.labels.per_item..(item + 1) * self.labels.per_item)
-            .map(|decision| self.labels.of(decision)[usize::from(self.labels.given[decision])])
-            .fold(1.0, f32::min)
+        let sure = self.decisions.of(item).map(|decision| self.sure(decision));
+        if self.is_of_tags() { sure.product() } else { sure.fold(1.0, f32::min) }
+    }
+
+    /// Whether every token has a tag.
+    pub(super) fn is_of_tags(&self) -> bool {
+        self.project.task.kind == TaskKind::Tag
+    }
+
+    /// What is labelled, in a word for many of it.
+    pub(super) fn unit(&self) -> &'static str {
+        if self.is_of_tags() { "tokens" } else { "items" }
     }
 
     /// How many items there are.
@@ -95,9 +114,15 @@ impl Findings<'_> {
         self.figures(&self.measured.labels).swap_remove(0).value
     }
 
+    /// How many gold items would narrow the headline's interval as far as is wanted.
     fn gold_wanted(&self) -> u64 {
-        let share = self.headline_share().value().unwrap_or(0.8);
-        items_for_half_width(share, WANTED_HALF_WIDTH)
+        let share = self.headline_share();
+        if let (true, Measured::Known { low, high, .. }) = (self.is_of_tags(), &share) {
+            // Tokens of an item are no independent trials: what has been seen tells how far an item goes.
+            let narrower = ((high - low) / 2.0 / WANTED_HALF_WIDTH).powi(2);
+            return (self.gold.labels.len() as f64 * narrower).ceil() as u64;
+        }
+        items_for_half_width(share.value().unwrap_or(0.8), WANTED_HALF_WIDTH)
     }
 }
 
@@ -143,11 +168,12 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&Vec<u8>>, watch: &d
             .as_ref()
             .ok()
             .zip(model)
-            .map(|(learned, model)| facts::student(project, model, settings_in_words(learned), learned.trained_on)),
+            .map(|(learned, model)| facts::student(project, model, learned.student.settings(), learned.trained_on)),
         cost: facts::cost(&findings.ballots.activities, findings.ballots.annotations),
         trust: trust(findings),
-        doubtful: doubtful(findings, watch)?,
-        marked: Vec::new(),
+        doubtful: if findings.is_of_tags() { show::doubtful(findings) } else { doubtful(findings, watch)? },
+        marked: show::marked(findings),
+        forms: show::forms(findings),
         warnings: warnings(findings),
         next: next(findings, &annotators, &headline),
         annotators,
@@ -155,28 +181,25 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&Vec<u8>>, watch: &d
     })
 }
 
-fn settings_in_words(learned: &Learned) -> String {
-    let training = &learned.fitted.report;
-    let mut parts: Vec<&str> = training.parts.iter().map(|part| part.model.as_str()).collect();
-    parts.dedup();
-    let features = if training.characters { "words, word pairs and character n-grams" } else { "words and word pairs" };
-    format!("{features}; {}", parts.join(" + "))
-}
-
 fn headline(findings: &Findings<'_>) -> Headline {
     let figures = findings.figures(&findings.measured.labels);
     let wanted = match findings.project.target.map(|target| target.metric) {
-        Some(Metric::Accuracy) => Some(if figures[0].name == "accuracy" { "accuracy" } else { "exact sets" }),
+        Some(Metric::Accuracy) if findings.project.task.kind == TaskKind::Multilabel => Some("exact sets"),
         Some(Metric::MacroF1) => Some("macro F1"),
-        Some(Metric::MicroF1) => Some(if figures[0].name == "accuracy" { "accuracy" } else { "micro F1" }),
-        None => None,
+        // With one label for each, micro F1 is accuracy.
+        Some(Metric::Accuracy | Metric::MicroF1) | None => None,
     };
     let figure = figures.iter().find(|figure| Some(figure.name.as_str()) == wanted).unwrap_or(&figures[0]);
     let count = findings.items();
+    let done = if findings.is_of_tags() {
+        format!("{} tokens tagged in {count} texts", findings.decisions.len())
+    } else {
+        format!("{count} items labelled")
+    };
     let sentence = match &figure.value {
-        Measured::Known { .. } => format!("{count} items labelled; {} {}", figure.name, figure.value),
+        Measured::Known { .. } => format!("{done}; {} {}", figure.name, figure.value),
         Measured::Unknown { reason } => format!(
-            "{count} items labelled; their quality is unknown: {reason}; about {} gold labels would show it to within {WANTED_HALF_WIDTH}",
+            "{done}; their quality is unknown: {reason}; about {} gold labels would show it to within {WANTED_HALF_WIDTH}",
             findings.gold_wanted()
         ),
     };
@@ -210,24 +233,25 @@ fn consensus(findings: &Findings<'_>) -> ConsensusSummary {
         unanimous: consensus.unanimous as u64,
         unanimous_doubted: findings.labels.kept.len() as u64,
         unanimous_doubted_items: doubted_items(findings),
-        combination: match (findings.learned, weights) {
-            (Err(reason), _) => format!("the labels are the consensus; {reason}"),
-            (Ok(_), Weights::CONSENSUS) => {
-                "the labels are the consensus, and the student's where no annotator answered".to_owned()
-            }
-            (Ok(_), Weights { consensus, student }) => format!(
-                "consensus and student are pooled with weights {consensus:.2} and {student:.2}, fitted on the gold that fits; \
+        combination: findings.sequence.map_or_else(String::new, |sentence| format!("{sentence}; "))
+            + &match (findings.learned, weights) {
+                (Err(reason), _) => format!("the labels are the consensus; {reason}"),
+                (Ok(_), Weights::CONSENSUS) => {
+                    "the labels are the consensus, and the student's where no annotator answered".to_owned()
+                }
+                (Ok(_), Weights { consensus, student }) => format!(
+                    "consensus and student are pooled with weights {consensus:.2} and {student:.2}, fitted on the gold that fits; \
                  where no annotator answered, the student decides"
-            ),
-        },
+                ),
+            },
     }
 }
 
 fn doubted_items(findings: &Findings<'_>) -> Vec<String> {
-    let mut items: Vec<u32> =
-        findings.labels.kept.iter().map(|decision| decision / findings.labels.per_item as u32).collect();
+    let kept = findings.labels.kept.iter();
+    let mut items: Vec<usize> = kept.map(|&decision| findings.decisions.place(decision as usize).0).collect();
     items.dedup();
-    items.into_iter().map(|item| findings.annotated.items.id(item as usize).to_owned()).collect()
+    items.into_iter().map(|item| findings.annotated.items.id(item).to_owned()).collect()
 }
 
 /// What candidates were compared by, in words.
@@ -262,28 +286,16 @@ fn classes(findings: &Findings<'_>) -> Vec<ClassRow> {
     let mut items = vec![0_u64; task.labels.len()];
     for (decision, &given) in findings.labels.given.iter().enumerate() {
         match task.kind {
-            TaskKind::Multilabel => items[decision % findings.labels.per_item] += u64::from(given),
+            TaskKind::Multilabel => items[findings.decisions.place(decision).1] += u64::from(given),
             _ => items[usize::from(given)] += 1,
         }
     }
     (0..task.labels.len() as Class)
         .map(|class| {
-            let (gold, precision, recall, f1) = match &findings.measured.labels {
-                Score::Single(tally, _) => (
-                    tally.confusion()[usize::from(class)].iter().sum(),
-                    tally.precision(class, basis),
-                    tally.recall(class, basis),
-                    tally.f1(class, basis),
-                ),
-                Score::Sets(tally) => (
-                    tally.support(class),
-                    tally.precision(class, basis),
-                    tally.recall(class, basis),
-                    tally.f1(class, basis),
-                ),
-            };
+            let name = task.labels.name(class);
+            let (gold, [precision, recall, f1]) = findings.measured.labels.of_class(class, name, basis);
             ClassRow {
-                label: task.labels.name(class).to_string(),
+                label: name.to_string(),
                 items: items[usize::from(class)],
                 gold,
                 precision: findings.known(precision),
@@ -295,15 +307,24 @@ fn classes(findings: &Findings<'_>) -> Vec<ClassRow> {
 }
 
 fn confusion(findings: &Findings<'_>) -> Option<Confusion> {
-    let Score::Single(tally, _) = &findings.measured.labels else { return None };
+    let tally = tally(findings)?;
     findings.measured.enough().then(|| Confusion {
         labels: findings.project.task.labels.names().map(ToString::to_string).collect(),
         counts: tally.confusion(),
     })
 }
 
+/// The counts of a task in which every decision is a single label.
+fn tally<'f>(findings: &Findings<'f>) -> Option<&'f Tally> {
+    match &findings.measured.labels {
+        Score::Single(tally, _) => Some(tally),
+        Score::Tokens(tokens) => Some(&tokens.tally),
+        Score::Sets(_) => None,
+    }
+}
+
 fn reliability(findings: &Findings<'_>) -> Option<Vec<ReliabilityBin>> {
-    let Score::Single(tally, _) = &findings.measured.labels else { return None };
+    let tally = tally(findings)?;
     findings.measured.enough().then(|| {
         tally
             .reliability(&findings.measured.basis)
@@ -321,6 +342,9 @@ fn reliability(findings: &Findings<'_>) -> Option<Vec<ReliabilityBin>> {
 
 fn warnings(findings: &Findings<'_>) -> Vec<String> {
     let mut warnings = facts::reading(findings.annotated, findings.gold.unmatched, &findings.gold_file.faults);
+    if findings.ballots.misplaced > 0 {
+        warnings.push(format!("{} answers about tokens name none and were left out", findings.ballots.misplaced));
+    }
     warnings.extend(findings.fused.consensus.warnings.iter().map(|warning| in_words(findings, warning)));
     if let Err(reason) = findings.learned
         && findings.project.student
@@ -392,10 +416,17 @@ fn next(findings: &Findings<'_>, annotators: &[AnnotatorRow], headline: &Headlin
     if let Some((row, _)) = weak.first() {
         next.push(format!("look at `{}`, the weakest label: F1 {}", row.label, row.f1.brief()));
     }
-    let unanswered = findings.labels.source.iter().filter(|source| **source != Source::Consensus).count();
-    if unanswered * 10 > findings.items() {
-        let share = 100.0 * unanswered as f64 / findings.items() as f64;
-        next.push(format!("no annotator answers {unanswered} items ({share:.0} %): a list or program for what they have in common would help most"));
+    let unanswered = findings.fused.support.iter().filter(|&&votes| votes == 0).count();
+    let (unanswered, all) = if findings.is_of_tags() {
+        (unanswered, findings.decisions.len())
+    } else {
+        let without = findings.labels.source.iter().filter(|source| **source != Source::Consensus).count();
+        (without, findings.items())
+    };
+    if unanswered * 10 > all {
+        let share = 100.0 * unanswered as f64 / all as f64;
+        let unit = findings.unit();
+        next.push(format!("no annotator answers {unanswered} {unit} ({share:.0} %): a list or program for what they have in common would help most"));
     }
     for annotator in annotators {
         let broken = annotator.failed + annotator.malformed;
@@ -409,7 +440,10 @@ fn next(findings: &Findings<'_>, annotators: &[AnnotatorRow], headline: &Headlin
         }
     }
     if !findings.labels.given.is_empty() {
-        next.push("read the doubtful items in the report: a mistake seen there is often a rule to write".to_owned());
+        next.push(format!(
+            "read the doubtful {} in the report: a mistake seen there is often a rule to write",
+            findings.unit()
+        ));
     }
     next
 }

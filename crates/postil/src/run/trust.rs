@@ -9,6 +9,7 @@ use postil_core::{Class, Measured, Result, TaskKind};
 
 use super::measure::LEAST;
 use super::summary::Findings;
+use super::tags::show;
 use crate::report::{
     AgreementSummary, ConfusedRow, DepthRow, ErrorSummary, Figure, PairRow, Part, PromiseSummary, RiskRow, ShareRow,
     ShareSummary, SuspectRow, Trust,
@@ -20,6 +21,7 @@ const CONFUSED: usize = 10;
 const SUSPECTS: usize = 30;
 /// More items than this are not resampled to correct the shares: intervals no longer shrink with them.
 const MOST_ROWS: usize = 200_000;
+const MOST_TOKENS: usize = 50_000;
 
 /// Looks at the labels from all sides.
 pub(super) fn trust(findings: &Findings<'_>) -> Trust {
@@ -105,8 +107,8 @@ fn promised(findings: &Findings<'_>) -> Result<PromiseSummary> {
         .gold
         .part(GoldPart::Measure)
         .map(|gold| {
-            let wrong = super::combine::truths(gold, findings.labels.per_item)
-                .any(|(decision, truth)| findings.labels.given[decision] != truth);
+            let wrong =
+                gold.truths(findings.decisions).any(|(decision, truth)| findings.labels.given[decision] != truth);
             GoldCheck { item: gold.position, wrong, probability: probability(gold.weight) }
         })
         .collect();
@@ -140,13 +142,16 @@ pub(super) fn promise_summary(found: Promise) -> PromiseSummary {
 
 /// The share of each label, corrected by the measuring gold.
 fn shares(findings: &Findings<'_>) -> std::result::Result<ShareSummary, String> {
+    if findings.is_of_tags() {
+        return shares_of_tags(findings);
+    }
     if findings.items() > MOST_ROWS {
         return Err(format!(
             "with more than {MOST_ROWS} items the shares are not corrected here; `postil estimate` does it on the written labels"
         ));
     }
     let task = &findings.project.task;
-    let per_item = findings.labels.per_item;
+    let per_item = if task.kind == TaskKind::Multilabel { task.labels.len() } else { 1 };
     let mut rows: Vec<ShareRow> = Vec::new();
     let (mut sentence, mut power) = (String::new(), Vec::new());
     // In a multi-label task each label is a question of its own.
@@ -155,21 +160,71 @@ fn shares(findings: &Findings<'_>) -> std::result::Result<ShareSummary, String> 
         let names: Vec<String> =
             if per_item == 1 { task.labels.names().map(ToString::to_string).collect() } else { vec![YES.to_owned()] };
         for name in names {
-            let term = estimates.terms.iter().find(|term| term.name == name);
-            let missing = || Measured::unknown("neither the gold nor the labels have it");
-            rows.push(ShareRow {
-                label: if per_item == 1 { name } else { task.labels.name(label as Class).to_string() },
-                estimate: term.map_or_else(missing, |term| term.estimate.clone()),
-                naive: term.map_or_else(missing, |term| term.naive.clone()),
-                gold_only: term.map_or_else(missing, |term| term.gold_only.clone()),
-            });
+            let shown = if per_item == 1 { name.clone() } else { task.labels.name(label as Class).to_string() };
+            rows.push(share_row(&estimates, &name, shown));
         }
         if label == 0 {
-            let widest = |errors: &[Option<f64>]| errors.iter().flatten().copied().fold(0.0, f64::max);
-            power = estimates.power.iter().map(|one| (one.labelled as u64, 1.96 * widest(&one.errors))).collect();
-            sentence = estimates.sentence.replace("the surrogate", "the written labels");
+            (sentence, power) = share_words(&estimates);
         }
     }
+    Ok(ShareSummary { sentence, rows, power })
+}
+
+fn share_row(estimates: &Estimates, name: &str, label: String) -> ShareRow {
+    let term = estimates.terms.iter().find(|term| term.name == name);
+    let missing = || Measured::unknown("neither the gold nor the labels have it");
+    ShareRow {
+        label,
+        estimate: term.map_or_else(missing, |term| term.estimate.clone()),
+        naive: term.map_or_else(missing, |term| term.naive.clone()),
+        gold_only: term.map_or_else(missing, |term| term.gold_only.clone()),
+    }
+}
+
+/// What estimates say in a sentence, and how far more gold would narrow them.
+fn share_words(estimates: &Estimates) -> (String, Vec<(u64, f64)>) {
+    let widest = |errors: &[Option<f64>]| errors.iter().flatten().copied().fold(0.0, f64::max);
+    let power = estimates.power.iter().map(|one| (one.labelled as u64, 1.96 * widest(&one.errors))).collect();
+    (estimates.sentence.replace("the surrogate", "the written labels"), power)
+}
+
+/// The share of each tag among all tokens; tokens of an item depend on each other.
+fn shares_of_tags(findings: &Findings<'_>) -> std::result::Result<ShareSummary, String> {
+    if findings.decisions.len() > MOST_TOKENS {
+        return Err(format!("with more than {MOST_TOKENS} tokens the shares are not corrected here"));
+    }
+    let task = &findings.project.task;
+    let mut gold = vec![""; findings.decisions.len()];
+    let mut probabilities = vec![f64::NAN; findings.decisions.len()];
+    let probability = inclusion(findings.gold.part(GoldPart::Measure).map(|gold| gold.weight));
+    for one in findings.gold.part(GoldPart::Measure) {
+        for (decision, class) in one.truths(findings.decisions) {
+            gold[decision] = task.labels.name(class);
+            probabilities[decision] = probability(one.weight).unwrap_or(f64::NAN);
+        }
+    }
+    let items = (0..findings.items()).flat_map(|item| {
+        let tokens = findings.decisions.of(item).len();
+        std::iter::repeat_n(findings.annotated.items.id(item), tokens)
+    });
+    let estimated = || -> Result<Estimates> {
+        let mut frame = Frame::default();
+        frame.push("gold", Values::classes(gold.iter().copied()))?;
+        frame.push("label", Values::classes(findings.labels.given.iter().map(|&class| &**task.labels.name(class))))?;
+        frame.push("item", Values::classes(items))?;
+        let even = probabilities.iter().all(|probability| probability.is_nan());
+        let table = Table {
+            frame,
+            pairs: vec![Pair { gold: "gold".to_owned(), surrogate: "label".to_owned() }],
+            sampling: if even { Sampling::Random } else { Sampling::Known(probabilities.clone()) },
+            cluster: Some("item".to_owned()),
+        };
+        let settings = estimate::Settings { seed: findings.project.seed, ..estimate::Settings::default() };
+        estimate::shares(&table, "gold", &settings)
+    };
+    let estimates = estimated().map_err(|error| error.to_string())?;
+    let rows = task.labels.names().map(|name| share_row(&estimates, name, name.to_string())).collect();
+    let (sentence, power) = share_words(&estimates);
     Ok(ShareSummary { sentence, rows, power })
 }
 
@@ -179,22 +234,19 @@ const NO: &str = "no";
 
 fn estimate_shares(findings: &Findings<'_>, label: usize) -> Result<Estimates> {
     let (task, labels) = (&findings.project.task, &findings.labels);
+    let multilabel = task.kind == TaskKind::Multilabel;
     let name = |class: Class| -> &str {
-        if labels.per_item == 1 { task.labels.name(class) } else { [NO, YES][usize::from(class).min(1)] }
+        if multilabel { [NO, YES][usize::from(class).min(1)] } else { task.labels.name(class) }
     };
     let mut gold = vec![""; findings.items()];
     let mut probabilities = vec![f64::NAN; findings.items()];
     let probability = inclusion(findings.gold.part(GoldPart::Measure).map(|gold| gold.weight));
     for one in findings.gold.part(GoldPart::Measure) {
         let place = one.position as usize;
-        gold[place] = if labels.per_item == 1 {
-            name(one.classes[0])
-        } else {
-            name(Class::from(one.classes.contains(&(label as Class))))
-        };
+        gold[place] = one.truth.get(label).and_then(|truth| *truth).map_or("", name);
         probabilities[place] = probability(one.weight).unwrap_or(f64::NAN);
     }
-    let written = (0..findings.items()).map(|item| name(labels.given[item * labels.per_item + label]));
+    let written = (0..findings.items()).map(|item| name(labels.given[findings.decisions.of(item).start + label]));
     let mut frame = Frame::default();
     frame.push("gold", Values::classes(gold.into_iter()))?;
     frame.push("label", Values::classes(written))?;
@@ -217,8 +269,8 @@ fn errors(findings: &Findings<'_>) -> std::result::Result<ErrorSummary, String> 
     let id = |item: u32| findings.annotated.items.id(item as usize).to_owned();
     if task.kind == TaskKind::Multilabel {
         let given: Vec<bool> = labels.given.iter().map(|&class| class == 1).collect();
-        let found =
-            find_sets(&given, &learned.probabilities, labels.per_item, &settings).map_err(|error| error.to_string())?;
+        let found = find_sets(&given, &learned.probabilities, task.labels.len(), &settings)
+            .map_err(|error| error.to_string())?;
         let suspects = found.issues.iter().take(SUSPECTS).map(|issue| {
             let label = task.labels.name(issue.label);
             let (given, suggested) = if issue.given { ("with", "without") } else { ("without", "with") };
@@ -241,6 +293,9 @@ fn errors(findings: &Findings<'_>) -> std::result::Result<ErrorSummary, String> 
     let probabilities = Probabilities::single(&learned.probabilities, classes).map_err(|error| error.to_string())?;
     let found = find(&labels.given, probabilities, &settings).map_err(|error| error.to_string())?;
     let name = |class: Class| task.labels.name(class).to_string();
+    let id = |decision: u32| {
+        if findings.is_of_tags() { show::token_in_words(findings, decision as usize) } else { id(decision) }
+    };
     Ok(ErrorSummary {
         wrong: wrong(findings),
         disputed: found.estimated,
@@ -276,7 +331,7 @@ fn by_probability(issues: &[Issue]) -> impl Iterator<Item = Issue> {
 
 /// The number of items with a wrong label, by the measuring gold.
 fn wrong(findings: &Findings<'_>) -> Measured {
-    let items = findings.items() as f64;
+    let items = if findings.is_of_tags() { findings.decisions.len() } else { findings.items() } as f64;
     match findings.headline_share() {
         Measured::Known { value, low, high, level, basis } => Measured::Known {
             value: items * (1.0 - value),
@@ -300,11 +355,9 @@ fn depths(findings: &Findings<'_>, issues: &[Issue]) -> Vec<DepthRow> {
     let checked: Vec<Checked> = findings
         .gold
         .part(GoldPart::Measure)
-        .filter(|gold| listed.binary_search(&gold.position).is_ok())
-        .map(|gold| Checked {
-            item: gold.position,
-            wrong: findings.labels.given[gold.position as usize] != gold.classes[0],
-        })
+        .flat_map(|gold| gold.truths(findings.decisions))
+        .filter(|(decision, _)| listed.binary_search(&(*decision as u32)).is_ok())
+        .map(|(decision, truth)| Checked { item: decision as u32, wrong: findings.labels.given[decision] != truth })
         .collect();
     let checked = if checked.len() >= ENOUGH_CHECKED { checked.as_slice() } else { &[] };
     precision_at(issues, checked, &depths_for(issues.len()))

@@ -90,7 +90,7 @@ pub fn write_programs(project: &Project, request: &Request<'_>) -> Result<Outcom
     let mut forecast = forecasts.swap_remove(place);
     let (sample, items) = sample(project, &mut forecast)?;
     let gold: HashMap<String, Vec<Class>> =
-        GoldFile::read(project)?.labels.into_iter().map(|gold| (gold.item, gold.classes)).collect();
+        GoldFile::read(project)?.labels.into_iter().map(|gold| (gold.item.clone(), gold.classes().to_vec())).collect();
     std::fs::create_dir_all(project.ledger()).map_err(|error| Error::io("the ledger cannot be made", error))?;
     let ledger = Ledger::open(project.ledger(), Access::Write)?;
     let mut engine = Engine::new(ledger.journal()?, project.cap(), None)?;

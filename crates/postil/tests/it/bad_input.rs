@@ -58,7 +58,7 @@ fn gold_with_an_unknown_label_is_refused_not_dropped() {
 
 #[test]
 fn kinds_to_come_parse_and_say_that_they_are_not_yet_available() {
-    for kind in ["tag", "pairs", "extract"] {
+    for kind in ["pairs", "extract"] {
         let folder = project(b"id,text\n1,x\n");
         folder.write("postil.toml", PROJECT.replace("classify", kind));
         let message = folder.fails(3, &["plan", "."]);

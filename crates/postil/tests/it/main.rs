@@ -6,6 +6,7 @@ mod aggregate;
 mod agree;
 mod audit;
 mod bad_input;
+mod chat;
 mod crash;
 mod demonstrations;
 mod estimate;

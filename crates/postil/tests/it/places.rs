@@ -101,11 +101,66 @@ fn draws_are_for_marking_and_gold_of_another_text_is_refused() {
     folder.write("gold.jsonl", wrong);
     folder.write("postil.toml", project.replace("text = \"text\"", "text = \"text\"\ngold = \"gold.jsonl\""));
     let error = folder.fails(2, &["run", "."]);
-    assert!(error.contains("n001") && error.contains("not what was quoted"), "{error}");
+    assert!(error.contains("gold.jsonl:1") && error.contains("n001"), "{error}");
+    assert!(error.contains("not what was quoted"), "{error}");
 
     folder.write("gold.jsonl", wrong.replace("place", "river"));
     let error = folder.fails(2, &["run", "."]);
-    assert!(error.contains("`river`") && error.contains("gold.jsonl"), "{error}");
+    assert!(error.contains("`river`") && error.contains("gold.jsonl:1"), "{error}");
+}
+
+#[test]
+fn nested_spans_are_kept_where_the_task_says_so_and_listed_where_it_does_not() {
+    let folder = Folder::new();
+    let (mut items, mut gold) = ("id,text\n".to_owned(), String::new());
+    for item in 0..60 {
+        let (city, rest) = (["Boston", "Dublin", "Lisbon"][item % 3], ["closed early", "opened a branch"][item % 2]);
+        let text = format!("The Bank of {city} {rest} .");
+        let end = 12 + city.len();
+        let spans = format!(
+            "{{\"start\":4,\"end\":{end},\"label\":\"organisation\"}},{{\"start\":12,\"end\":{end},\"label\":\"place\"}}"
+        );
+        let _ = writeln!(items, "n{item},{text}");
+        let _ = writeln!(gold, "{{\"id\":\"n{item}\",\"spans\":[{spans}]}}");
+    }
+    folder.write("items.csv", &items);
+    folder.write("gold.jsonl", &gold);
+    folder.write("places.txt", "Boston\nDublin\nLisbon\n");
+    folder.write("banks.txt", "Bank of Boston\nBank of Dublin\nBank of Lisbon\n");
+    let project = "[task]\nkind = \"spans\"\nlabels = [\"organisation\", \"place\"]\noverlapping = true\n\n[data]\n\
+                   items = \"items.csv\"\ntext = \"text\"\nid = \"id\"\ngold = \"gold.jsonl\"\n\n[[annotator]]\nname = \"names\"\n\
+                   kind = \"list\"\nseparate = true\nlists = { organisation = \"banks.txt\", place = \"places.txt\" }\n";
+    folder.write("postil.toml", project);
+    let report = folder.json(&["run", ".", "--json"]);
+    assert_eq!(report["headline"]["value"]["value"], 1.0, "{}", report["headline"]);
+    let labels = folder.read("out/labels.jsonl");
+    let first: Value = serde_json::from_str(labels.lines().next().unwrap()).unwrap();
+    let spans: Vec<(u64, &str)> = first["spans"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|span| (span["start"].as_u64().unwrap(), span["label"].as_str().unwrap()))
+        .collect();
+    assert_eq!(spans, [(4, "organisation"), (12, "place")]);
+    assert!(report["warnings"].as_array().unwrap().is_empty(), "{}", report["warnings"]);
+    let files = folder.files("out");
+    folder.ok(&["--threads", "2", "run", ".", "--fresh"]);
+    assert_eq!(files, folder.files("out"));
+    // A format that holds flat tags only says what it leaves out.
+    let told = folder.postil(&["export", "--format", "conll", "-o", "out.conll"]).output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("60 spans overlap a longer one and are left out"), "{told}");
+    let predicted = folder.ok(&["predict", "out/model.postil", "items.csv", "-o", "-"]);
+    let first: Value = serde_json::from_str(predicted.lines().next().unwrap()).unwrap();
+    assert_eq!(first["spans"].as_array().unwrap().len(), 2, "{first}");
+
+    folder.write("postil.toml", project.replace("overlapping = true\n", ""));
+    let report = folder.json(&["run", ".", "--json"]);
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("60 gold spans do not stand on whole tokens or overlap"), "{warnings}");
+    folder.write("postil.toml", project.replace("spans", "classify"));
+    let error = folder.fails(2, &["run", "."]);
+    assert!(error.contains("`task.overlapping` is for `spans` tasks"), "{error}");
 }
 
 #[test]

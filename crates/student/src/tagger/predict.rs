@@ -66,6 +66,10 @@ pub struct TaggerScratch {
     trellis: Trellis,
     lanes: Vec<u16>,
     lattice: Lattice,
+    /// The layer of tags whose probabilities are wanted, and those found.
+    wanted: Option<usize>,
+    marginals: Vec<f32>,
+    probabilities: Vec<f32>,
 }
 
 /// The distinct tokens seen so far and what each gives by itself.
@@ -197,6 +201,22 @@ impl TaggerModel {
         predictions
     }
 
+    /// The probability of every tag of a layer at every token of a document: a row per token, in the order of the layer's
+    /// labels, each summing to one. Costs about two predictions. `None` if the layer is not one of tags.
+    pub fn tag_probabilities(
+        &self,
+        document: &Document,
+        layer: usize,
+        scratch: &mut TaggerScratch,
+    ) -> Option<Vec<f32>> {
+        self.layers().get(layer).filter(|layer| layer.kind == LayerKind::Tags)?;
+        scratch.wanted = Some(layer);
+        scratch.probabilities.clear();
+        self.predict(document, true, scratch);
+        scratch.wanted = None;
+        Some(std::mem::take(&mut scratch.probabilities))
+    }
+
     /// Predicts some sentences that follow each other.
     fn window(
         &self,
@@ -319,7 +339,8 @@ impl TaggerModel {
         scratch: &mut TaggerScratch,
         predictions: &mut [LayerPrediction],
     ) {
-        let TaggerScratch { states, bag, rows, trellis, lanes, lattice, .. } = scratch;
+        let TaggerScratch { states, bag, rows, trellis, lanes, lattice, wanted, marginals, probabilities: all, .. } =
+            scratch;
         let mut lane = 0;
         for (number, (layer, prediction)) in self.layers().iter().zip(predictions).enumerate() {
             let numbers = &self.numbers.layers[number];
@@ -346,6 +367,19 @@ impl TaggerModel {
                     if let Some(links) = self.links[number].as_ref().filter(|_| confidence) {
                         by_label(decoder, &states[lane..], stride, tokens, rows);
                         known = lattice.fill(links, rows, None).then_some((links, &*lattice));
+                    }
+                    if *wanted == Some(number) {
+                        if let Some((_, lattice)) = known {
+                            lattice.marginals(marginals);
+                        } else {
+                            // Scores out of all bounds have no distribution; the best tag is all there is.
+                            marginals.clear();
+                            marginals.resize(tokens * count, 0.0);
+                            lanes.iter().enumerate().for_each(|(token, &tag)| {
+                                marginals[token * count + usize::from(tag)] = 1.0;
+                            });
+                        }
+                        all.extend_from_slice(marginals);
                     }
                     let sure = |probability: f64| Some(probability.clamp(0.0, 1.0) as f32);
                     match prediction {

@@ -22,6 +22,12 @@ const LABEL: &str = "label";
 /// `label`, and the columns of its items that are asked for.
 pub(super) fn table(path: &Path, arguments: &Arguments) -> anyhow::Result<(Table, String, u64)> {
     let project = Project::open(path)?;
+    if matches!(project.task.kind, TaskKind::Spans | TaskKind::Tag) {
+        anyhow::bail!(Error::unavailable(format!(
+            "estimates for a project with a `{}` task are not yet available",
+            project.task.kind
+        )));
+    }
     if project.task.kind == TaskKind::Multilabel {
         anyhow::bail!(
             Error::unavailable("estimates for a project with several labels per item are not yet available")
@@ -38,7 +44,9 @@ pub(super) fn table(path: &Path, arguments: &Arguments) -> anyhow::Result<(Table
     let mut known: HashMap<&str, (&str, Option<f64>)> = HashMap::new();
     for one in gold.labels.iter().filter(|gold| gold_part(&gold.item, project.seed) == GoldPart::Measure) {
         let probability = one.probability.or_else(|| drawn.get(&one.item).copied());
-        known.insert(&one.item, (project.task.labels.name(one.classes[0]), probability));
+        if let Some(class) = one.class() {
+            known.insert(&one.item, (project.task.labels.name(class), probability));
+        }
     }
     let without = known.values().filter(|(_, probability)| probability.is_none()).count();
     if without > 0 && !arguments.random_sample {

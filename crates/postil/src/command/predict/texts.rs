@@ -218,6 +218,8 @@ impl<'a> Scorer<'a> {
                     self.model.applying(row).for_each(|class| given[usize::from(class)] = true);
                     tally.add(&applies, &given, 1.0);
                 }
+                // A classifier of texts has no tags.
+                Score::Tokens(_) => {}
             }
         }
         Ok(())

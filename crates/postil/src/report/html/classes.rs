@@ -23,7 +23,8 @@ pub(super) fn classes(report: &Report, palette: &Palette<'_>) -> Markup {
     let most = rows.iter().map(|row| row.items).max().unwrap_or(0);
     let known = notes.any_known();
     let spans = report.is_of_spans();
-    let whole = if spans { rows.iter().map(|row| row.items).sum() } else { report.items.count }.max(1);
+    let tags = report.is_of_tags();
+    let whole = if spans || tags { rows.iter().map(|row| row.items).sum() } else { report.items.count }.max(1);
     html! {
             @if known { (notes.basis()) } @else if !rows.is_empty() {
                 (notes.unknown("How well each label is found is unknown."))
@@ -33,6 +34,7 @@ pub(super) fn classes(report: &Report, palette: &Palette<'_>) -> Markup {
                 table class="classes" {
                     caption {
                         @if spans { "How many spans have each label, in " (numbers::count(report.items.count)) " texts" }
+                        @else if tags { "How many tokens have each tag, in " (numbers::count(report.items.count)) " texts" }
                         @else { "How often each label was given, out of " (numbers::count(report.items.count)) " items" }
                         @if known { ", and how well on gold" } "."
     @if rows.len() > TALL_TABLE { span class="screen" { " All " (rows.len()) " labels are in this table; it scrolls." } }
@@ -40,7 +42,7 @@ pub(super) fn classes(report: &Report, palette: &Palette<'_>) -> Markup {
                     thead {
                         tr {
                             th scope="col" { "Label" }
-                            th scope="col" class="number" { @if spans { "Spans" } @else { "Items" } }
+                            th scope="col" class="number" { @if spans { "Spans" } @else if tags { "Tokens" } @else { "Items" } }
                             th scope="col" { span class="hidden" { "Share" } }
                             th scope="col" class="number" { "Gold" }
                             @if known {
@@ -94,6 +96,9 @@ pub(super) fn confusion(report: &Report, palette: &Palette<'_>) -> Markup {
                 "Of " (numbers::counted(total, "gold or marked span", "gold or marked spans")) " in measuring items "
                 (numbers::count(right)) " are marked as gold has them; " (numbers::count(total.saturating_sub(right)))
                 " are missed, spurious, or have other borders or another label."
+            } @else if report.is_of_tags() {
+                "Of " (numbers::counted(total, "gold token", "gold tokens")) " in measuring items " (numbers::count(right))
+                " were given their true tag and " (numbers::count(total.saturating_sub(right))) " another one."
             } @else {
                 "Of " (numbers::counted(total, "measuring gold item", "measuring gold items")) " " (numbers::count(right))
                 " were given their true label and " (numbers::count(total.saturating_sub(right))) " another one."
@@ -110,7 +115,7 @@ fn matrix(confusion: &Confusion, palette: &Palette<'_>) -> Markup {
         div class="scroll" role="region" tabindex="0" aria-label="What is taken for what" {
             table class="matrix" {
                 caption {
-                    "Rows: the true label. Columns: the label given. Each cell has the number of gold items and its share of "
+                    "Rows: the true label. Columns: the label given. Each cell has the number in the gold and its share of "
                     "the row. The diagonal is right; what is off it was mistaken."
                 }
                 thead {

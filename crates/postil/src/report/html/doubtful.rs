@@ -16,12 +16,13 @@ const MANY_ANSWERS: usize = 12;
 pub(super) fn doubtful(report: &Report, palette: &Palette<'_>) -> Markup {
     html! {
         p {
-            "The " @if !report.is_of_spans() { (numbers::counted(report.doubtful.len() as u64, "item", "items")) }
+            "The " @if report.is_of_tags() { (numbers::counted(report.doubtful.len() as u64, "token", "tokens")) }
+            @else if !report.is_of_spans() { (numbers::counted(report.doubtful.len() as u64, "item", "items")) }
             @else { (numbers::counted(report.doubtful.len() as u64, "stretch of text", "stretches of text")) }
             " on which the labels are least certain, most "
             "doubtful first. A person's answer to these is worth most."
         }
-        ol class="doubtful" { @for item in &report.doubtful { li { (entry(item, palette)) } } }
+        ol class="doubtful" { @for item in &report.doubtful { li { (entry(item, palette, report.is_of_tags())) } } }
     }
 }
 
@@ -67,14 +68,15 @@ fn gather<'a>(item: &'a DoubtfulItem, palette: &Palette<'_>) -> (Vec<Candidate<'
 }
 
 /// One item.
-fn entry(item: &DoubtfulItem, palette: &Palette<'_>) -> Markup {
+fn entry(item: &DoubtfulItem, palette: &Palette<'_>, of_tags: bool) -> Markup {
     let (candidates, others) = gather(item, palette);
     let written = palette.labels_in(&item.label);
     html! {
         article class=(if item.answers.len() > MANY_ANSWERS { "many" } else { "" }) {
             div class="item" {
                 h3 { code { (text::user(&item.id)) } }
-                @if !item.spans.is_empty() { (marked::spans(&item.text, &item.spans, palette, true)) } @else {
+                @if of_tags && !item.spans.is_empty() { (marked::tokens(&item.text, &item.spans, &[], palette, true)) }
+                @else if !item.spans.is_empty() { (marked::spans(&item.text, &item.spans, palette, true)) } @else {
                     p class="quote" dir="auto" { @if item.text.trim().is_empty() { "(no text)" } @else { (text::clean(&item.text)) } }
                 }
                 p class="soft" {

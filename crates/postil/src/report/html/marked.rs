@@ -1,4 +1,4 @@
-//! Text with coloured spans.
+//! Text with coloured spans, and with a tag under every token.
 
 use maud::{Markup, html};
 
@@ -6,23 +6,40 @@ use super::super::{MarkedSpan, MarkedText, Report};
 use super::palette::Palette;
 use super::{numbers, text};
 
+/// More labels than this are not explained one by one.
+const LEGEND: usize = 40;
+
 /// The section: texts as they were marked.
 pub(super) fn marked(report: &Report, palette: &Palette<'_>) -> Markup {
     let wrong = report.marked.iter().filter(|text| text.truth.is_some()).count() as u64;
     html! {
         @if wrong > 0 {
             p {
-                "First " (numbers::counted(wrong, "text", "texts")) " on which the measuring gold disagrees, with what gold says below; "
-                "then some of the others."
+                "First " (numbers::counted(wrong, "text", "texts")) " on which the measuring gold disagrees, with what gold says "
+                @if report.is_of_tags() { "under the tag" } @else { "below" }
+                "; then some of the others."
             }
         }
+        (legend(report, palette))
         ol class="texts" {
             @for item in &report.marked {
                 li {
                     h3 { code { (text::user(&item.id)) } }
-                    (both(item, palette))
+                    @if report.is_of_tags() {
+                        (tokens(&item.text, &item.given, item.truth.as_deref().unwrap_or_default(), palette, false))
+                    } @else { (both(item, palette)) }
                 }
             }
+        }
+    }
+}
+
+/// The labels and their marks, for readers who come here first.
+fn legend(report: &Report, palette: &Palette<'_>) -> Markup {
+    html! {
+        p class="legend" {
+            @for label in report.task.labels.iter().take(LEGEND) { (palette.label(label)) }
+            @if report.task.labels.len() > LEGEND { span class="soft" { "and " (report.task.labels.len() - LEGEND) " more" } }
         }
     }
 }
@@ -70,10 +87,49 @@ fn stretches<'a>(text: &'a str, spans: &[MarkedSpan]) -> Vec<Stretch<'a>> {
 /// the one that matters.
 pub(super) fn spans(text: &str, spans: &[MarkedSpan], palette: &Palette<'_>, focus: bool) -> Markup {
     html! {
-        p class="marked" dir="auto" {
+        p class="spans" dir="auto" {
             @for stretch in stretches(text, spans) {
                 (nested(&stretch, &stretch.cover, spans, palette, focus))
                 @for &span in &stretch.ends { (name(&spans[span], palette)) }
+            }
+        }
+    }
+}
+
+/// A text with the tag of every token under it, and under that the gold tag where it differs. With `focus` the first token
+/// is the one that matters.
+pub(super) fn tokens(
+    text: &str,
+    given: &[MarkedSpan],
+    truth: &[MarkedSpan],
+    palette: &Palette<'_>,
+    focus: bool,
+) -> Markup {
+    let mut order: Vec<usize> = (0..given.len()).collect();
+    order.sort_by_key(|&token| given[token].start);
+    let starts: Vec<MarkedSpan> = order.iter().map(|&token| given[token].clone()).collect();
+    html! {
+        p class="tagged" dir="auto" {
+            @for stretch in stretches(text, &starts) {
+                @match stretch.cover.first() {
+                    None => (text::clean(stretch.text)),
+                    Some(&place) => {
+                        @let token = &starts[place];
+                        @let gold = truth.iter().find(|gold| gold.start == token.start);
+                        @let is_focus = focus && order[place] == 0;
+                        span class={
+                            "token " (palette.colour(&token.label))
+                            @if is_focus { " focus" }
+                            @if gold.is_some() { " missed" }
+                        } {
+                            span class="word" { (text::clean(stretch.text)) }
+                            span class="tag" { (text::user(&token.label)) }
+                            @if let Some(gold) = gold {
+                                span class={ "tag gold " (palette.colour(&gold.label)) } { span class="hidden" { "gold " } (text::user(&gold.label)) }
+                            }
+                        }
+                    }
+                }
             }
         }
     }
@@ -119,6 +175,17 @@ mod tests {
         ];
         assert_eq!(found, expected.map(|(text, cover, ends)| (text.to_owned(), cover, ends)));
         assert!(stretches("", &[]).is_empty());
+    }
+
+    #[test]
+    fn every_token_has_its_tag_and_gold_where_it_differs() {
+        let labels = ["en", "de"].map(str::to_owned);
+        // The token that matters comes first, wherever it stands.
+        let given = [span(5, 9, "de"), span(0, 4, "en")];
+        let page = tokens("over Haus", &given, &[span(0, 4, "de")], &Palette::new(&labels), true).into_string();
+        let (first, second) = page.split_once("Haus").unwrap();
+        assert!(first.contains("missed") && first.contains("gold"), "{page}");
+        assert!(first.matches("focus").count() == 1 && !second.contains("missed"), "{page}");
     }
 
     #[test]

@@ -1,23 +1,18 @@
 //! Gold spans: from a file of any format, on the items of the run, split into what fits and what only measures.
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::path::Path;
 
 use postil_core::audit::{GoldPart, gold_part};
-use postil_core::formats::{DocumentReader, ReadOptions};
-use postil_core::table::open_stream;
 use postil_core::text::{Misaligned, OffsetUnit, Offsets, align};
 use postil_core::{Answer, Digest, Document, Error, Name, Result, Span};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::gold::Design;
+use super::super::gold_documents::{self, Bare};
 use super::super::items::Items;
 use crate::project::Project;
-
-/// The key under which a gold document carries the probability with which it was drawn.
-const PROBABILITY: &str = "inclusion_probability";
 
 /// The spans of one gold document.
 #[derive(Clone, Debug)]
@@ -25,6 +20,7 @@ pub(super) struct GoldDocument {
     item: String,
     spans: Vec<Span>,
     probability: Option<f64>,
+    line: u64,
 }
 
 /// A gold file.
@@ -42,21 +38,8 @@ impl GoldFile {
     pub(super) fn read(project: &Project) -> Result<Self> {
         let Some(path) = &project.gold else { return Ok(Self::default()) };
         let mut file = Self::default();
-        if let Some(lines) = bare_lines(path)? {
-            for (number, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-                let document = bare(line).map_err(|error| error.in_file(path).at_line(number as u64 + 1))?;
-                file.add(document, project, path)?;
-            }
-        } else {
-            let options = ReadOptions { strict: true, ..ReadOptions::default() };
-            let mut reader = DocumentReader::open(path, &options)?;
-            while let Some(document) = reader.next_document()? {
-                file.add(document, project, path)?;
-            }
-            for remark in reader.report().remarks.list() {
-                file.faults.push(format!("gold: {} ({} times)", remark.words, remark.count));
-            }
-        }
+        let bare = Bare { is_one: |object| object.contains_key("spans") && !object.contains_key("text"), read: bare };
+        file.faults = gold_documents::read(path, &bare, |document, line| file.add(document, line, project, path))?;
         let parts: Vec<String> = file
             .documents
             .iter()
@@ -66,21 +49,13 @@ impl GoldFile {
         Ok(file)
     }
 
-    fn add(&mut self, document: Document, project: &Project, path: &Path) -> Result<()> {
-        let wrong = |error: Error| error.in_file(path).for_item(document.id.to_string());
+    fn add(&mut self, document: Document, line: u64, project: &Project, path: &Path) -> Result<()> {
+        let wrong = |error: Error| gold_documents::wrong(error, path, line, &document.id);
         for span in &document.spans {
             project.task.labels.expect(&span.label).map_err(wrong)?;
         }
-        let probability = match document.meta.get(PROBABILITY) {
-            None | Some(Value::Null) => None,
-            Some(value) => {
-                let probability = value.as_f64().filter(|probability| *probability > 0.0 && *probability <= 1.0);
-                Some(probability.ok_or_else(|| {
-                    wrong(Error::input(format!("expected `{PROBABILITY}` above 0 and at most 1, found {value}")))
-                })?)
-            }
-        };
-        self.documents.push(GoldDocument { item: document.id.to_string(), spans: document.spans, probability });
+        let probability = gold_documents::probability(&document).map_err(wrong)?;
+        self.documents.push(GoldDocument { item: document.id.to_string(), spans: document.spans, probability, line });
         Ok(())
     }
 
@@ -95,23 +70,7 @@ impl GoldFile {
     }
 }
 
-/// The content of a file of JSON lines that name items and spans without repeating the texts; `None` for any other.
-fn bare_lines(path: &Path) -> Result<Option<String>> {
-    if path.is_dir() {
-        return Ok(None);
-    }
-    let mut text = String::new();
-    let read = open_stream(path)?.read_to_string(&mut text);
-    if read.is_err() {
-        return Ok(None);
-    }
-    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let object: Option<serde_json::Map<String, Value>> = serde_json::from_str(first).ok();
-    let is_bare = object.is_some_and(|object| object.contains_key("spans") && !object.contains_key("text"));
-    Ok(is_bare.then_some(text))
-}
-
-/// A line of such a file.
+/// A line that names an item and its spans without repeating the text.
 fn bare(line: &str) -> Result<Document> {
     #[derive(Deserialize)]
     struct Line {
@@ -188,11 +147,11 @@ impl Gold {
     /// # Errors
     /// A gold span that does not lie in its item's text, or quotes something else: gold of another version of the text.
     pub(super) fn place(
-        file: &GoldFile,
+        (file, path): (&GoldFile, &Path),
         items: &Items,
         documents: &[Document],
         drawn: &HashMap<String, f64>,
-        seed: u64,
+        project: &Project,
     ) -> Result<Self> {
         let by_id = items.by_id();
         let mut gold = Self { items: Vec::new(), design: Design::Recorded, unmatched: 0, misaligned: Vec::new() };
@@ -204,19 +163,21 @@ impl Gold {
             let text = &documents[position as usize];
             let spans = quoted(&text.text, &document.spans);
             for remark in align(&text.text, &text.tokens, &spans).remarks {
-                use postil_core::text::Problem::{BeyondText, Empty, QuoteDiffers};
+                use postil_core::text::Problem::{BeyondText, Empty, Overlaps, QuoteDiffers};
                 if matches!(remark.problem, BeyondText | QuoteDiffers | Empty) {
-                    return Err(Error::input(format!(
+                    let error = Error::input(format!(
                         "expected the gold span {}-{} `{}` in the item's text: {}",
                         remark.span.start,
                         remark.span.end,
                         remark.span.quote,
                         remark.problem.words()
                     ))
-                    .for_item(document.item.as_str())
-                    .hint("the gold was made for another version of the text, or counts places in another unit"));
+                    .hint("the gold was made for another version of the text, or counts places in another unit");
+                    return Err(gold_documents::wrong(error, path, document.line, &document.item));
                 }
-                gold.misaligned.push((position, remark));
+                if !(project.overlapping && remark.problem == Overlaps) {
+                    gold.misaligned.push((position, remark));
+                }
             }
             let probability = document.probability.or_else(|| drawn.get(&document.item).copied());
             if probability.is_none() {
@@ -225,7 +186,7 @@ impl Gold {
             gold.items.push(Placed {
                 position,
                 spans,
-                part: gold_part(&document.item, seed),
+                part: gold_part(&document.item, project.seed),
                 weight: 1.0 / probability.unwrap_or(1.0),
             });
         }

@@ -2,10 +2,11 @@
 
 use postil_annotators as annotators;
 use postil_core::audit::GoldPart;
-use postil_core::sequences::{Claim, GoldItem, SequenceConsensus, Settings, Silence, TokenSpan, fit};
+use postil_core::sequences::{Claim, GoldItem, Silence, TokenSpan};
 use postil_core::{Document, Result};
 
 use super::claims::{self, Claims};
+use super::fuse::{Fused, fuse};
 use super::gold::Gold;
 use super::learn::Learned;
 use crate::project::Project;
@@ -68,7 +69,7 @@ pub(super) fn label(
     documents: &[Document],
     silences: &[annotators::Silence],
     claims: &Claims,
-    consensus: &SequenceConsensus,
+    consensus: &Fused,
     learned: Option<&Learned>,
     (gold, known): (&Gold, &[GoldItem]),
 ) -> Result<Labels> {
@@ -128,7 +129,7 @@ fn with_student(
     claims: &Claims,
     student: &[Vec<Stretch>],
     known: &[GoldItem],
-) -> Result<SequenceConsensus> {
+) -> Result<Fused> {
     let student_number = silences.len() as u32;
     let mut silences: Vec<Silence> = silences.iter().map(|&one| claims::silence(one)).collect();
     silences.push(Silence::Outside);
@@ -141,11 +142,10 @@ fn with_student(
             said.iter().cloned().chain([(student_number, spans)]).collect()
         })
         .collect();
-    let sequences = claims::sequences(&project.task, documents, &said, &silences)?;
-    fit(&sequences, known, project.sequence_method, &Settings { seed: project.seed, ..Settings::default() })
+    fuse(project, documents, &said, &silences, known)
 }
 
-fn of_consensus(consensus: &SequenceConsensus, items: usize) -> Vec<Vec<Stretch>> {
+fn of_consensus(consensus: &Fused, items: usize) -> Vec<Vec<Stretch>> {
     let mut stretches = vec![Vec::new(); items];
     let mut written = consensus.spans.iter().peekable();
     for candidate in &consensus.candidates {

@@ -3,27 +3,25 @@
 use std::collections::HashSet;
 
 use postil_core::audit::GoldPart;
-use postil_core::sequences::{SequenceConsensus, TokenSpan};
-use postil_core::{Digest, Document, Error, Result};
-use postil_student::chain::{Layout, TypedSpan};
+use postil_core::sequences::TokenSpan;
+use postil_core::{Digest, Document, Result};
+use postil_student::chain::TypedSpan;
 use postil_student::tagger::{
     FittedTagger, Layer, LayerKind, LayerPrediction, LayerTarget, PredictedSpan, TaggerOptions, TaggerScratch,
     TaggerTrainer,
 };
-use rayon::prelude::*;
 
 use super::super::Watch;
-use super::super::learn::student_error;
+use super::super::taggers::{at_most, cross_fit};
+use super::fuse::{Fused, layer};
 use super::gold::Gold;
 use crate::project::Project;
 use crate::tagging::view;
 
-/// More items than this are not trained on: the gain is small and the time is not.
-const MOST: usize = 200_000;
+/// The most layers of a tagger.
+const MOST_LAYERS: usize = 16;
 /// Fewer items than this give no model worth having.
 const LEAST: usize = 20;
-/// Every item is marked by a model that learnt from the other parts.
-const FOLDS: usize = 3;
 
 /// A trained tagger and what it says about every item.
 pub(super) struct Learned {
@@ -46,7 +44,7 @@ pub(super) fn learn(
     project: &Project,
     documents: &[Document],
     digests: &[Digest],
-    consensus: &SequenceConsensus,
+    consensus: &Fused,
     gold: &Gold,
     (known, one_sided): (&[Vec<TokenSpan>], bool),
     watch: &dyn Watch,
@@ -62,21 +60,25 @@ pub(super) fn learn(
             GoldPart::Fit => spans[item.position as usize] = known.iter().copied().map(typed).collect(),
         }
     }
-    let mut chosen: Vec<usize> = (0..documents.len())
+    let chosen = (0..documents.len())
         .filter(|&position| !measuring[position] && !documents[position].tokens.is_empty())
         .collect();
-    if chosen.len() > MOST {
-        // The digest is as good as a draw, and does not move with the order of the file.
-        chosen.sort_by_key(|&position| (digests[position], position));
-        chosen.truncate(MOST);
-        chosen.sort_unstable();
-    }
+    let mut chosen = at_most(chosen, digests);
     let marked = chosen.iter().filter(|&&position| !spans[position].is_empty()).count();
     if marked < LEAST {
         return Ok(Err(format!("no model was trained: {marked} items have a span, {LEAST} are the least")));
     }
     watch.stage("training", None);
-    let layers = vec![Layer::new("spans", LayerKind::Spans, project.task.labels.names().map(ToString::to_string))];
+    let names = project.task.labels.names().map(ToString::to_string);
+    // Spans that may overlap are learnt label by label.
+    let layers: Vec<Layer> = if project.overlapping {
+        names.map(|name| Layer::new(name.clone(), LayerKind::Spans, [name])).collect()
+    } else {
+        vec![Layer::new("spans", LayerKind::Spans, names)]
+    };
+    if layers.len() > MOST_LAYERS {
+        return Ok(Err(format!("no model was trained: {MOST_LAYERS} labels of overlapping spans are the most")));
+    }
     let mut certain = vec![false; documents.len()];
     for item in gold.part(GoldPart::Fit) {
         certain[item.position as usize] = true;
@@ -87,65 +89,66 @@ pub(super) fn learn(
     let explained = |spans: &[Vec<TypedSpan>], position: usize| {
         certain[position] || {
             let document = &documents[position];
-            let known =
-                Layout::Bilou { types: layers[0].labels.len() }.labels_of(&spans[position], document.tokens.len());
-            document.words().zip(known).all(|(word, label)| {
-                label != 0
+            let mut covered = vec![false; document.tokens.len()];
+            for span in &spans[position] {
+                covered[span.start as usize..span.end as usize].fill(true);
+            }
+            document.words().zip(covered).all(|(word, covered)| {
+                covered
                     || !word.chars().next().is_some_and(char::is_uppercase)
                     || lower.contains(word.to_lowercase().as_str())
             })
         }
     };
+    // Tokens that came with the texts are not made by a tokenizer, and will not be at prediction.
+    let tokenizer = if project.tokens.is_some() { "" } else { project.tokenizer.name() };
     let train = |positions: &[usize], spans: &[Vec<TypedSpan>], held_out: f64| {
         let views: Vec<_> = positions.iter().map(|&position| view(&documents[position])).collect();
-        let targets: Vec<Vec<LayerTarget>> =
-            positions.iter().map(|&position| vec![LayerTarget::Spans(spans[position].clone())]).collect();
-        let options = TaggerOptions::new().seed(project.seed).held_out(held_out).tokenizer(project.tokenizer.name());
+        let of_layer = |position: usize, number: usize| {
+            if project.overlapping {
+                let all: Vec<TokenSpan> = spans[position].iter().map(untyped).collect();
+                LayerTarget::Spans(layer(&all, number as u16).into_iter().map(typed).collect())
+            } else {
+                LayerTarget::Spans(spans[position].clone())
+            }
+        };
+        let targets: Vec<Vec<LayerTarget>> = positions
+            .iter()
+            .map(|&position| (0..layers.len()).map(|number| of_layer(position, number)).collect())
+            .collect();
+        let options = TaggerOptions::new().seed(project.seed).held_out(held_out).tokenizer(tokenizer);
         TaggerTrainer::new(layers.clone())?.with_options(options).fit(&views, &targets, None)
     };
-    let mut predicted = vec![Vec::new(); documents.len()];
     if one_sided {
         let explained: Vec<usize> = chosen.iter().copied().filter(|&position| explained(&spans, position)).collect();
         if explained.iter().filter(|&&position| !spans[position].is_empty()).count() >= LEAST {
             chosen = explained;
         }
     }
-    let fold_of = |position: usize| digests[position].to_u64() as usize % FOLDS;
-    for fold in 0..FOLDS {
-        let others: Vec<usize> = chosen.iter().copied().filter(|&position| fold_of(position) != fold).collect();
-        let own: Vec<usize> = (0..documents.len()).filter(|&position| fold_of(position) == fold).collect();
-        if own.is_empty() {
-            continue;
+    let predict = |fitted: &FittedTagger, document: &Document, scratch: &mut TaggerScratch| {
+        let mut found = Vec::new();
+        for (number, layer) in fitted.model.predict(&view(document), true, scratch).into_iter().enumerate() {
+            let LayerPrediction::Spans(mut spans) = layer else { continue };
+            // A layer of its own knows one label only.
+            spans.iter_mut().for_each(|one| one.span.class += number as u16);
+            found.extend(spans);
         }
-        let fitted = match train(&others, &spans, 0.0) {
-            Ok(fitted) => fitted,
-            Err(error) if error.is_input() => return Ok(Err(format!("no model was trained: {error}"))),
-            Err(error) => return Err(student_error(error)),
-        };
-        predict(&fitted, documents, &own, &mut predicted);
-        if watch.stopped() {
-            return Err(Error::cancelled());
-        }
-    }
-    let fitted = train(&chosen, &spans, 0.1).map_err(student_error)?;
-    Ok(Ok(Learned { fitted, spans: predicted, trained_on: chosen.len() }))
+        found.sort_by_key(|one: &PredictedSpan| (one.span.start, one.span.end, one.span.class));
+        found
+    };
+    let found = cross_fit(
+        (documents, digests, &chosen),
+        |positions, held_out| train(positions, &spans, held_out),
+        predict,
+        watch,
+    )?;
+    Ok(found.map(|(fitted, spans)| Learned { fitted, spans, trained_on: chosen.len() }))
+}
+
+fn untyped(span: &TypedSpan) -> TokenSpan {
+    TokenSpan { start: span.start, end: span.end, class: span.class }
 }
 
 fn typed(span: TokenSpan) -> TypedSpan {
     TypedSpan { start: span.start, end: span.end, class: span.class }
-}
-
-fn predict(fitted: &FittedTagger, documents: &[Document], positions: &[usize], into: &mut [Vec<PredictedSpan>]) {
-    let spans: Vec<Vec<PredictedSpan>> = positions
-        .par_iter()
-        .map_init(TaggerScratch::default, |scratch, &position| {
-            match fitted.model.predict(&view(&documents[position]), true, scratch).pop() {
-                Some(LayerPrediction::Spans(spans)) => spans,
-                _ => Vec::new(),
-            }
-        })
-        .collect();
-    for (&position, spans) in positions.iter().zip(spans) {
-        into[position] = spans;
-    }
 }

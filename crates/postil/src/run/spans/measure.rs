@@ -2,10 +2,11 @@
 
 use postil_core::audit::spans::{SpanScores, SpanTally};
 use postil_core::audit::{GoldPart, Tally};
-use postil_core::sequences::{SequenceConsensus, TokenSpan};
+use postil_core::sequences::TokenSpan;
 use postil_core::text::Named;
 use postil_core::{Name, Task};
 
+use super::fuse::Fused;
 use super::gold::Gold;
 use super::label::{Labels, Stretch};
 use super::learn::Learned;
@@ -31,7 +32,7 @@ pub(super) fn measure(
     task: &Task,
     seed: u64,
     labels: &Labels,
-    consensus: &SequenceConsensus,
+    consensus: &Fused,
     learned: Option<&Learned>,
     (gold, known): (&Gold, &[Vec<TokenSpan>]),
 ) -> Measurements {

@@ -3,28 +3,30 @@
 //! The same flow as for labels of whole items, with the claims about tokens in place of votes:
 //!
 //! ```text
-//! items ─▶ annotate ─▶ ledger ─▶ claims ─▶ sequences::fit ─▶ learn ─▶ label ─▶ measure ─▶ write
+//! items ─▶ annotate ─▶ ledger ─▶ claims ─▶ fuse ─▶ learn ─▶ label ─▶ measure ─▶ write
 //! ```
 
 mod claims;
 mod doubtful;
+mod fuse;
 mod gold;
 mod label;
 mod learn;
 mod measure;
 mod output;
 mod summary;
-mod texts;
 
 use postil_annotators::Silence;
 use postil_core::audit::GoldPart;
 use postil_core::ledger::{Access, Ledger};
-use postil_core::sequences::{GoldItem, Settings, TokenSpan, fit};
+use postil_core::sequences::{GoldItem, TokenSpan};
 use postil_core::text::align;
-use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Digest, Document, Name, Result, Task};
+use postil_core::{Digest, Document, Name, Result};
 
+use super::gold::keep;
 use super::{
     GOLD, Options, Outcome, Watch, annotate, ask, drawn_probabilities, now_millis, open_annotators, output as files,
+    texts,
 };
 use crate::project::Project;
 use gold::{Gold, GoldFile};
@@ -44,9 +46,11 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
     annotated.identities.extend(asked);
     let documents = texts::read(project, items, watch)?;
-    let gold = Gold::place(&gold_file, items, &documents, &drawn_probabilities(&ledger.draws(GOLD)?), project.seed)
-        .map_err(|error| error.in_file(project.gold.as_deref().unwrap_or(std::path::Path::new("gold"))))?;
-    let gold_version = keep_gold(&ledger, &gold_file, &gold, items, now_millis)?;
+    let path = project.gold.as_deref().unwrap_or(std::path::Path::new("gold"));
+    let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
+    let gold = Gold::place((&gold_file, path), items, &documents, &drawn, project)?;
+    let answers = gold.items.iter().map(|gold| (gold.position, gold.weight, gold.answer()));
+    let gold_version = keep(&ledger, gold_file.version, items, answers, now_millis)?;
     let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
     let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
     let key = Digest::of_parts([
@@ -63,9 +67,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     }
 
     watch.stage("fusing answers", None);
-    let claims =
-        claims::read(&snapshot, (&annotated.identities, &annotated.silences), &project.task, items, &documents)?;
-    let known = known(&project.task, &documents, &gold)?;
+    let claims = claims::read(&snapshot, &annotated.identities, &project.task, items, &documents)?;
+    let known = known(project, &documents, &gold)?;
     let fitting: Vec<GoldItem> = gold
         .items
         .iter()
@@ -73,8 +76,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         .filter(|(item, _)| item.part == GoldPart::Fit)
         .map(|(item, spans)| GoldItem { item: item.position, spans: spans.clone() })
         .collect();
-    let settings = Settings { seed: project.seed, ..Settings::default() };
-    let consensus = fit(&claims.sequences, &fitting, project.sequence_method, &settings)?;
+    let silences: Vec<_> = annotated.silences.iter().map(|&one| claims::silence(one)).collect();
+    let consensus = fuse::fuse(project, &documents, &claims.said, &silences, &fitting)?;
     let learned = if project.student {
         let digests: Vec<Digest> = (0..items.len()).map(|position| items.digest(position)).collect();
         let one_sided = annotated.silences.iter().all(|&silence| silence == Silence::Abstain);
@@ -120,46 +123,19 @@ pub(super) fn gold_items(project: &Project) -> Result<Vec<(String, Option<f64>)>
     Ok(GoldFile::read(project)?.items().collect())
 }
 
-/// The gold spans of every gold item on its tokens, in the gold's order.
-fn known(task: &Task, documents: &[Document], gold: &Gold) -> Result<Vec<Vec<TokenSpan>>> {
+/// The gold spans of every gold item on its tokens, in the gold's order: those that a flat sequence holds, or all where
+/// spans may overlap.
+fn known(project: &Project, documents: &[Document], gold: &Gold) -> Result<Vec<Vec<TokenSpan>>> {
     gold.items
         .iter()
         .map(|item| {
             let document = &documents[item.position as usize];
             let aligned = align(&document.text, &document.tokens, &item.spans);
             let span = |span: &postil_core::text::Named<Name>| {
-                Ok(TokenSpan { start: span.start, end: span.end, class: task.labels.expect(&span.label)? })
+                Ok(TokenSpan { start: span.start, end: span.end, class: project.task.labels.expect(&span.label)? })
             };
-            aligned.flat.iter().map(span).collect()
+            let spans = if project.overlapping { &aligned.all } else { &aligned.flat };
+            spans.iter().map(span).collect()
         })
         .collect()
-}
-
-/// Puts gold spans into the ledger as the answers of an annotator of their own.
-fn keep_gold(
-    ledger: &Ledger,
-    file: &GoldFile,
-    gold: &Gold,
-    items: &super::items::Items,
-    now_millis: i64,
-) -> Result<Option<Digest>> {
-    let Some(version) = file.version else { return Ok(None) };
-    let identity = AnnotatorIdentity { name: Name::from(GOLD), kind: AnnotatorKind::Person, version };
-    ledger.register(&identity, &serde_json::Value::Null, now_millis)?;
-    let done = ledger.done(version)?;
-    let annotations = gold
-        .items
-        .iter()
-        .filter(|gold| !done.contains(items.id(gold.position as usize), items.digest(gold.position as usize)))
-        .map(|gold| {
-            let position = gold.position as usize;
-            Annotation {
-                at_millis: now_millis,
-                inclusion_probability: Some(1.0 / gold.weight).filter(|&probability| probability < 1.0),
-                ..Annotation::new(items.id(position).into(), items.digest(position), version, gold.answer())
-            }
-        })
-        .collect();
-    ledger.append(annotations)?;
-    Ok(Some(version))
 }

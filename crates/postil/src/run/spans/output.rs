@@ -8,9 +8,9 @@ use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array}
 use arrow_schema::{DataType, Field, Schema};
 use postil_core::audit::GoldPart;
 use postil_core::table::{TableWriter, WholeFile};
-use postil_core::text::{Named, Offsets, quote};
-use postil_core::{Digest, Error, Name, Result, Span};
-use serde_json::json;
+use postil_core::text::{Named, OffsetUnit, Offsets, quote};
+use postil_core::{Digest, Document, Error, Name, Result, Span};
+use serde_json::{Value, json};
 
 use super::super::learn::student_error;
 use super::super::output::{LABELS, write_around};
@@ -83,6 +83,9 @@ fn lines(findings: &Findings<'_>, path: &Path) -> Result<()> {
             })
             .collect();
         let mut object = json!({ "id": document.id, "text": document.text, "spans": spans });
+        if findings.project.tokens.is_some() {
+            carry(document, &offsets, &mut object);
+        }
         if let Some(gold) = gold.next_if(|gold| gold.position as usize == item) {
             object["gold"] = json!({ "spans": gold.spans, "measures": gold.part == GoldPart::Measure });
         }
@@ -91,6 +94,21 @@ fn lines(findings: &Findings<'_>, path: &Path) -> Result<()> {
         file.write_all(b"\n").map_err(failed)?;
     }
     file.finish()
+}
+
+/// Puts what came with a text beside its spans: tokens, sentences, layers, and everything else.
+fn carry(document: &Document, offsets: &Offsets<'_>, object: &mut Value) {
+    let point = |byte: u32| offsets.position_of(OffsetUnit::CodePoints, byte as usize).unwrap_or(0);
+    object["tokens"] = document.tokens.iter().map(|token| json!([point(token.start), point(token.end)])).collect();
+    if document.sentences.len() > 1 {
+        object["sentences"] = document.sentences.iter().copied().map(Value::from).collect();
+    }
+    let layers = document.layers.iter().map(|layer| {
+        let tags: Value = layer.tags.iter().map(|tag| Value::from(&**tag)).collect();
+        (layer.name.to_string(), tags)
+    });
+    object["layers"] = Value::Object(layers.collect());
+    object["meta"] = Value::Object(document.meta.clone());
 }
 
 /// One row per span: the item, its place, label, quote and probability.

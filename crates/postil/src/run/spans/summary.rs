@@ -3,15 +3,17 @@
 use postil_core::audit::spans::{Prf, SpanScores};
 use postil_core::audit::{GoldPart, items_for_half_width};
 use postil_core::guarantee::{GoldCheck, PromiseSettings, promise};
-use postil_core::sequences::{SequenceConsensus, TokenSpan, What};
+use postil_core::sequences::{TokenSpan, What};
 use postil_core::{Digest, Document, Measured, Status};
 
 use super::super::annotate::Annotated;
 use super::super::facts;
+use super::super::learn::tagger_settings;
 use super::super::measure::LEAST;
 use super::super::trust::promise_summary;
 use super::claims::Claims;
 use super::doubtful::{doubtful, marked};
+use super::fuse::Fused;
 use super::gold::{Gold, GoldFile};
 use super::label::{Chosen, Labels, Stretch};
 use super::learn::Learned;
@@ -35,7 +37,7 @@ pub(super) struct Findings<'a> {
     pub documents: &'a [Document],
     pub snapshot: Digest,
     pub claims: &'a Claims,
-    pub consensus: &'a SequenceConsensus,
+    pub consensus: &'a Fused,
     pub learned: &'a std::result::Result<Learned, String>,
     pub labels: &'a Labels,
     pub measured: &'a Measurements,
@@ -105,25 +107,18 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Report {
         confusion: findings.enough().then(|| confusion(findings)),
         reliability: findings.enough().then(|| reliability(findings)),
         trust: trust(findings),
-        student: findings
-            .learned
-            .as_ref()
-            .ok()
-            .zip(model)
-            .map(|(learned, model)| facts::student(project, model, settings_in_words(learned), learned.trained_on)),
+        student: findings.learned.as_ref().ok().zip(model).map(|(learned, model)| {
+            facts::student(project, model, tagger_settings(&learned.fitted), learned.trained_on)
+        }),
         cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
         doubtful: doubtful(findings),
         marked: marked(findings),
+        forms: Vec::new(),
         warnings: warnings(findings),
         next: next(findings, &annotators, &headline),
         annotators,
         headline,
     }
-}
-
-fn settings_in_words(learned: &Learned) -> String {
-    let report = &learned.fitted.report;
-    format!("averaged perceptron over tokens; {} features kept of {}", report.kept_features, report.features)
 }
 
 fn gold_wanted(findings: &Findings<'_>) -> u64 {
@@ -156,7 +151,7 @@ fn consensus(findings: &Findings<'_>) -> ConsensusSummary {
         Chosen::Both => "the written spans are a consensus of annotators and student",
     };
     ConsensusSummary {
-        method: findings.consensus.method.name().to_owned(),
+        method: findings.consensus.method.clone(),
         reason: findings.consensus.reason.clone(),
         criterion: "F1 of exact spans on the gold that fits".to_owned(),
         candidates: Vec::new(),
@@ -286,11 +281,18 @@ fn confusion(findings: &Findings<'_>) -> Confusion {
     let mut counts = vec![vec![0_u64; names.len() + 2]; names.len() + 2];
     for (item, known, _) in findings.measuring() {
         let given: Vec<TokenSpan> = written(&findings.labels.stretches[item]).map(|one| one.span).collect();
-        let mut used = vec![false; given.len()];
+        // What is exactly right is no partner for anything else.
+        let mut used: Vec<bool> = given.iter().map(|span| known.contains(span)).collect();
         for truth in known {
             let class = usize::from(truth.class);
-            let same = given.iter().position(|span| (span.start, span.end) == (truth.start, truth.end));
-            let overlapping = || given.iter().position(|span| span.start < truth.end && truth.start < span.end);
+            if given.contains(truth) {
+                counts[class][class] += 1;
+                continue;
+            }
+            let free =
+                |fits: &dyn Fn(&TokenSpan) -> bool| (0..given.len()).find(|&place| !used[place] && fits(&given[place]));
+            let same = free(&|span| (span.start, span.end) == (truth.start, truth.end));
+            let overlapping = || free(&|span| span.start < truth.end && truth.start < span.end);
             match same.or_else(overlapping) {
                 None => counts[class][nothing] += 1,
                 Some(place) => {
@@ -487,9 +489,15 @@ fn warnings(findings: &Findings<'_>) -> Vec<String> {
             first.problem.words()
         ));
     }
-    if findings.claims.sequences.overlaps() > 0 {
-        let overlaps = findings.claims.sequences.overlaps();
-        warnings.push(format!("{overlaps} claims overlap a longer one of the same annotator and were not fused"));
+    let overlaps = findings.consensus.overlaps;
+    if overlaps > 0 {
+        warnings.push(if findings.project.overlapping {
+            format!("{overlaps} claims overlap a longer one of the same annotator and label and were not fused")
+        } else {
+            format!(
+                "{overlaps} claims overlap a longer one of the same annotator and were not fused; `task.overlapping = true` keeps spans of different labels that overlap"
+            )
+        });
     }
     if let Err(reason) = findings.learned
         && findings.project.student
