@@ -93,14 +93,14 @@ impl Shape {
     }
 
     /// Where the piece may stand in a stretch of `length` characters in which no more letters differ than may.
-    fn places(self, piece: usize, length: usize) -> std::ops::RangeInclusive<usize> {
+    fn places(self, piece: usize, length: usize) -> std::ops::Range<usize> {
         let (start, size) = self.piece(piece);
         let (start, number, rest) = (start as i64, piece as i64, (self.changes - piece) as i64);
         let shift = length as i64 - self.length as i64;
         let first = (start - number).max(start + shift - rest).max(0);
         let last = (start + number).min(start + shift + rest).min(length as i64 - size as i64);
-        // An empty range where the piece has no place.
-        if last < first { 1..=0 } else { first as usize..=last as usize }
+        // Empty where the piece has no place.
+        first as usize..(last + 1).max(first) as usize
     }
 }
 
@@ -217,8 +217,10 @@ impl Near {
         let length = stretch.len();
         let NearScratch { characters, sums, powers, found, entry: other, rows, .. } = scratch;
         found.clear();
-        for wanted in length.saturating_sub(MOST_CHANGES)..=(length + MOST_CHANGES).min(MOST_CHARACTERS) {
-            let mut left = shapes[wanted];
+        let lengths =
+            shapes.iter().enumerate().take(length + MOST_CHANGES + 1).skip(length.saturating_sub(MOST_CHANGES));
+        for (wanted, &shape) in lengths {
+            let mut left = shape;
             while left != 0 {
                 let changes = left.trailing_zeros() as usize;
                 left &= left - 1;

@@ -491,7 +491,7 @@ mod tests {
         assert!(proposals[0].score >= proposals[1].score);
         let (person, place) = (one("Grace Murray"), one("Tromsø"));
         assert_eq!((&*person.label, person.count, &*place.label, place.count), ("PER", 2, "LOC", 2));
-        assert!(person.reason.contains("first word `grace` as in 2 entries"), "{}", person.reason);
+        assert!(person.reason.contains("after `mr` as at 2 known names"), "{}", person.reason);
         assert!(place.example.contains("flew to [Tromsø] by boat"), "{}", place.example);
         assert_eq!(proposals, propose(&lists, &documents, 2).unwrap());
     }

@@ -61,7 +61,7 @@ impl Walks {
         for (unit, start) in units[range.clone()].iter().zip(range.start as u32..) {
             let small = bytes[unit.token.start as usize].is_ascii_lowercase();
             self.steps[count] = Step { path: Path::first(unit.key), start, last: start };
-            count += usize::from(table.may_begin(unit.key, small) & (unit.key != SKIPPED));
+            count += usize::from(table.may_begin(unit.key, small)) & usize::from(unit.key != SKIPPED);
         }
         self.steps.truncate(count);
     }

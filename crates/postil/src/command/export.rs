@@ -155,7 +155,7 @@ fn sure_enough(batch: &arrow_array::RecordBatch, least: f64) -> anyhow::Result<a
     let confidences = batch
         .column_by_name(CONFIDENCE)
         .and_then(|column| column.as_primitive_opt::<Float32Type>())
-        .ok_or_else(|| anyhow::anyhow!("the labels have no column `{}`", CONFIDENCE))?;
+        .ok_or_else(|| anyhow::anyhow!("the labels have no column `{CONFIDENCE}`"))?;
     let keep = confidences.iter().map(|p| p.map(|p| f64::from(p) >= least)).collect::<arrow_array::BooleanArray>();
     Ok(arrow_select::filter::filter_record_batch(batch, &keep)?)
 }
