@@ -133,10 +133,8 @@ fn show(name: &str, seen: &[Seen], classes: usize) {
         if let Some(threshold) = found.threshold {
             promised += 1;
             share += found.accepted as f64 / others.len() as f64;
-            let kept: Vec<bool> = (0..others.len())
-                .filter(|&item| sure[item] >= threshold)
-                .map(|item| !seen[others[item]].2)
-                .collect();
+            let kept: Vec<bool> =
+                (0..others.len()).filter(|&item| sure[item] >= threshold).map(|item| !seen[others[item]].2).collect();
             let wrong = kept.iter().filter(|wrong| **wrong).count() as f64;
             broken += usize::from(wrong > 0.15 * kept.len() as f64);
             let error = wrong / kept.len() as f64;
@@ -169,9 +167,12 @@ fn judges(root: &Path) {
     for (place, &item) in answers.item.iter().enumerate() {
         by.entry(answers.annotators.get(answers.annotator[place])).or_default().insert(item, answers.label[place]);
     }
-    let items: Vec<u32> = (0..answers.items.len() as u32).filter(|item| truth.get(item).is_some_and(|&c| c < 2)).collect();
+    let items: Vec<u32> =
+        (0..answers.items.len() as u32).filter(|item| truth.get(item).is_some_and(|&c| c < 2)).collect();
     let known: Vec<Class> = items.iter().map(|item| truth[item]).collect();
-    println!("\njudge                        pairs  flips                  first  once                   both, ties a half      decided");
+    println!(
+        "\njudge                        pairs  flips                  first  once                   both, ties a half      decided"
+    );
     let mut names: Vec<&str> = by.keys().filter_map(|name| name.strip_suffix("|AB")).collect();
     names.sort_unstable();
     let mut models: HashMap<&str, (f64, f64, f64, f64, f64)> = HashMap::new();
@@ -181,7 +182,8 @@ fn judges(root: &Path) {
             items.iter().map(|item| said.and_then(|said| said.get(item)).copied().filter(|&c| c < 2)).collect()
         };
         let found = position_bias(&side("AB"), &side("BA"), &known).unwrap();
-        let (Some(flips), Some(once), Some(both)) = (found.flips.value(), found.once.value(), found.both.value()) else {
+        let (Some(flips), Some(once), Some(both)) = (found.flips.value(), found.once.value(), found.both.value())
+        else {
             continue;
         };
         println!(
@@ -193,7 +195,8 @@ fn judges(root: &Path) {
             found.both.brief(),
             found.decided.brief()
         );
-        let model = ["ChatGPT-0301", "GPT-4", "ChatGPT", "LLaMA2", "PaLM2", "Falcon"].into_iter().find(|m| name.starts_with(m));
+        let model =
+            ["ChatGPT-0301", "GPT-4", "ChatGPT", "LLaMA2", "PaLM2", "Falcon"].into_iter().find(|m| name.starts_with(m));
         let sum = models.entry(model.unwrap_or("other")).or_default();
         let decided = found.decided.value().unwrap_or(0.5);
         *sum = (sum.0 + 1.0, sum.1 + flips, sum.2 + once, sum.3 + both, sum.4 + decided);
@@ -213,7 +216,8 @@ fn judges(root: &Path) {
 }
 
 fn main() {
-    let root = std::env::var_os("POSTIL_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from).join("llm");
+    let root =
+        std::env::var_os("POSTIL_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from).join("llm");
     for set in ["uiuc-mrpc", "uiuc-global-warming", "uiuc-implicit-hate", "uiuc-persuasion", "uiuc-mtbench"] {
         let (answers, truth) = read(&root.join(set));
         show(set, &stated(&answers, &truth), answers.labels.len());

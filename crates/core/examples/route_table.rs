@@ -57,8 +57,14 @@ const PRICES: [(&str, f64); 33] = [
     ("mistral-v03", 0.01),
 ];
 /// Prices in sets whose models have names of their own.
-const OTHERS: [(&str, f64); 6] =
-    [("gpt", 2.0), ("llama70b", 0.15), ("llama8b", 0.02), ("mistral", 0.02), ("mixtral", 0.1), ("roberta-slm-after-round1", 0.002)];
+const OTHERS: [(&str, f64); 6] = [
+    ("gpt", 2.0),
+    ("llama70b", 0.15),
+    ("llama8b", 0.02),
+    ("mistral", 0.02),
+    ("mixtral", 0.1),
+    ("roberta-slm-after-round1", 0.002),
+];
 
 fn file(folder: &Path, name: &str) -> PathBuf {
     let packed = folder.join(format!("{name}.gz"));
@@ -201,16 +207,23 @@ fn show(name: &str, found: &Simulation, curve: bool) {
     for policy in Policy::ALL {
         // The best that the policy does at any budget, and at the geometric middle of the budgets.
         let of: Vec<_> = found.points.iter().filter(|point| point.policy == policy).collect();
-        let Some(best) = of.iter().max_by(|a, b| a.quality.value().unwrap().total_cmp(&b.quality.value().unwrap())) else {
+        let Some(best) = of.iter().max_by(|a, b| a.quality.value().unwrap().total_cmp(&b.quality.value().unwrap()))
+        else {
             continue;
         };
-        let middle = of.iter().rfind(|point| point.budget <= found.points.last().unwrap().budget.sqrt() * found.points[0].budget.sqrt() * 1.001);
+        let middle = of.iter().rfind(|point| {
+            point.budget <= found.points.last().unwrap().budget.sqrt() * found.points[0].budget.sqrt() * 1.001
+        });
         println!(
             "  {:<13} best {} at {:>8.4}   middle {}",
             policy.name(),
             brief3(&best.quality),
             best.cost.value().unwrap(),
-            middle.map_or("-".to_owned(), |point| format!("{} at {:.4}", brief3(&point.quality), point.cost.value().unwrap())),
+            middle.map_or("-".to_owned(), |point| format!(
+                "{} at {:.4}",
+                brief3(&point.quality),
+                point.cost.value().unwrap()
+            )),
         );
     }
     for saving in &found.savings {
@@ -242,7 +255,8 @@ fn brief3(figure: &Measured) -> String {
 }
 
 fn main() {
-    let root = std::env::var_os("POSTIL_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from).join("llm");
+    let root =
+        std::env::var_os("POSTIL_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from).join("llm");
     let mut experiment = Experiment::default();
     let mut curve = false;
     let mut sets: Vec<String> = Vec::new();
@@ -256,10 +270,9 @@ fn main() {
         }
     }
     if sets.is_empty() {
-        let wanted = |name: &str| {
-            ["css-", "alttest-", "babe", "vaccine"].iter().any(|start| name.starts_with(start))
-        };
-        sets = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let wanted = |name: &str| ["css-", "alttest-", "babe", "vaccine"].iter().any(|start| name.starts_with(start));
+        sets =
+            std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         sets.retain(|name| wanted(name));
         sets.sort_unstable();
     }

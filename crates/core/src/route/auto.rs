@@ -152,7 +152,9 @@ impl<'a> Fit<'a> {
         let tried = trials.smooth(trials.at(self, budget));
         let Some(base) = tried.first() else {
             return self.plan(Policy::Single, budget).map_err(|_| {
-                Error::task(format!("expected a budget that pays for one answer about every item, found {budget} per item"))
+                Error::task(format!(
+                    "expected a budget that pays for one answer about every item, found {budget} per item"
+                ))
             });
         };
         let mut best: (f64, &Trial) = (0.0, base);

@@ -112,8 +112,11 @@ impl Belief {
         let mut score = self.prior.iter().map(|share| share.ln()).collect::<Vec<_>>();
         let answers = asked.iter().filter(|one| one.code < NOTHING);
         for one in answers.clone() {
-            let common: f64 =
-                answers.clone().filter(|other| other.source != one.source).map(|other| self.overlap(one.source, other.source)).sum();
+            let common: f64 = answers
+                .clone()
+                .filter(|other| other.source != one.source)
+                .map(|other| self.overlap(one.source, other.source))
+                .sum();
             self.add(&mut score, one, 1.0 / (1.0 + common));
         }
         normalise(&mut score);
@@ -136,7 +139,8 @@ impl Belief {
                 let like = |truth: usize| record.log[truth * self.classes + label].exp();
                 let others: f64 = (0..self.classes).filter(|&k| k != label).map(|k| self.prior[k] * like(k)).sum();
                 for (truth, score) in score.iter_mut().enumerate() {
-                    let ratio = if truth == label { right / self.prior[label] } else { (1.0 - right) * like(truth) / others };
+                    let ratio =
+                        if truth == label { right / self.prior[label] } else { (1.0 - right) * like(truth) / others };
                     *score += weight * ratio.max(1e-9).ln();
                 }
             }
@@ -173,7 +177,8 @@ struct Tally {
 impl Tally {
     fn count(stored: &Stored, gold: &[GoldEntry], weights: &[f64], source: u32) -> Self {
         let classes = stored.classes();
-        let mut tally = Self { counts: vec![0.0; classes * (classes + 1)], classes, right: 0.0, answered: 0.0, map: None };
+        let mut tally =
+            Self { counts: vec![0.0; classes * (classes + 1)], classes, right: 0.0, answered: 0.0, map: None };
         let mut confident = Vec::new();
         for (entry, weight) in gold.iter().zip(weights) {
             let code = stored.code(entry.decision, source);

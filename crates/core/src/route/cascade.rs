@@ -59,8 +59,9 @@ impl Cascade {
         }
         // Whatever cannot be proved is not accepted.
         let threshold = promise(&confidences, &checks, &self.promise).ok().and_then(|made| made.threshold);
-        let mut rest: Vec<usize> =
-            (0..items.len()).filter(|&place| threshold.is_none_or(|threshold| confidences[place] < threshold)).collect();
+        let mut rest: Vec<usize> = (0..items.len())
+            .filter(|&place| threshold.is_none_or(|threshold| confidences[place] < threshold))
+            .collect();
         rest.sort_by(|&a, &b| {
             let key = |place: usize| (state.key(items[place]), items[place]);
             confidences[a].total_cmp(&confidences[b]).then(key(a).cmp(&key(b)))

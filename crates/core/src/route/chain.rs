@@ -35,9 +35,7 @@ impl Chain {
             Some((decision, belief.posterior(&so_far)[usize::from(label)]))
         };
         let mut ranked: Ranked = items.iter().map(confidence).collect::<Option<_>>()?;
-        ranked.sort_by(|a, b| {
-            b.1.total_cmp(&a.1).then(state.key(a.0).cmp(&state.key(b.0))).then(a.0.cmp(&b.0))
-        });
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(state.key(a.0).cmp(&state.key(b.0))).then(a.0.cmp(&b.0)));
         Some(ranked)
     }
 
@@ -61,7 +59,7 @@ impl Chain {
     }
 
     /// The label of the link whose confidence ranks highest among the items it saw, as a share of them; equal confidences
-    /// share the mean of their ranks. Links that did not finish have the rank of their accuracy alone: the last word.
+    /// share the mean of their ranks. A link that the money did not last for has the last word on what it answered.
     pub(super) fn labels(&self, state: &State, belief: &Belief) -> Vec<Option<Class>> {
         let (stages, _) = self.stages(state, belief);
         let mut best = vec![(0.0, None); state.decisions()];

@@ -29,7 +29,10 @@ impl Committee {
 /// money that runs out leaves few decisions half answered.
 pub(super) fn ensemble(state: &State, members: &[u32]) -> Vec<(u32, u32)> {
     let of = |decision| {
-        members.iter().filter(move |&&source| state.find(decision, source).is_none()).map(move |&source| (decision, source))
+        members
+            .iter()
+            .filter(move |&&source| state.find(decision, source).is_none())
+            .map(move |&source| (decision, source))
     };
     state.all().flat_map(of).collect()
 }

@@ -76,8 +76,11 @@ impl<'a> Fit<'a> {
     pub fn new(stored: &'a Stored, gold: &Gold, settings: &Settings) -> Result<Self> {
         gold.check(stored.decisions(), stored.classes())?;
         if gold.len() < LEAST_GOLD {
-            return Err(Error::input(format!("expected at least {LEAST_GOLD} gold labels to fit, found {}", gold.len()))
-                .hint("label more items, drawn at random, by hand"));
+            return Err(Error::input(format!(
+                "expected at least {LEAST_GOLD} gold labels to fit, found {}",
+                gold.len()
+            ))
+            .hint("label more items, drawn at random, by hand"));
         }
         if settings.folds < 2 {
             return Err(Error::task(format!("expected at least 2 folds, found {}", settings.folds)));
@@ -159,7 +162,10 @@ impl<'a> Fit<'a> {
             Policy::Auto => None,
         };
         let course = course.ok_or_else(|| {
-            Error::task(format!("`{}` cannot be carried out with {budget} per item and these annotators", policy.name()))
+            Error::task(format!(
+                "`{}` cannot be carried out with {budget} per item and these annotators",
+                policy.name()
+            ))
         })?;
         let description = self.describe(&course);
         // What proves thresholds must not have taught the records that are tested.
@@ -344,7 +350,8 @@ impl<'a> Fit<'a> {
         let most = 0.8 * budget;
         let cost = |members: &[u32]| members.iter().map(|&source| self.price(source)).sum::<f64>();
         let mut ensembles: Vec<Vec<u32>> = Vec::new();
-        let mut models: Vec<&str> = pool.sources().iter().filter(|one| !one.person).map(|one| one.model.as_str()).collect();
+        let mut models: Vec<&str> =
+            pool.sources().iter().filter(|one| !one.person).map(|one| one.model.as_str()).collect();
         models.sort_unstable();
         models.dedup();
         for model in models {
@@ -379,7 +386,9 @@ impl<'a> Fit<'a> {
         let mut heads = vec![0u32; self.stored.classes()];
         for entry in &self.gold {
             heads.fill(0);
-            for code in members.iter().map(|&source| self.stored.code(entry.decision, source)).filter(|&code| code < NOTHING) {
+            for code in
+                members.iter().map(|&source| self.stored.code(entry.decision, source)).filter(|&code| code < NOTHING)
+            {
                 heads[usize::from(code)] += 1;
             }
             let top = heads.iter().copied().max().unwrap_or(0);
@@ -477,10 +486,20 @@ impl<'a> Fit<'a> {
             Course::Single { lineup } => first(lineup),
             Course::Committee(one) => format!("{} about every item", names(&one.members)),
             Course::RandomSplit(one) => {
-                format!("{}, and {} of the items at random to {}", self.name(one.machine), percent(one.share), first(&one.expert))
+                format!(
+                    "{}, and {} of the items at random to {}",
+                    self.name(one.machine),
+                    percent(one.share),
+                    first(&one.expert)
+                )
             }
             Course::Split(one) => {
-                format!("{}, and the {} least sure items to {}", names(&one.ensemble), percent(one.share), first(&one.expert))
+                format!(
+                    "{}, and the {} least sure items to {}",
+                    names(&one.ensemble),
+                    percent(one.share),
+                    first(&one.expert)
+                )
             }
             Course::Chain(one) => format!(
                 "{}, each forwarding {}",
@@ -544,7 +563,13 @@ fn shortlist(belief: &Belief, by_price: &[u32]) -> Vec<u32> {
     kept
 }
 
-fn log_loss(stored: &Stored, gold: &[GoldEntry], fold: &[usize], folds: &[impl Borrow<Belief>], members: &[u32]) -> f64 {
+fn log_loss(
+    stored: &Stored,
+    gold: &[GoldEntry],
+    fold: &[usize],
+    folds: &[impl Borrow<Belief>],
+    members: &[u32],
+) -> f64 {
     let mut loss = 0.0;
     for (entry, &part) in gold.iter().zip(fold) {
         let belief: &Belief = folds[part].borrow();
@@ -557,8 +582,11 @@ fn log_loss(stored: &Stored, gold: &[GoldEntry], fold: &[usize], folds: &[impl B
         }
         let mut score: Vec<f64> = belief.prior().iter().map(|share| share.ln()).collect();
         for one in &answers {
-            let common: f64 =
-                answers.iter().filter(|other| other.source != one.source).map(|other| belief.overlap(one.source, other.source)).sum();
+            let common: f64 = answers
+                .iter()
+                .filter(|other| other.source != one.source)
+                .map(|other| belief.overlap(one.source, other.source))
+                .sum();
             belief.add(&mut score, one, 1.0 / (1.0 + common));
         }
         normalise(&mut score);

@@ -38,7 +38,9 @@ pub struct Verdicts {
 #[derive(Clone, Debug)]
 pub(super) enum Course {
     /// The first of the line-up that can be asked.
-    Single { lineup: Vec<u32> },
+    Single {
+        lineup: Vec<u32>,
+    },
     Committee(Committee),
     RandomSplit(RandomSplit),
     Split(Split),
@@ -116,12 +118,15 @@ impl Plan {
         let labels = match &self.course {
             Course::Single { lineup } => state
                 .all()
-                .map(|decision| or(decision, state.available(decision, lineup).and_then(|source| said(decision, source))))
+                .map(|decision| {
+                    or(decision, state.available(decision, lineup).and_then(|source| said(decision, source)))
+                })
                 .collect(),
             Course::Committee(committee) => committee.labels(state, &rows),
-            Course::RandomSplit(split) => {
-                state.all().map(|decision| or(decision, split.source(state, decision).and_then(|s| said(decision, s)))).collect()
-            }
+            Course::RandomSplit(split) => state
+                .all()
+                .map(|decision| or(decision, split.source(state, decision).and_then(|s| said(decision, s))))
+                .collect(),
             Course::Split(split) => split.labels(state, &rows),
             Course::Chain(chain) => {
                 let found = chain.labels(state, &self.belief);

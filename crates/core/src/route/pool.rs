@@ -203,7 +203,8 @@ pub(super) fn check(
         Reply::Label(class) => usize::from(class),
         Reply::Nothing | Reply::Missing => 0,
     };
-    if decision as usize >= decisions || source as usize >= pool.len() || class >= classes || class >= NOTHING as usize {
+    if decision as usize >= decisions || source as usize >= pool.len() || class >= classes || class >= NOTHING as usize
+    {
         return Err(Error::input(format!(
             "expected decisions below {decisions}, annotators below {} and classes below {classes}, found {decision}, \
              {source} and {class}",

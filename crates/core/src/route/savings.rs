@@ -44,7 +44,8 @@ fn cost_at(curve: &[(f64, f64)], quality: f64) -> Option<f64> {
 }
 
 pub(super) fn savings(points: &[Point], estimates: &[Estimate], alone: &[Alone], basis: &str) -> Vec<Saving> {
-    let of = |policy: Policy| -> Vec<usize> { (0..points.len()).filter(|&place| points[place].policy == policy).collect() };
+    let of =
+        |policy: Policy| -> Vec<usize> { (0..points.len()).filter(|&place| points[place].policy == policy).collect() };
     let automatic = of(Policy::Auto);
     if automatic.is_empty() {
         return Vec::new();
@@ -72,12 +73,20 @@ pub(super) fn savings(points: &[Point], estimates: &[Estimate], alone: &[Alone],
     for (name, place) in references {
         let Some(place) = place else { continue };
         let reference = &estimates[place];
-        found.push(saving(name.to_owned(), reference.value, |sample| reference.resampled[sample], &automatic, estimates, basis));
+        found.push(saving(
+            name.to_owned(),
+            reference.value,
+            |sample| reference.resampled[sample],
+            &automatic,
+            estimates,
+            basis,
+        ));
     }
-    let hindsight = alone.iter().filter(|one| !one.person && one.coverage > 0.99).fold(None, |best: Option<&Alone>, one| {
-        let quality = |one: &Alone| one.quality.value().unwrap_or(0.0);
-        if best.is_some_and(|best| quality(best) >= quality(one)) { best } else { Some(one) }
-    });
+    let hindsight =
+        alone.iter().filter(|one| !one.person && one.coverage > 0.99).fold(None, |best: Option<&Alone>, one| {
+            let quality = |one: &Alone| one.quality.value().unwrap_or(0.0);
+            if best.is_some_and(|best| quality(best) >= quality(one)) { best } else { Some(one) }
+        });
     if let Some(one) = hindsight {
         let value = (one.quality.value().unwrap_or(0.0), one.price);
         let name = format!("best single machine in hindsight ({})", one.name);

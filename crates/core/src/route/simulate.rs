@@ -32,13 +32,7 @@ pub struct Experiment {
 
 impl Default for Experiment {
     fn default() -> Self {
-        Self {
-            policies: Policy::ALL.to_vec(),
-            budgets: Vec::new(),
-            fit: 100,
-            draws: 10,
-            settings: Settings::default(),
-        }
+        Self { policies: Policy::ALL.to_vec(), budgets: Vec::new(), fit: 100, draws: 10, settings: Settings::default() }
     }
 }
 
@@ -138,7 +132,8 @@ pub fn simulate(stored: &Stored, gold: &Gold, experiment: &Experiment) -> Result
     if let Some(budget) = experiment.budgets.iter().find(|budget| !(**budget >= 0.0 && budget.is_finite())) {
         return Err(Error::task(format!("expected budgets of at least 0, found {budget}")));
     }
-    let mut budgets = if experiment.budgets.is_empty() { default_budgets(stored.pool()) } else { experiment.budgets.clone() };
+    let mut budgets =
+        if experiment.budgets.is_empty() { default_budgets(stored.pool()) } else { experiment.budgets.clone() };
     budgets.sort_unstable_by(f64::total_cmp);
     budgets.dedup();
     let fit = experiment.fit.min((gold.len() as f64 * MOST_FIT) as usize);
@@ -339,7 +334,8 @@ impl Estimate {
 /// The 2.5 % and 97.5 % percentiles.
 pub(super) fn percentiles(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_unstable_by(f64::total_cmp);
-    let at = |share: f64| values.get(((values.len().max(1) - 1) as f64 * share).round() as usize).copied().unwrap_or(0.0);
+    let at =
+        |share: f64| values.get(((values.len().max(1) - 1) as f64 * share).round() as usize).copied().unwrap_or(0.0);
     (at(0.025), at(0.975))
 }
 

@@ -19,7 +19,8 @@ pub(super) struct RandomSplit {
 impl RandomSplit {
     /// The items with the lowest random numbers, made from the seed and the item itself.
     fn drawn(&self, state: &State) -> Vec<bool> {
-        let number = |decision: u32| Random::new(state.key(decision) ^ self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)).next();
+        let number =
+            |decision: u32| Random::new(state.key(decision) ^ self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)).next();
         let mut order: Vec<u32> = state.all().collect();
         order.sort_by_key(|&decision| (number(decision), decision));
         let mut drawn = vec![false; order.len()];
@@ -45,7 +46,11 @@ impl RandomSplit {
     /// Whose answer counts.
     pub(super) fn source(&self, state: &State, decision: u32) -> Option<u32> {
         let asked = state.asked(decision);
-        let expert = self.expert.iter().copied().find(|&source| asked.iter().any(|one| one.source == source && one.label().is_some()));
+        let expert = self
+            .expert
+            .iter()
+            .copied()
+            .find(|&source| asked.iter().any(|one| one.source == source && one.label().is_some()));
         expert.or(Some(self.machine))
     }
 }

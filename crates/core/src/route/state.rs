@@ -126,9 +126,6 @@ impl State {
 
     /// The first source of a line-up that has not been found missing: who is to be asked, or has answered.
     pub(super) fn available(&self, decision: u32, lineup: &[u32]) -> Option<u32> {
-        lineup
-            .iter()
-            .copied()
-            .find(|&source| self.find(decision, source).is_none_or(|one| one.code != MISSING))
+        lineup.iter().copied().find(|&source| self.find(decision, source).is_none_or(|one| one.code != MISSING))
     }
 }

@@ -86,8 +86,11 @@ fn gain(belief: &Belief, asked: &[Asked], now: &[f64], source: u32) -> f64 {
     let mut with = belief.prior().iter().map(|share| share.ln()).collect::<Vec<_>>();
     let mut own = 1.0;
     for one in &answers {
-        let rest: f64 =
-            answers.iter().filter(|other| other.source != one.source).map(|other| belief.overlap(one.source, other.source)).sum();
+        let rest: f64 = answers
+            .iter()
+            .filter(|other| other.source != one.source)
+            .map(|other| belief.overlap(one.source, other.source))
+            .sum();
         let common = belief.overlap(one.source, source);
         own += common;
         belief.add(&mut with, one, 1.0 / (1.0 + rest + common));
@@ -97,7 +100,8 @@ fn gain(belief: &Belief, asked: &[Asked], now: &[f64], source: u32) -> f64 {
     let mut after = 0.0;
     let mut row = vec![0.0; classes];
     for label in 0..classes {
-        let probability: f64 = (0..classes).map(|truth| now[truth] * record.chance[truth * (classes + 1) + label]).sum();
+        let probability: f64 =
+            (0..classes).map(|truth| now[truth] * record.chance[truth * (classes + 1) + label]).sum();
         row.copy_from_slice(&with);
         belief.add(&mut row, &Asked { source, code: label as u16, confidence: f32::NAN }, 1.0 / own);
         normalise(&mut row);

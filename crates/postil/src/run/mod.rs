@@ -36,9 +36,9 @@ use crate::report::Report;
 
 pub use annotate::{REJECTED, open_items};
 pub use gold::GoldFile;
-pub use stored::{StoredAnswer, StoredAnswers, stored_answers};
 use items::Items;
 pub use output::{CONFIDENCE, LABELS, MODEL, REPORT_HTML, REPORT_JSON, read_report, write_whole};
+pub use stored::{StoredAnswer, StoredAnswers, stored_answers};
 
 /// The name under which gold labels stand in the ledger, and the purpose of their draws.
 pub const GOLD: &str = "gold";

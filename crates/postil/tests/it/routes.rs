@@ -37,7 +37,10 @@ fn with(more: &[&'static str]) -> Vec<&'static str> {
 fn cost_is_drawn_against_quality() {
     let folder = folder();
     let found = folder.json(&with(&["--prices", "prices.csv", "-o", "curve.html", "--json"]));
-    assert_eq!((found["decisions"].as_u64(), found["gold"].as_u64(), found["fit"].as_u64()), (Some(240), Some(240), Some(60)));
+    assert_eq!(
+        (found["decisions"].as_u64(), found["gold"].as_u64(), found["fit"].as_u64()),
+        (Some(240), Some(240), Some(60))
+    );
     let points = found["points"].as_array().unwrap();
     for name in ["single", "majority", "random-split", "committee", "chain", "confidence", "cascade", "value", "auto"] {
         assert!(points.iter().any(|point| point["policy"] == name), "{name}");
@@ -52,7 +55,9 @@ fn cost_is_drawn_against_quality() {
     assert!(best.fold(0.0, f64::max) > 0.85);
     let page = folder.read("curve.html");
     assert!(page.starts_with("<!DOCTYPE html>") && page.contains("r-auto") && page.contains("Content-Security-Policy"));
-    assert!(!page.contains("<script") && !page.contains("NaN") && !page.contains("http://") && !page.contains("https://"));
+    assert!(
+        !page.contains("<script") && !page.contains("NaN") && !page.contains("http://") && !page.contains("https://")
+    );
 
     let text = folder.ok(&with(&["--prices", "prices.csv"]));
     for part in ["240 items", "random-split", "what `auto` saves at equal quality", "majority of all machines"] {
@@ -67,7 +72,8 @@ fn cost_is_drawn_against_quality() {
 #[test]
 fn people_are_asked_for_money() {
     let folder = folder();
-    let more = ["--prices", "prices.csv", "--people", "people.csv", "--policies", "single,value", "--budgets", "240,7200"];
+    let more =
+        ["--prices", "prices.csv", "--people", "people.csv", "--policies", "single,value", "--budgets", "240,7200"];
     let found = folder.json(&with(&[&more[..], &["--json"]].concat()));
     let alone: Vec<&str> = found["alone"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(alone, ["people#1", "people#2", "silent", "small@a", "small@b", "strong"]);
@@ -88,7 +94,10 @@ fn a_projects_ledger_is_replayed() {
     folder.ok(&["run", "."]);
     let before = folder.files("ledger");
     let text = folder.ok(&["simulate", ".", "--draws", "1", "--policies", "single,majority,value"]);
-    assert!(text.contains("824 items, 16 annotators, 150 gold labels") && text.contains("no prices are known"), "{text}");
+    assert!(
+        text.contains("824 items, 16 annotators, 150 gold labels") && text.contains("no prices are known"),
+        "{text}"
+    );
     assert_eq!(before.keys().collect::<Vec<_>>(), folder.files("ledger").keys().collect::<Vec<_>>());
 }
 
@@ -101,7 +110,9 @@ fn bad_input_says_what_to_do() {
     let message = folder.fails(2, &["simulate", "answers.csv", "--gold", "few.csv"]);
     assert!(message.contains("at least 50") && message.contains("found 2"), "{message}");
     folder.write("prices.csv", "annotator,price\nsmall,0.1\nstrong,-2\n");
-    assert!(folder.fails(2, &with(&["--prices", "prices.csv"])).contains("prices.csv:3: expected a price of at least 0"));
+    assert!(
+        folder.fails(2, &with(&["--prices", "prices.csv"])).contains("prices.csv:3: expected a price of at least 0")
+    );
     folder.write("prices.csv", "annotator,price\nsmall,0.1\n");
     let message = folder.fails(2, &with(&["--prices", "prices.csv"]));
     assert!(message.contains("found none for `s"), "{message}");

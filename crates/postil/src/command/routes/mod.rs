@@ -88,7 +88,8 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let found = simulate(&material.stored, &material.gold, &experiment)?;
     if found.points.is_empty() {
         anyhow::bail!(
-            Error::task("expected a budget that pays for some policy, found none").hint("give more, or leave out `--budgets`")
+            Error::task("expected a budget that pays for some policy, found none")
+                .hint("give more, or leave out `--budgets`")
         );
     }
     if let Some(output) = &arguments.output {

@@ -60,9 +60,8 @@ impl Material {
 fn from_project(path: &Path, arguments: &Arguments) -> anyhow::Result<Raw> {
     let project = Project::open(path)?;
     let stored = stored_answers(&project)?;
-    let labels: Vec<String> = (0..project.task.labels.len())
-        .map(|class| project.task.labels.name(class as Class).to_string())
-        .collect();
+    let labels: Vec<String> =
+        (0..project.task.labels.len()).map(|class| project.task.labels.name(class as Class).to_string()).collect();
     let mut recorded = vec![(0.0, 0.0); stored.annotators.len()];
     let rows: Vec<Row> = stored
         .answers
@@ -75,7 +74,9 @@ fn from_project(path: &Path, arguments: &Arguments) -> anyhow::Result<Raw> {
         })
         .collect();
     if rows.is_empty() {
-        anyhow::bail!(Error::input("the ledger holds no answers about the project's items").hint("`postil run` makes them"));
+        anyhow::bail!(
+            Error::input("the ledger holds no answers about the project's items").hint("`postil run` makes them")
+        );
     }
     let mut raw = Raw {
         name: project.name.clone(),
@@ -94,7 +95,9 @@ fn from_project(path: &Path, arguments: &Arguments) -> anyhow::Result<Raw> {
         raw.read_gold(gold)?;
     }
     if raw.gold.is_empty() {
-        anyhow::bail!(Error::task("expected gold, found none in the project").hint("give known labels with `--gold FILE`"));
+        anyhow::bail!(
+            Error::task("expected gold, found none in the project").hint("give known labels with `--gold FILE`")
+        );
     }
     Ok(raw)
 }
@@ -125,9 +128,8 @@ fn from_file(path: &Path, arguments: &Arguments) -> anyhow::Result<Raw> {
 }
 
 fn rows(answers: &AnswerTable) -> Vec<Row> {
-    let confidence = |place: usize| {
-        answers.confidence.as_ref().map(|all| f64::from(all[place])).filter(|value| !value.is_nan())
-    };
+    let confidence =
+        |place: usize| answers.confidence.as_ref().map(|all| f64::from(all[place])).filter(|value| !value.is_nan());
     let given = (0..answers.label.len()).map(|place| Row {
         item: answers.item[place],
         annotator: answers.annotator[place],
@@ -277,7 +279,13 @@ impl Raw {
                         .in_file(arguments.prices.as_deref().unwrap_or(Path::new("prices")))
                         .hint(format!("add a row for `{name}` or for `{model}`"))
                 ),
-                (None, false, _, None) => if known { recorded } else { 1.0 },
+                (None, false, _, None) => {
+                    if known {
+                        recorded
+                    } else {
+                        1.0
+                    }
+                }
             };
             sources.push(Source { name: name.clone(), price, person: *person, model: model.to_owned() });
         }

@@ -85,7 +85,8 @@ fn headline(found: &Simulation) -> Markup {
         Some(best) if best.quality.value() >= point.quality.value() => Some(best),
         _ => Some(point),
     });
-    let Some((Measured::Known { value, low, high, basis, .. }, point)) = best.map(|point| (&point.quality, point)) else {
+    let Some((Measured::Known { value, low, high, basis, .. }, point)) = best.map(|point| (&point.quality, point))
+    else {
         return html! { p class="lead" { "The automatic policy was not among those compared." } };
     };
     html! {
@@ -417,7 +418,11 @@ mod tests {
             fit: 24,
             draws: 2,
             pilot: 3.0,
-            points: vec![point(Policy::Single, 0.01, 0.6), point(Policy::Auto, 0.01, 0.6), point(Policy::Auto, 1.0, 0.8)],
+            points: vec![
+                point(Policy::Single, 0.01, 0.6),
+                point(Policy::Auto, 0.01, 0.6),
+                point(Policy::Auto, 1.0, 0.8),
+            ],
             alone: vec![Alone {
                 name: "a&b".to_owned(),
                 price: 0.01,
