@@ -59,7 +59,7 @@ impl Chain {
     }
 
     /// The label of the link whose confidence ranks highest among the items it saw, as a share of them; equal confidences
-    /// share the mean of their ranks. Links that did not finish have the rank of their accuracy alone: the last word.
+    /// share the mean of their ranks. A link that the money did not last for has the last word on what it answered.
     pub(super) fn labels(&self, state: &State, belief: &Belief) -> Vec<Option<Class>> {
         let (stages, _) = self.stages(state, belief);
         let mut best = vec![(0.0, None); state.decisions()];

@@ -31,7 +31,7 @@ pub enum Policy {
     Cascade,
     /// Per item the answer with the largest expected gain per cost, until none is worth its price.
     Value,
-    /// The one of the others that does best on gold, or the simplest if gold cannot tell.
+    /// The one of the others that does best on gold it has not seen, and the value policy where gold cannot tell.
     Auto,
 }
 

@@ -88,7 +88,7 @@ fn made() -> impl Strategy<Value = Made> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn no_policy_exceeds_its_budget_and_probabilities_sum_to_one(made in made(), level in 0.0f64..1.0) {

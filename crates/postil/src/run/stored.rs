@@ -70,7 +70,7 @@ pub fn stored_answers(project: &Project) -> Result<StoredAnswers> {
     }
     let mut named: Vec<(String, Digest, bool)> =
         latest.into_iter().map(|(name, (_, version, person))| (name, version, person)).collect();
-    named.sort();
+    named.sort_by(|a, b| a.0.cmp(&b.0));
     let snapshot = ledger.snapshot(&named.iter().map(|one| one.1).collect::<Vec<_>>())?;
     let mut answers = Vec::new();
     for (annotator, (_, version, _)) in named.iter().enumerate() {
