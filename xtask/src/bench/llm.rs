@@ -340,6 +340,20 @@ impl<'a> Victim<'a> {
         Ok(alive)
     }
 
+    /// Says how far it is.
+    fn tell(&self) {
+        let killed = &self.killed;
+        eprintln!(
+            "{} kills, {} requests: bought again {} from the journal, {} read and not yet kept; {} in flight; {} lost",
+            killed.kills,
+            self.file.served.len(),
+            killed.kept_and_bought,
+            killed.read_and_bought,
+            killed.in_flight,
+            killed.lost
+        );
+    }
+
     /// Compares the journal with what the server has seen.
     fn take_stock(&mut self) -> Result<()> {
         settle(self.server, &mut self.file)?;
@@ -385,8 +399,11 @@ fn run_with_kills(project: &Path, server: &Mimic, log: &Path, kills: usize, requ
     let mut places: Vec<usize> = (0..kills - late).map(|_| random.below(requests)).collect();
     places.sort_unstable();
     let mut victim = Victim::new(project, server, log)?;
-    for place in places {
+    for (done, place) in places.into_iter().enumerate() {
         victim.kill_at(place, Duration::from_secs_f64(random.unit() * 0.06))?;
+        if done % 20 == 19 {
+            victim.tell();
+        }
     }
     victim.killed.while_asking = victim.killed.kills;
     finish(project)?;
