@@ -2,9 +2,6 @@
 //!
 //! ```sh
 //! cargo run --release -p postil-annotators --example teacher_student -- noise [--sets trec6,freeal-mr] [--noise u20,c40]
-//! cargo run --release -p postil-annotators --example teacher_student -- candidates [--sets css-emotion]
-//! cargo run --release -p postil-annotators --example teacher_student -- demonstrations [--sets trec6]
-//! cargo run --release -p postil-annotators --example teacher_student -- rounds [--sets css-emotion]
 //! ```
 //!
 //! The data are looked for in the folder that `POSTIL_DATA` names.
