@@ -12,6 +12,7 @@ mod evaluate;
 mod first_steps;
 mod formats;
 mod lists;
+mod newswire;
 mod pairs;
 mod places;
 mod report;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use postil_annotators as annotators;
 use postil_core::ledger::{Detail, Snapshot};
-use postil_core::sequences::{Claim, Sequences, SequencesBuilder, Silence, What};
+use postil_core::sequences::{Claim, Silence, What};
 use postil_core::text::{Misaligned, Problem, align};
 use postil_core::{AnnotatorIdentity, Answer, Class, Document, Result, Span, SpanLabel, Status, Task};
 
@@ -13,9 +13,7 @@ use super::super::items::Items;
 
 /// What was said, on tokens, and what each annotator did.
 pub(super) struct Claims {
-    /// The claims of all annotators.
-    pub sequences: Sequences,
-    /// The same, item by item: annotator and claims.
+    /// The claims, item by item: annotator and claims.
     pub said: Vec<Vec<(u32, Vec<Claim>)>>,
     /// One per annotator, in the order given.
     pub activities: Vec<Activity>,
@@ -43,14 +41,13 @@ pub(super) const fn silence(silence: annotators::Silence) -> Silence {
 /// Reads what these annotators said about these items.
 pub(super) fn read(
     snapshot: &Snapshot,
-    (identities, silences): (&[AnnotatorIdentity], &[annotators::Silence]),
+    identities: &[AnnotatorIdentity],
     task: &Task,
     items: &Items,
     documents: &[Document],
 ) -> Result<Claims> {
     let mut claims: Vec<Vec<(u32, Vec<Claim>)>> = vec![Vec::new(); documents.len()];
     let mut found = Claims {
-        sequences: SequencesBuilder::new(task.labels.len()).build(),
         said: Vec::new(),
         activities: Vec::with_capacity(identities.len()),
         annotations: 0,
@@ -78,27 +75,8 @@ pub(super) fn read(
         })?;
         found.activities.push(activity);
     }
-    let silences: Vec<Silence> = silences.iter().map(|&one| silence(one)).collect();
-    found.sequences = sequences(task, documents, &claims, &silences)?;
     found.said = claims;
     Ok(found)
-}
-
-/// All claims as the aggregators read them.
-pub(super) fn sequences(
-    task: &Task,
-    documents: &[Document],
-    said: &[Vec<(u32, Vec<Claim>)>],
-    silences: &[Silence],
-) -> Result<Sequences> {
-    let mut builder = SequencesBuilder::new(task.labels.len());
-    for (document, said) in documents.iter().zip(said) {
-        builder.item_of_words(&document.words().collect::<Vec<_>>());
-        for (annotator, claims) in said {
-            builder.say(*annotator, claims, &silences[*annotator as usize])?;
-        }
-    }
-    Ok(builder.build())
 }
 
 /// An annotator's spans on the tokens of a document.

@@ -1,14 +1,13 @@
 //! From consensus and student to the spans that are written.
 
-use postil_annotators as annotators;
 use postil_core::audit::GoldPart;
-use postil_core::sequences::{Claim, GoldItem, SequenceConsensus, Settings, Silence, TokenSpan, fit};
-use postil_core::{Document, Result};
+use postil_core::sequences::{Claim, SequenceConsensus, Silence, TokenSpan};
+use postil_student::tagger::PredictedSpan;
 
-use super::claims::{self, Claims};
-use super::gold::Gold;
+use super::calibrate::Calibration;
+use super::fuse::Voice;
+use super::gold::{Gold, Placed};
 use super::learn::Learned;
-use crate::project::Project;
 
 /// A stretch that is or might be a span.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,33 +54,30 @@ pub(super) struct Labels {
 
 /// Gold that fits has at least so many spans, or nothing is compared on it.
 const LEAST_GOLD_SPANS: usize = 20;
-/// A student that has learnt from fewer texts is not heard without gold.
+/// A student that has learnt from fewer sentences is not heard without gold.
 const MUCH: usize = 1000;
 /// A candidate must be better by this much to be preferred over the usual one: less is luck.
 const MARGIN: f64 = 0.01;
 
-/// Chooses between consensus, student, and both together: by their F1 on the gold that fits where there is enough of it.
+/// Chooses between consensus, student, and both together, of which `learned` has the consensus: by their F1 on the gold that fits where there is enough of it.
 /// Otherwise the student is heard where it has learnt from much text. (Notes on journeys, 404 texts: consensus .77,
 /// together .68; newswire, 3,250 sentences: .48 and .58.)
 pub(super) fn label(
-    project: &Project,
-    documents: &[Document],
-    silences: &[annotators::Silence],
-    claims: &Claims,
+    items: usize,
     consensus: &SequenceConsensus,
-    learned: Option<&Learned>,
-    (gold, known): (&Gold, &[GoldItem]),
-) -> Result<Labels> {
-    let fused = of_consensus(consensus, documents.len());
-    let Some(learned) = learned else {
+    learned: Option<(&Learned, &SequenceConsensus)>,
+    (gold, known): (&Gold, &[(&Placed, &[TokenSpan])]),
+) -> Labels {
+    let fused = of_consensus(consensus, items);
+    let Some((learned, together)) = learned else {
         let reason = "there is no student".to_owned();
-        return Ok(Labels { stretches: fused, chosen: Chosen::Consensus, reason });
+        return calibrated(fused, Chosen::Consensus, &reason, known);
     };
     let student: Vec<Vec<Stretch>> = learned
         .spans
         .iter()
         .map(|spans| {
-            let stretch = |found: &postil_student::tagger::PredictedSpan| Stretch {
+            let stretch = |found: &PredictedSpan| Stretch {
                 span: TokenSpan { start: found.span.start, end: found.span.end, class: found.span.class },
                 confidence: found.confidence.unwrap_or(0.5),
                 written: true,
@@ -89,7 +85,7 @@ pub(super) fn label(
             spans.iter().map(stretch).collect()
         })
         .collect();
-    let both = of_consensus(&with_student(project, documents, silences, claims, &student, known)?, documents.len());
+    let both = of_consensus(together, items);
     let usual = if learned.trained_on >= MUCH { Chosen::Both } else { Chosen::Consensus };
     let candidates = [(Chosen::Consensus, fused), (Chosen::Student, student), (Chosen::Both, both)];
     let fitting: usize = gold.part(GoldPart::Fit).map(|item| item.spans.len()).sum();
@@ -109,40 +105,34 @@ pub(super) fn label(
     }
     if reason.is_empty() {
         reason = match usual {
-            Chosen::Both => format!("the student has learnt from {} texts", learned.trained_on),
+            Chosen::Both => format!("the student has learnt from {} sentences", learned.trained_on),
             _ => format!(
-                "the student has learnt from {} texts, and {MUCH} are the least to trust it without gold",
+                "the student has learnt from {} sentences, and {MUCH} are the least to trust it without gold",
                 learned.trained_on
             ),
         };
     }
     let stretches = candidates.into_iter().find(|(name, _)| *name == chosen).map(|(_, stretches)| stretches);
-    Ok(Labels { stretches: stretches.unwrap_or_default(), chosen, reason })
+    calibrated(stretches.unwrap_or_default(), chosen, &reason, known)
 }
 
-/// The consensus made anew with the student as an annotator that has read everything.
-fn with_student(
-    project: &Project,
-    documents: &[Document],
-    silences: &[annotators::Silence],
-    claims: &Claims,
-    student: &[Vec<Stretch>],
-    known: &[GoldItem],
-) -> Result<SequenceConsensus> {
-    let student_number = silences.len() as u32;
-    let mut silences: Vec<Silence> = silences.iter().map(|&one| claims::silence(one)).collect();
-    silences.push(Silence::Outside);
-    let said: Vec<Vec<(u32, Vec<Claim>)>> = claims
-        .said
-        .iter()
-        .zip(student)
-        .map(|(said, student)| {
-            let spans = student.iter().map(|one| Claim::new(one.span.start, one.span.end, one.span.class)).collect();
-            said.iter().cloned().chain([(student_number, spans)]).collect()
-        })
-        .collect();
-    let sequences = claims::sequences(&project.task, documents, &said, &silences)?;
-    fit(&sequences, known, project.sequence_method, &Settings { seed: project.seed, ..Settings::default() })
+/// Labels with confidences that mean what they say.
+fn calibrated(
+    mut stretches: Vec<Vec<Stretch>>,
+    chosen: Chosen,
+    reason: &str,
+    known: &[(&Placed, &[TokenSpan])],
+) -> Labels {
+    let calibration = Calibration::fit(&stretches, known);
+    calibration.apply(&mut stretches);
+    Labels { stretches, chosen, reason: format!("{reason}; {}", calibration.words()) }
+}
+
+/// What a student says, as an annotator that has read everything.
+pub(super) fn voice(learned: &Learned) -> Voice {
+    let claim = |found: &PredictedSpan| Claim::new(found.span.start, found.span.end, found.span.class);
+    let claims = learned.spans.iter().map(|spans| spans.iter().map(claim).collect()).collect();
+    Voice { claims, silence: Silence::Outside }
 }
 
 fn of_consensus(consensus: &SequenceConsensus, items: usize) -> Vec<Vec<Stretch>> {
@@ -159,14 +149,14 @@ fn of_consensus(consensus: &SequenceConsensus, items: usize) -> Vec<Vec<Stretch>
     stretches
 }
 
-/// F1 of exact spans on items whose spans are known.
-fn f1(stretches: &[Vec<Stretch>], known: &[GoldItem]) -> f64 {
+/// F1 of exact spans on texts whose spans are known.
+fn f1(stretches: &[Vec<Stretch>], known: &[(&Placed, &[TokenSpan])]) -> f64 {
     let (mut right, mut all) = (0, 0);
-    for item in known {
-        let written: Vec<TokenSpan> =
-            stretches[item.item as usize].iter().filter(|one| one.written).map(|one| one.span).collect();
-        right += written.iter().filter(|span| item.spans.contains(span)).count();
-        all += written.len() + item.spans.len();
+    for (part, spans) in known {
+        let written = stretches[part.position as usize].iter().filter(|one| one.written).map(|one| one.span);
+        let written: Vec<TokenSpan> = written.filter(|span| part.covers(*span)).collect();
+        right += written.iter().filter(|span| spans.contains(span)).count();
+        all += written.len() + spans.len();
     }
     if all == 0 { 0.0 } else { 2.0 * f64::from(right as u32) / all as f64 }
 }

@@ -42,14 +42,14 @@ pub(super) fn measure(
     let score = |spans: &dyn Fn(u32) -> Vec<TokenSpan>| {
         let mut tally = SpanTally::new(seed);
         for (item, truth) in gold.items.iter().zip(known).filter(|(item, _)| item.part == GoldPart::Measure) {
-            let (truth, given) = (named(task, truth), named(task, &spans(item.position)));
+            let (truth, given) = (named(task, truth), named(task, &spans(item.position).into_iter().filter(|span| item.covers(*span)).collect::<Vec<_>>()));
             tally.add(u64::from(item.position), item.weight, &truth, &given, None);
         }
         tally.scores("gold items", "tokens")
     };
     let mut confidence = Tally::new(2);
     for (item, truth) in gold.items.iter().zip(known).filter(|(item, _)| item.part == GoldPart::Measure) {
-        for one in written(&labels.stretches[item.position as usize]) {
+        for one in written(&labels.stretches[item.position as usize]).filter(|one| item.covers(one.span)) {
             let right = u16::from(truth.contains(&one.span));
             confidence.add(right, 1, Some(&[1.0 - one.confidence, one.confidence]), item.weight);
         }
