@@ -136,7 +136,14 @@ impl ProgramAnnotator {
         for name in programs_in(&whole, &spec.path)? {
             let stem = name.trim_end_matches(".star");
             let (path, shown) = (whole.join(&name), spec.path.join(&name));
-            annotators.extend(Self::open_file(&format!("{}/{stem}", spec.name), &path, &shown, (spec, &lists), task, settings)?);
+            annotators.extend(Self::open_file(
+                &format!("{}/{stem}", spec.name),
+                &path,
+                &shown,
+                (spec, &lists),
+                task,
+                settings,
+            )?);
         }
         if annotators.is_empty() {
             return Err(Error::input("expected at least one `.star` file, found none").in_file(&spec.path));

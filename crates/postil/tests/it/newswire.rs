@@ -87,11 +87,8 @@ cities = { path = "data/countries.csv", columns = { name = "name.common" } }
     let (mut items, mut truth) = (String::new(), String::new());
     for (number, report) in reports().into_iter().enumerate() {
         let _ = writeln!(items, "{}", json!({ "id": format!("r{number}"), "text": report.text }));
-        let _ = writeln!(
-            truth,
-            "{}",
-            json!({ "id": format!("r{number}"), "text": report.text, "spans": report.spans })
-        );
+        let _ =
+            writeln!(truth, "{}", json!({ "id": format!("r{number}"), "text": report.text, "spans": report.spans }));
     }
     folder.write("data/newswire.jsonl", items);
     folder.write("truth.jsonl", truth);
@@ -154,7 +151,10 @@ fn gold_of_parts_that_overlap_or_lie_outside_is_refused() {
 fn lists_of_programs_are_entries_alone() {
     let folder = newswire();
     folder.write("data/gold.jsonl", "");
-    let project = folder.read("postil.toml").replace("given = \"data/gazetteers/firstnames-all.txt\"", "given = { path = \"data/gazetteers/firstnames-all.txt\", min_chars = 3 }");
+    let project = folder.read("postil.toml").replace(
+        "given = \"data/gazetteers/firstnames-all.txt\"",
+        "given = { path = \"data/gazetteers/firstnames-all.txt\", min_chars = 3 }",
+    );
     folder.write("postil.toml", project);
     let error = folder.fails(2, &["run", "."]);
     assert!(error.contains("`path`, `columns` and `only` of the list `given`"), "{error}");

@@ -55,7 +55,9 @@ pub(super) fn execute(arguments: &Arguments, project: &Project) -> anyhow::Resul
                 (Some(_), Some(truth)) if truth.text == document.text => Some(truth),
                 (Some(path), found) => {
                     let what = if found.is_some() { "another" } else { "none" };
-                    anyhow::bail!(Error::input(format!("expected the same text, found {what}")).for_item(id).in_file(path));
+                    anyhow::bail!(
+                        Error::input(format!("expected the same text, found {what}")).for_item(id).in_file(path)
+                    );
                 }
             };
             each(&document, truth, &mut sentences);

@@ -51,8 +51,8 @@ impl Fuser<'_> {
         for (item, document) in self.documents.iter().enumerate() {
             let own = self.said[item].iter().map(|(annotator, claims)| (*annotator, claims.as_slice()));
             let others = more.iter().enumerate();
-            let others = others
-                .map(|(number, voice)| ((self.silences.len() + number) as u32, voice.claims[item].as_slice()));
+            let others =
+                others.map(|(number, voice)| ((self.silences.len() + number) as u32, voice.claims[item].as_slice()));
             let said: Vec<(u32, &[Claim])> = own.chain(others).collect();
             let words: Vec<&str> = document.words().collect();
             let mut start = 0;

@@ -91,7 +91,9 @@ impl GoldFile {
             [Some(start), Some(end)] if start < end => Some((start, end)),
             [None, None] if PART.iter().all(|key| document.meta.get(*key).is_none_or(Value::is_null)) => None,
             _ => {
-                return Err(wrong(Error::input("expected `start` before `end`, or neither, for the part that was read")));
+                return Err(wrong(Error::input(
+                    "expected `start` before `end`, or neither, for the part that was read",
+                )));
             }
         };
         self.documents.push(GoldDocument { item: document.id.to_string(), part, spans: document.spans, probability });
@@ -282,9 +284,10 @@ impl Gold {
             }
         }
         gold.items.sort_by_key(|item| (item.position, item.tokens.start));
-        let twice = gold.items.windows(2).find(|pair| {
-            pair[0].position == pair[1].position && pair[1].tokens.start < pair[0].tokens.end
-        });
+        let twice = gold
+            .items
+            .windows(2)
+            .find(|pair| pair[0].position == pair[1].position && pair[1].tokens.start < pair[0].tokens.end);
         if let Some(pair) = twice {
             return Err(Error::input("expected one gold line for each text or part of a text, found two that overlap")
                 .for_item(documents[pair[0].position as usize].id.to_string()));

@@ -34,6 +34,8 @@ pub(super) struct Learned {
     pub spans: Vec<Vec<PredictedSpan>>,
     /// How many sentences it has learnt from.
     pub trained_on: usize,
+    /// How many texts these are of.
+    pub texts: usize,
 }
 
 /// What a student learns from, besides the texts.
@@ -107,8 +109,7 @@ pub(super) fn learn(
         for &position in &chosen {
             let explained = explained(&documents[position], &spans[position], &teaching.said[position], &lower);
             let teaches = |token: usize| {
-                !is(position, GoldPart::Measure, token)
-                    && (explained[token] || is(position, GoldPart::Fit, token))
+                !is(position, GoldPart::Measure, token) && (explained[token] || is(position, GoldPart::Fit, token))
             };
             lessons.push((position, Lesson::of(&documents[position], &spans[position], teaches)));
         }
@@ -146,7 +147,7 @@ pub(super) fn learn(
     let all: Vec<&Lesson> = lessons.iter().map(|(_, lesson)| lesson).collect();
     let fitted = train(&all, 0.1).map_err(student_error)?;
     let trained_on = all.iter().map(|lesson| lesson.view.sentences.len()).sum();
-    Ok(Ok(Learned { fitted, spans: predicted, trained_on }))
+    Ok(Ok(Learned { fitted, spans: predicted, trained_on, texts: all.len() }))
 }
 
 /// The sentences of a text that teach, and their spans.
@@ -177,12 +178,7 @@ impl<'a> Lesson<'a> {
 }
 
 /// Whether each token of a text is no name that may have been missed.
-fn explained(
-    document: &Document,
-    spans: &[TypedSpan],
-    said: &[(u32, Vec<Claim>)],
-    lower: &HashSet<&str>,
-) -> Vec<bool> {
+fn explained(document: &Document, spans: &[TypedSpan], said: &[(u32, Vec<Claim>)], lower: &HashSet<&str>) -> Vec<bool> {
     let mut explained: Vec<bool> = document
         .words()
         .map(|word| {

@@ -42,7 +42,10 @@ pub(super) fn measure(
     let score = |spans: &dyn Fn(u32) -> Vec<TokenSpan>| {
         let mut tally = SpanTally::new(seed);
         for (item, truth) in gold.items.iter().zip(known).filter(|(item, _)| item.part == GoldPart::Measure) {
-            let (truth, given) = (named(task, truth), named(task, &spans(item.position).into_iter().filter(|span| item.covers(*span)).collect::<Vec<_>>()));
+            let (truth, given) = (
+                named(task, truth),
+                named(task, &spans(item.position).into_iter().filter(|span| item.covers(*span)).collect::<Vec<_>>()),
+            );
             tally.add(u64::from(item.position), item.weight, &truth, &given, None);
         }
         tally.scores("gold items", "tokens")

@@ -80,107 +80,32 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         silences: annotated.silences.iter().map(|&one| claims::silence(one)).collect(),
         known: &fitting,
     };
-    let x = |name: &str, default: usize| {
-        std::env::var(format!("POSTIL_X_{name}")).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
-    };
     let Fused { consensus: first, overlaps } = fuser.fuse(&[])?;
-    let types = project.task.labels.len();
-    let repeats = x("REPEAT", 3);
-    let again = |consensus: &postil_core::sequences::SequenceConsensus| -> Vec<fuse::Voice> {
-        if !one_sided {
-            return Vec::new();
-        }
-        repeat::repeat(&documents, consensus, types)
-            .into_iter()
-            .enumerate()
-            .filter(|(number, _)| repeats >> number & 1 == 1)
-            .map(|(_, voice)| voice)
-            .collect()
-    };
-    let mut voices = again(&first);
-    let consensus = if voices.is_empty() { first } else { fuser.fuse(&voices)?.consensus };
-    let mut learned = Err("no model was trained: `student.train` is false".to_owned());
-    let mut together = None;
-    if project.student {
+    // People and models have looked at every place themselves.
+    let mut voices = Vec::new();
+    let mut consensus = first;
+    if one_sided {
+        voices.extend(repeat::repeat(&documents, &consensus, project.task.labels.len()));
+        consensus = fuser.fuse(&voices)?.consensus;
+    }
+    let learned = if project.student {
         let digests: Vec<Digest> = (0..items.len()).map(|position| items.digest(position)).collect();
-        for round in 0..x("ROUNDS", 1) {
-            let teaching = learn::Teaching {
-                consensus: together.as_ref().unwrap_or(&consensus),
-                gold: &gold,
-                known: &known,
-                said: &claims.said,
-                one_sided,
-            };
-            learned = learn::learn(project, &documents, &digests, &teaching, watch)?;
-            let Ok(found) = &learned else { break };
-            if round > 0 || x("AGAIN", 0) == 1 {
-                voices = again(together.as_ref().unwrap_or(&consensus));
-            }
+        let teaching =
+            learn::Teaching { consensus: &consensus, gold: &gold, known: &known, said: &claims.said, one_sided };
+        learn::learn(project, &documents, &digests, &teaching, watch)?
+    } else {
+        Err("no model was trained: `student.train` is false".to_owned())
+    };
+    let together = match &learned {
+        Ok(found) => {
             voices.push(label::voice(found));
-            together = Some(fuser.fuse(&voices)?.consensus);
-            voices.pop();
+            Some(fuser.fuse(&voices)?.consensus)
         }
-    }
-    if std::env::var("POSTIL_X_DUMP").is_ok() {
-        let mut file = String::new();
-        let mut line = |stage: &str, consensus: &[(u32, TokenSpan, f32)]| {
-            for (item, span, probability) in consensus {
-                let document = &documents[*item as usize];
-                let offsets = postil_core::text::Offsets::new(&document.text);
-                let label = Name::clone(project.task.labels.name(span.class));
-                let named = postil_core::text::Named { start: span.start, end: span.end, label };
-                let span = postil_core::text::quote(&offsets, &document.tokens, &named);
-                file.push_str(&format!(
-                    "{}\n",
-                    serde_json::json!([stage, document.id, span.start, span.end, span.label, probability])
-                ));
-            }
-        };
-        let of = |consensus: &postil_core::sequences::SequenceConsensus| -> Vec<(u32, TokenSpan, f32)> {
-            consensus.spans.iter().map(|one| (one.item, one.span, one.probability)).collect()
-        };
-        line("consensus", &of(&consensus));
-        if let Some(together) = &together {
-            line("both", &of(together));
-        }
-        if let Ok(learned) = &learned {
-            let mut all = Vec::new();
-            for (item, spans) in learned.spans.iter().enumerate() {
-                for one in spans {
-                    let span = TokenSpan { start: one.span.start, end: one.span.end, class: one.span.class };
-                    all.push((item as u32, span, one.confidence.unwrap_or(0.5)));
-                }
-            }
-            line("student", &all);
-        }
-        for (item, said) in claims.said.iter().enumerate() {
-            let document = &documents[item];
-            let offsets = postil_core::text::Offsets::new(&document.text);
-            for (annotator, claims) in said {
-                for claim in claims {
-                    use postil_core::sequences::What;
-                    let label: Name = match &claim.what {
-                        What::Type(class) => Name::clone(project.task.labels.name(*class)),
-                        What::OneOf(classes) => {
-                            let names: Vec<&str> = classes.iter().map(|class| &**project.task.labels.name(*class)).collect();
-                            names.join("|").into()
-                        }
-                        What::Nothing => "O".into(),
-                    };
-                    let named = postil_core::text::Named { start: claim.start, end: claim.end, label };
-                    let span = postil_core::text::quote(&offsets, &document.tokens, &named);
-                    let stage = format!("src/{}", annotated.identities[*annotator as usize].name);
-                    file.push_str(&format!(
-                        "{}\n",
-                        serde_json::json!([stage, document.id, span.start, span.end, span.label, 0.0])
-                    ));
-                }
-            }
-        }
-        std::fs::write(project.output.join("dump.jsonl"), file).ok();
-    }
-    let heard = learned.as_ref().ok().zip(together.as_ref());
-    let labels = label::label(items.len(), &consensus, heard, (&gold, &fitting));
+        Err(_) => None,
+    };
+    let student = learned.as_ref().ok().zip(together.as_ref());
+    let candidates = label::Candidates { items: items.len(), consensus: &consensus, student, one_sided };
+    let labels = label::label(&candidates, &gold, &fitting);
     let measured =
         measure::measure(&project.task, project.seed, &labels, &consensus, learned.as_ref().ok(), (&gold, &known));
     watch.stage("writing", None);

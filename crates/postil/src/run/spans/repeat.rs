@@ -49,8 +49,7 @@ pub(super) fn repeat(documents: &[Document], consensus: &SequenceConsensus, type
     }
     for (item, places) in places.iter().enumerate() {
         for &(start, end, name) in places {
-            let here =
-                of_text[item].entry(name).or_insert_with(|| Seen { types: vec![0.0; types], places: 0.0 });
+            let here = of_text[item].entry(name).or_insert_with(|| Seen { types: vec![0.0; types], places: 0.0 });
             here.places += 1.0;
             all[name as usize].places += 1.0;
             if let Some(&(class, probability)) = own[item].get(&(start, end)) {

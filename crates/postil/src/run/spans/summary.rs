@@ -118,7 +118,7 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Report {
             .as_ref()
             .ok()
             .zip(model)
-            .map(|(learned, model)| facts::student(project, model, settings_in_words(learned), learned.trained_on)),
+            .map(|(learned, model)| facts::student(project, model, settings_in_words(learned), learned.texts)),
         cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
         doubtful: doubtful(findings),
         marked: marked(findings),
@@ -162,6 +162,7 @@ fn consensus(findings: &Findings<'_>) -> ConsensusSummary {
         Chosen::Consensus => "the written spans are the annotators' consensus",
         Chosen::Student => "the written spans are the student's",
         Chosen::Both => "the written spans are a consensus of annotators and student",
+        Chosen::Filled => "the written spans are the annotators' consensus and what the student adds to it",
     };
     ConsensusSummary {
         method: findings.consensus.method.name().to_owned(),
