@@ -82,18 +82,19 @@ pub(super) struct Candidates<'a> {
 /// for everything, and a student is one more of them; lists and programs leave gaps, which it may fill. A student that has
 /// learnt from little is not heard without gold (notes on journeys, 404 texts: consensus .77, together .68).
 pub(super) fn label(found: &Candidates<'_>, gold: &Gold, known: &[(&Placed, &[TokenSpan])]) -> Labels {
+    let usual_calibration = Calibration::usual(found.one_sided);
     let mut fused = of_consensus(found.consensus, found.items);
     let Some((learned, together)) = found.student else {
-        let words = Calibration::USUAL.fit_and_apply(&mut fused, known);
+        let words = usual_calibration.fit_and_apply(&mut fused, known);
         let reason = format!("there is no student; {words}");
         return Labels { stretches: fused, chosen: Chosen::Consensus, reason };
     };
     let mut student = of_student(learned);
     let mut both = of_consensus(together, found.items);
     let mut additions = beyond(&student, &fused);
-    let words = Calibration::USUAL.fit_and_apply(&mut fused, known);
-    Calibration::USUAL.fit_and_apply(&mut student, known);
-    Calibration::USUAL.fit_and_apply(&mut both, known);
+    let words = usual_calibration.fit_and_apply(&mut fused, known);
+    usual_calibration.fit_and_apply(&mut student, known);
+    usual_calibration.fit_and_apply(&mut both, known);
     Calibration::ADDED.fit_and_apply(&mut additions, known);
     let filled = filled(&fused, additions);
     let usual = match (learned.trained_on >= MUCH, found.one_sided) {

@@ -78,6 +78,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         documents: &documents,
         said: &claims.said,
         silences: annotated.silences.iter().map(|&one| claims::silence(one)).collect(),
+        by_sentence: one_sided,
         known: &fitting,
     };
     let Fused { consensus: first, overlaps } = fuser.fuse(&[])?;
