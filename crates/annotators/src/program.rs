@@ -16,6 +16,7 @@ mod token;
 mod wire;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,6 +27,8 @@ use postil_core::{
 };
 use serde::Deserialize;
 
+use crate::entities::{Switches, read_lists};
+use crate::list::ListSources;
 use crate::spans::span_of_points;
 use crate::{Annotator, Settings, Silence};
 use batch::{File, Round};
@@ -48,6 +51,42 @@ pub struct ProgramSpec {
     pub limits: Limits,
     /// In tasks about spans and tags: what it means that a function says nothing [default: `abstain`].
     pub silence: Option<Silence>,
+    /// Lists that the programs may ask, by name: files as those of a list annotator. `"Ann" in LISTS["given"]` says
+    /// whether an entry is exactly so.
+    #[serde(default)]
+    pub lists: BTreeMap<String, ListSources>,
+}
+
+impl ProgramSpec {
+    /// The lists by name, entries and their other names with line ends between.
+    fn read_lists(&self, folder: &Path) -> Result<Vec<(String, String)>> {
+        let read = |(name, sources): (&String, &ListSources)| {
+            let mut entries = String::new();
+            for file in &sources.0 {
+                if file.switches != Switches::default() {
+                    return Err(Error::task(format!(
+                        "program `{}`: expected `path`, `columns` and `only` of the list `{name}`, found other settings",
+                        self.name
+                    ))
+                    .hint("a program asks for entries as they stand in the list"));
+                }
+                let columns = file.columns.clone().unwrap_or_default();
+                let label: Option<Name> = file.only.is_none().then(|| name.as_str().into());
+                for list in read_lists(&folder.join(&file.path), &file.path, label.as_ref(), &columns)? {
+                    if file.only.as_ref().is_some_and(|only| **only != *list.label) {
+                        continue;
+                    }
+                    let aliases = list.aliases().iter().map(|(_, alias)| &**alias);
+                    for entry in (0..list.len()).map(|number| list.entry(number)).chain(aliases) {
+                        entries.push_str(entry);
+                        entries.push('\n');
+                    }
+                }
+            }
+            Ok((name.clone(), entries))
+        };
+        self.lists.iter().map(read).collect()
+    }
 }
 
 /// One labelling function.
@@ -86,17 +125,25 @@ impl ProgramAnnotator {
     /// cannot be started.
     pub fn open(spec: &ProgramSpec, task: &Task, folder: &Path, settings: &Settings) -> Result<Vec<Self>> {
         spec.limits.check()?;
+        let lists = spec.read_lists(folder)?;
         let whole = folder.join(&spec.path);
         let metadata = std::fs::metadata(&whole)
             .map_err(|error| Error::io(format!("program `{}` cannot be read", spec.name), error).in_file(&spec.path))?;
         if !metadata.is_dir() {
-            return Self::open_file(&spec.name, &whole, &spec.path, spec, task, settings);
+            return Self::open_file(&spec.name, &whole, &spec.path, (spec, &lists), task, settings);
         }
         let mut annotators = Vec::new();
         for name in programs_in(&whole, &spec.path)? {
             let stem = name.trim_end_matches(".star");
             let (path, shown) = (whole.join(&name), spec.path.join(&name));
-            annotators.extend(Self::open_file(&format!("{}/{stem}", spec.name), &path, &shown, spec, task, settings)?);
+            annotators.extend(Self::open_file(
+                &format!("{}/{stem}", spec.name),
+                &path,
+                &shown,
+                (spec, &lists),
+                task,
+                settings,
+            )?);
         }
         if annotators.is_empty() {
             return Err(Error::input("expected at least one `.star` file, found none").in_file(&spec.path));
@@ -108,7 +155,7 @@ impl ProgramAnnotator {
         name: &str,
         path: &Path,
         shown: &Path,
-        spec: &ProgramSpec,
+        (spec, lists): (&ProgramSpec, &[(String, String)]),
         task: &Task,
         settings: &Settings,
     ) -> Result<Vec<Self>> {
@@ -119,8 +166,11 @@ impl ProgramAnnotator {
             .map_err(|_| Error::input("expected UTF-8 text").in_file(shown).hint("save the program as UTF-8"))?;
         let source = source.strip_prefix('\u{feff}').map_or(source.as_str(), |rest| rest);
         let labels: Vec<Name> = task.labels.names().cloned().collect();
+        // What a program does not ask cannot change what it answers.
+        let lists = if source.contains(run::LISTS) { lists } else { &[] };
+        let with = (settings.cut(), lists);
         let (file, functions) =
-            File::open(&settings.workers, shown, source, limits, &labels, task.kind, settings.tokenizer)?;
+            File::open(&settings.workers, shown, source, limits, &labels, task.kind, (settings.tokenizer, lists))?;
         let file = Arc::new(file);
         let round = Arc::new(Mutex::new(Round::new(functions.len())));
         Ok(functions
@@ -134,7 +184,7 @@ impl ProgramAnnotator {
                         format!("{name}/{}", function.suffix).into()
                     },
                     kind: AnnotatorKind::Program,
-                    version: version(source, function, limits, silence, settings.cut(), task),
+                    version: version(source, function, limits, silence, with, task),
                 },
                 file: Arc::clone(&file),
                 round: Arc::clone(&round),
@@ -238,7 +288,14 @@ fn programs_in(folder: &Path, shown: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn version(source: &str, function: &Function, limits: Limits, silence: Silence, cut: &str, task: &Task) -> Digest {
+fn version(
+    source: &str,
+    function: &Function,
+    limits: Limits,
+    silence: Silence,
+    (cut, lists): (&str, &[(String, String)]),
+    task: &Task,
+) -> Digest {
     let limits = limits.numbers().map(u64::to_le_bytes);
     let mut parts: Vec<&[u8]> =
         vec![host::HOST_VERSION.as_bytes(), source.as_bytes(), function.suffix.as_bytes(), task.kind.name().as_bytes()];
@@ -248,5 +305,6 @@ fn version(source: &str, function: &Function, limits: Limits, silence: Silence, 
         let silence = if silence == Silence::Outside { "outside" } else { "abstain" };
         parts.extend([cut.as_bytes(), silence.as_bytes()]);
     }
+    parts.extend(lists.iter().flat_map(|(name, entries)| [name.as_bytes(), entries.as_bytes()]));
     Digest::of_parts(parts)
 }

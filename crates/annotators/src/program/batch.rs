@@ -109,7 +109,7 @@ impl File {
         limits: Limits,
         labels: &[Name],
         kind: TaskKind,
-        tokenizer: Tokenizer,
+        (tokenizer, lists): (Tokenizer, &[(String, String)]),
     ) -> Result<(Self, Vec<Function>)> {
         let key = workers.new_key();
         let load = encode_load(&Load {
@@ -120,6 +120,7 @@ impl File {
             kind,
             tokenizer,
             labels: labels.iter().map(|label| &**label).collect(),
+            lists: lists.iter().map(|(name, entries)| (name.as_str(), entries.as_str())).collect(),
         });
         let mut file = Self {
             workers: Arc::clone(workers),

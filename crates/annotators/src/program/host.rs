@@ -1,7 +1,7 @@
 //! What a labelling program finds in its world: `regex`, `find_all`, `keywords`, `words`, `length`, `span`, and the item.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -290,6 +290,37 @@ fn keywords_methods(builder: &mut MethodsBuilder) {
     /// All occurrences as they stand in the text.
     fn find_all(this: &KeywordsValue, #[starlark(require = pos)] text: &str) -> starlark::Result<Vec<String>> {
         Ok(this.matcher.ranges(text).into_iter().map(|range| text[range].to_owned()).collect())
+    }
+}
+
+/// The lists that the project gives a program: a dictionary from names to sets of entries.
+pub(super) fn lists_value<'v>(lists: &[(&str, &str)], heap: Heap<'v>) -> Value<'v> {
+    let value = |entries: &str| heap.alloc(EntriesValue { entries: entries.lines().map(Box::from).collect() });
+    heap.alloc(AllocDict(lists.iter().map(|(name, entries)| (*name, value(entries)))))
+}
+
+/// The entries of a list: `word in LISTS["name"]`.
+#[derive(Debug, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+struct EntriesValue {
+    entries: HashSet<Box<str>>,
+}
+
+impl fmt::Display for EntriesValue {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "list of {} entries", self.entries.len())
+    }
+}
+
+starlark_simple_value!(EntriesValue);
+
+#[starlark_value(type = "entries")]
+impl<'v> StarlarkValue<'v> for EntriesValue {
+    fn is_in(&self, other: Value<'v>) -> starlark::Result<bool> {
+        Ok(other.unpack_str().is_some_and(|text| self.entries.contains(text)))
+    }
+
+    fn length(&self) -> starlark::Result<i32> {
+        Ok(i32::try_from(self.entries.len()).unwrap_or(i32::MAX))
     }
 }
 

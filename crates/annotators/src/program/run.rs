@@ -15,7 +15,7 @@ use starlark::values::tuple::TupleRef;
 use starlark::values::{Heap, OwnedFrozenValue, Value};
 
 use super::answer::{Labels, clip};
-use super::host::ItemValue;
+use super::host::{ItemValue, lists_value};
 use super::limits::Limits;
 use super::meter::{Meter, Trace, attach};
 use super::spans::SpanReader;
@@ -23,6 +23,8 @@ use super::wire::{Evaluate, Form, Function, ItemText, Load, Reply, Trouble};
 
 /// Deeper calls are refused by the interpreter, with the line.
 const CALL_DEPTH: usize = 200;
+/// Under this name a program finds the lists that the project gives it.
+pub(super) const LISTS: &str = "LISTS";
 /// The values of past calls are thrown away when they take more than this.
 const HEAP_TO_RECYCLE: usize = 2_000_000;
 /// A fast request is answered in part when it has taken this long, so that the parent knows that all is well.
@@ -73,6 +75,9 @@ pub(super) fn load(load: &Load<'_>, globals: &Globals, reports: Option<Rc<File>>
     let module = Module::with_temp_heap(|module| {
         let meter = Meter::new(load.limits, Limits::BATCH_FACTOR);
         let trace = Trace::new(&meter, reports);
+        if !load.lists.is_empty() {
+            module.set(LISTS, lists_value(&load.lists, module.heap()));
+        }
         {
             let mut evaluator = evaluator(&module, &meter)?;
             trace.attach(&mut evaluator);

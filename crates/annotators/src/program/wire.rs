@@ -91,6 +91,8 @@ pub(super) struct Load<'m> {
     pub(super) kind: TaskKind,
     pub(super) tokenizer: Tokenizer,
     pub(super) labels: Vec<&'m str>,
+    /// Lists that the program may ask: a name, and entries with line ends between.
+    pub(super) lists: Vec<(&'m str, &'m str)>,
 }
 
 /// Items to label with some functions of a loaded program.
@@ -169,6 +171,11 @@ pub(super) fn encode_load(load: &Load<'_>) -> Vec<u8> {
     frame.0.push(position(&Tokenizer::ALL, &load.tokenizer));
     frame.number(load.labels.len() as u32);
     load.labels.iter().for_each(|label| frame.text(label));
+    frame.number(load.lists.len() as u32);
+    for (name, entries) in &load.lists {
+        frame.text(name);
+        frame.text(entries);
+    }
     frame.0
 }
 
@@ -233,6 +240,7 @@ impl<'m> Request<'m> {
                 kind: *TaskKind::ALL.get(usize::from(frame.byte()?))?,
                 tokenizer: *Tokenizer::ALL.get(usize::from(frame.byte()?))?,
                 labels: (0..frame.number()?).map(|_| frame.text()).collect::<Option<_>>()?,
+                lists: (0..frame.number()?).map(|_| Some((frame.text()?, frame.text()?))).collect::<Option<_>>()?,
             })),
             b'E' => {
                 let (key, careful) = (frame.number()?, frame.byte()? != 0);

@@ -60,9 +60,9 @@ pub struct SpanSuspect {
     pub given: Option<TokenSpan>,
     /// The span to put in its place; none if there is none.
     pub suggested: Option<TokenSpan>,
-    /// How likely it is that something is wrong here, as the model and the same words elsewhere have it: an order to look
-    /// in, surer than it is right.
-    pub error_probability: f64,
+    /// From 0 to 1, how much the model and the same words elsewhere speak for an error: an order to look in, and no
+    /// probability.
+    pub score: f64,
     /// How often the same words are called as given, and as they are called most, elsewhere; zeros without words.
     pub elsewhere: (u32, u32),
 }
@@ -147,15 +147,8 @@ pub fn find_span_errors(items: &[SpanBelief]) -> Result<SpanErrors> {
                 },
             };
             let odds = surfaces.odds(belief, span, Some(span.class), suggested.map(|other| other.class));
-            let error_probability = tempered(1.0 - f64::from(probability), odds.0);
-            suspects.push(SpanSuspect {
-                item: at,
-                reason,
-                given: Some(span),
-                suggested,
-                error_probability,
-                elsewhere: odds.1,
-            });
+            let score = tempered(1.0 - f64::from(probability), odds.0);
+            suspects.push(SpanSuspect { item: at, reason, given: Some(span), suggested, score, elsewhere: odds.1 });
         }
         for &(span, probability) in &belief.believed {
             if belief.given.iter().any(|(other, _)| other.start < span.end && span.start < other.end) {
@@ -163,23 +156,20 @@ pub fn find_span_errors(items: &[SpanBelief]) -> Result<SpanErrors> {
             }
             expected += f64::from(probability);
             let odds = surfaces.odds(belief, span, None, Some(span.class));
-            let error_probability = tempered(f64::from(probability), odds.0);
+            let score = tempered(f64::from(probability), odds.0);
             let suggested = Some(span);
             suspects.push(SpanSuspect {
                 item: at,
                 reason: SpanError::Missed,
                 given: None,
                 suggested,
-                error_probability,
+                score,
                 elsewhere: odds.1,
             });
         }
     }
     suspects.sort_by(|left, right| {
-        right
-            .error_probability
-            .total_cmp(&left.error_probability)
-            .then((left.item, left.given).cmp(&(right.item, right.given)))
+        right.score.total_cmp(&left.score).then((left.item, left.given).cmp(&(right.item, right.given)))
     });
     let given = items.iter().map(|belief| belief.given.len()).sum();
     Ok(SpanErrors { suspects, given, disputed: expected })
@@ -378,7 +368,7 @@ mod tests {
         let mut told: Vec<_> = found.suspects.iter().map(|one| (one.item, one.reason)).collect();
         told.sort_unstable();
         assert_eq!(told, [(3, SpanError::WrongType), (5, SpanError::Missed)]);
-        assert!(found.suspects.iter().all(|one| one.error_probability > 0.7), "{:?}", found.suspects);
+        assert!(found.suspects.iter().all(|one| one.score > 0.7), "{:?}", found.suspects);
         let surfaces = inconsistent_surfaces(&items);
         assert_eq!((surfaces[0].surface.as_str(), surfaces[0].odd.as_slice()), ("Lyon", [(3, 1), (5, 1)].as_slice()));
         assert_eq!(surfaces[0].called[0], (Some(0), 18));

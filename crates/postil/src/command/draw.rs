@@ -1,5 +1,7 @@
 //! `postil draw`
 
+mod sentences;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +32,12 @@ pub(super) struct Arguments {
     /// The least items of each value
     #[arg(long, value_name = "N", default_value_t = 10, requires = "stratify")]
     floor: usize,
+    /// In tasks that mark text: draw sentences, of whatever texts, in place of whole texts
+    #[arg(long, conflicts_with = "stratify")]
+    sentences: bool,
+    /// With --sentences: a file of the same texts with their spans, which are copied into what is drawn
+    #[arg(long, value_name = "FILE", requires = "sentences")]
+    from: Option<PathBuf>,
     /// Where to write the items to label, with an empty column `label`; in tasks that mark text, JSON lines without spans
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -43,6 +51,9 @@ const MOST_STRATA: usize = 200;
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let project = Project::open(&arguments.project)?;
+    if arguments.sentences {
+        return sentences::execute(arguments, &project);
+    }
     let ledger = Ledger::open(project.ledger(), Access::Write)?;
     let before = ledger.draws(GOLD)?;
     let stratified_before = before.iter().any(|draw| draw.stratum.is_some());

@@ -101,13 +101,16 @@ fn doubtful_item(findings: &Findings<'_>, item: usize, place: usize) -> Doubtful
 pub(super) fn marked(findings: &Findings<'_>) -> Vec<MarkedText> {
     let mut texts = Vec::new();
     let mut taken = std::collections::HashSet::new();
-    for (item, known, _) in findings.measuring() {
-        let mut given: Vec<TokenSpan> = written(&findings.labels.stretches[item]).map(|one| one.span).collect();
+    for (part, known) in findings.measuring() {
+        let item = part.position as usize;
+        let mut given = findings.given(part);
         given.sort_unstable();
         let mut truth = known.to_vec();
         truth.sort_unstable();
         taken.insert(item);
-        if given != truth && texts.len() < WRONG {
+        // The truth about a part of a text would look as if all else were wrong.
+        let whole = part.tokens == (0..findings.documents[item].tokens.len() as u32);
+        if given != truth && whole && texts.len() < WRONG {
             let truth: Vec<Stretch> =
                 truth.into_iter().map(|span| Stretch { span, confidence: f32::NAN, written: true }).collect();
             texts.push(marked_text(findings, item, Some(&truth)));

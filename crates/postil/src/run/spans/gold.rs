@@ -1,9 +1,11 @@
 //! Gold spans: from a file of any format, on the items of the run, split into what fits and what only measures.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use postil_core::audit::{GoldPart, gold_part};
+use postil_core::sequences::TokenSpan;
 use postil_core::text::{Misaligned, OffsetUnit, Offsets, align};
 use postil_core::{Answer, Digest, Document, Error, Name, Result, Span};
 use serde::Deserialize;
@@ -14,10 +16,14 @@ use super::super::gold_documents::{self, Bare};
 use super::super::items::Items;
 use crate::project::Project;
 
-/// The spans of one gold document.
+/// The keys under which gold says that only a part of the text was read: a sentence, mostly. In code points.
+const PART: [&str; 2] = ["start", "end"];
+
+/// The spans of one gold document, or of a part of it.
 #[derive(Clone, Debug)]
 pub(super) struct GoldDocument {
     item: String,
+    part: Option<(u32, u32)>,
     spans: Vec<Span>,
     probability: Option<f64>,
     line: u64,
@@ -43,7 +49,7 @@ impl GoldFile {
         let parts: Vec<String> = file
             .documents
             .iter()
-            .map(|gold| format!("{}\0{:?}\0{:?}", gold.item, gold.spans, gold.probability))
+            .map(|gold| format!("{}\0{:?}\0{:?}\0{:?}", gold.item, gold.spans, gold.probability, gold.part))
             .collect();
         file.version = Some(Digest::of_parts(parts.iter().map(String::as_bytes)));
         Ok(file)
@@ -55,7 +61,23 @@ impl GoldFile {
             project.task.labels.expect(&span.label).map_err(wrong)?;
         }
         let probability = gold_documents::probability(&document).map_err(wrong)?;
-        self.documents.push(GoldDocument { item: document.id.to_string(), spans: document.spans, probability, line });
+        let place = |key| document.meta.get(key).and_then(Value::as_u64).and_then(|place| u32::try_from(place).ok());
+        let part = match PART.map(place) {
+            [Some(start), Some(end)] if start < end => Some((start, end)),
+            [None, None] if PART.iter().all(|key| document.meta.get(*key).is_none_or(Value::is_null)) => None,
+            _ => {
+                return Err(wrong(Error::input(
+                    "expected `start` before `end`, or neither, for the part that was read",
+                )));
+            }
+        };
+        self.documents.push(GoldDocument {
+            item: document.id.to_string(),
+            part,
+            spans: document.spans,
+            probability,
+            line,
+        });
         Ok(())
     }
 
@@ -95,11 +117,13 @@ fn bare(line: &str) -> Result<Document> {
     Ok(Document { id: line.id.into(), spans: spans.collect(), meta: line.meta, ..Document::default() })
 }
 
-/// The gold spans of one item.
+/// The gold spans of one item, or of a part of it.
 #[derive(Clone, Debug)]
 pub(super) struct Placed {
     /// The item's position.
     pub position: u32,
+    /// The tokens that were read.
+    pub tokens: Range<u32>,
     /// The spans, as places in its text.
     pub spans: Vec<Span>,
     /// Whether it fits or measures.
@@ -109,10 +133,32 @@ pub(super) struct Placed {
 }
 
 impl Placed {
-    /// The answer that the ledger keeps.
-    pub(super) fn answer(&self) -> Answer {
-        Answer::Spans { spans: self.spans.clone() }
+    /// Whether a span stands among the tokens that were read.
+    pub(super) fn covers(&self, span: TokenSpan) -> bool {
+        span.start < self.tokens.end && span.end > self.tokens.start
     }
+}
+
+/// The tokens of the part that was read, or all.
+fn tokens_of(text: &Document, gold: &GoldDocument) -> Result<Range<u32>> {
+    let Some((start, end)) = gold.part else { return Ok(0..text.tokens.len() as u32) };
+    let offsets = Offsets::new(&text.text);
+    let byte = |place| offsets.byte_of(OffsetUnit::CodePoints, place);
+    let (Some(from), Some(to)) = (byte(start), byte(end)) else {
+        return Err(Error::input(format!("expected a part within the item's text, found {start} to {end}")));
+    };
+    let first = text.tokens.partition_point(|token| (token.start as usize) < from) as u32;
+    let last = text.tokens.partition_point(|token| token.end as usize <= to) as u32;
+    if first >= last {
+        return Err(Error::input(format!("expected a part that holds a token, found {start} to {end}")));
+    }
+    if let Some(span) = gold.spans.iter().find(|span| span.start < start || span.end > end) {
+        return Err(Error::input(format!(
+            "expected gold spans within the part from {start} to {end}, found {} to {}",
+            span.start, span.end
+        )));
+    }
+    Ok(first..last)
 }
 
 /// The same spans, with the text's own words where none are quoted.
@@ -179,14 +225,20 @@ impl Gold {
                     gold.misaligned.push((position, remark));
                 }
             }
+            let tokens = tokens_of(text, document)
+                .map_err(|error| gold_documents::wrong(error, path, document.line, &document.item))?;
             let probability = document.probability.or_else(|| drawn.get(&document.item).copied());
             if probability.is_none() {
                 gold.design = Design::Assumed;
             }
             gold.items.push(Placed {
                 position,
+                tokens,
                 spans,
-                part: gold_part(&document.item, project.seed),
+                part: match document.part {
+                    None => gold_part(&document.item, project.seed),
+                    Some((start, _)) => gold_part(&format!("{}\0{start}", document.item), project.seed),
+                },
                 weight: 1.0 / probability.unwrap_or(1.0),
             });
         }
@@ -196,8 +248,30 @@ impl Gold {
                 item.weight = 1.0;
             }
         }
-        gold.items.sort_by_key(|item| item.position);
+        gold.items.sort_by_key(|item| (item.position, item.tokens.start));
+        let twice = gold
+            .items
+            .windows(2)
+            .find(|pair| pair[0].position == pair[1].position && pair[1].tokens.start < pair[0].tokens.end);
+        if let Some(pair) = twice {
+            return Err(Error::input("expected one gold line for each text or part of a text, found two that overlap")
+                .in_file(path)
+                .for_item(documents[pair[0].position as usize].id.to_string()));
+        }
         Ok(gold)
+    }
+
+    /// Whether some gold is of parts of texts.
+    pub(super) fn has_parts(&self, documents: &[Document]) -> bool {
+        self.items.iter().any(|one| one.tokens != (0..documents[one.position as usize].tokens.len() as u32))
+    }
+
+    /// What the ledger keeps, item by item: the spans of all parts, and the weight of the first.
+    pub(super) fn answers(&self) -> impl Iterator<Item = (u32, Answer, f64)> {
+        self.items.chunk_by(|left, right| left.position == right.position).map(|parts| {
+            let spans = parts.iter().flat_map(|part| part.spans.iter().cloned()).collect();
+            (parts[0].position, Answer::Spans { spans }, parts[0].weight)
+        })
     }
 
     /// The gold of one part.

@@ -1,19 +1,22 @@
 //! The student: a tagger trained on the consensus, which marks what no list knows.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use postil_core::audit::GoldPart;
-use postil_core::sequences::TokenSpan;
-use postil_core::{Digest, Document, Result};
+use postil_core::sequences::{Claim, SequenceConsensus, TokenSpan, What};
+use postil_core::{Digest, Document, Error, Result};
 use postil_student::chain::TypedSpan;
 use postil_student::tagger::{
     FittedTagger, Layer, LayerKind, LayerPrediction, LayerTarget, PredictedSpan, TaggerOptions, TaggerScratch,
     TaggerTrainer,
 };
+use rayon::prelude::*;
 
 use super::super::Watch;
-use super::super::taggers::{at_most, cross_fit};
-use super::fuse::{Fused, layer};
+use super::super::learn::student_error;
+use super::super::taggers::at_most;
+use super::fuse::layer;
 use super::gold::Gold;
 use crate::project::Project;
 use crate::tagging::view;
@@ -22,6 +25,8 @@ use crate::tagging::view;
 const MOST_LAYERS: usize = 16;
 /// Fewer items than this give no model worth having.
 const LEAST: usize = 20;
+/// Every item is marked by a model that learnt from the other parts.
+const FOLDS: usize = 3;
 
 /// A trained tagger and what it says about every item.
 pub(super) struct Learned {
@@ -29,41 +34,60 @@ pub(super) struct Learned {
     pub fitted: FittedTagger,
     /// Its spans, item by item; for items it has learnt from, by models that have not seen them.
     pub spans: Vec<Vec<PredictedSpan>>,
-    /// How many items it has learnt from.
+    /// How many sentences it has learnt from.
     pub trained_on: usize,
+    /// How many texts these are of.
+    pub texts: usize,
+}
+
+/// What a student learns from, besides the texts.
+pub(super) struct Teaching<'a> {
+    pub consensus: &'a SequenceConsensus,
+    pub gold: &'a Gold,
+    /// The gold spans of every gold item, on its tokens.
+    pub known: &'a [Vec<TokenSpan>],
+    /// What annotators said, text by text.
+    pub said: &'a [Vec<(u32, Vec<Claim>)>],
+    /// Whether all annotators are lists and programs, which know some names and miss others.
+    pub one_sided: bool,
 }
 
 /// Trains on what the consensus says. Gold that fits counts as certain; gold that measures is not looked at.
 ///
-/// Where annotators are one-sided (lists and programs, which know some names and miss others), a missed name would teach
-/// that it is none. Then only texts are learnt from in which every word that looks like a name is in a span: it begins
-/// with a capital, and is nowhere written small. In scripts without capitals that is every text.
+/// Where annotators are one-sided, a missed name would teach that it is none. Then only sentences are learnt from in which
+/// every word that looks like a name is explained: it is in a span, or an annotator calls it none, or it is written small
+/// elsewhere. A word looks like a name if it begins with a capital; in scripts without capitals every sentence is learnt
+/// from.
 ///
 /// `Ok(Err(reason))` if there is too little to learn from.
 pub(super) fn learn(
     project: &Project,
     documents: &[Document],
     digests: &[Digest],
-    consensus: &Fused,
-    gold: &Gold,
-    (known, one_sided): (&[Vec<TokenSpan>], bool),
+    teaching: &Teaching<'_>,
     watch: &dyn Watch,
 ) -> Result<std::result::Result<Learned, String>> {
     let mut spans: Vec<Vec<TypedSpan>> = vec![Vec::new(); documents.len()];
-    for found in &consensus.spans {
+    for found in &teaching.consensus.spans {
         spans[found.item as usize].push(typed(found.span));
     }
-    let mut measuring = vec![false; documents.len()];
-    for (item, known) in gold.items.iter().zip(known) {
-        match item.part {
-            GoldPart::Measure => measuring[item.position as usize] = true,
-            GoldPart::Fit => spans[item.position as usize] = known.iter().copied().map(typed).collect(),
+    // Of every text the parts that gold is about: those that measure, and those that are certain.
+    let mut parts: Vec<Vec<(GoldPart, Range<usize>)>> = vec![Vec::new(); documents.len()];
+    for (item, known) in teaching.gold.items.iter().zip(teaching.known) {
+        let position = item.position as usize;
+        parts[position].push((item.part, item.tokens.start as usize..item.tokens.end as usize));
+        if item.part == GoldPart::Fit {
+            let spans = &mut spans[position];
+            spans.retain(|span| span.end <= item.tokens.start || span.start >= item.tokens.end);
+            spans.extend(known.iter().copied().map(typed));
+            spans.sort_unstable_by_key(|span| span.start);
         }
     }
-    let chosen = (0..documents.len())
-        .filter(|&position| !measuring[position] && !documents[position].tokens.is_empty())
-        .collect();
-    let mut chosen = at_most(chosen, digests);
+    let is = |position: usize, wanted: GoldPart, token: usize| {
+        parts[position].iter().any(|(part, tokens)| *part == wanted && tokens.contains(&token))
+    };
+    let chosen = (0..documents.len()).filter(|&position| !documents[position].tokens.is_empty()).collect();
+    let chosen = at_most(chosen, digests);
     let marked = chosen.iter().filter(|&&position| !spans[position].is_empty()).count();
     if marked < LEAST {
         return Ok(Err(format!("no model was trained: {marked} items have a span, {LEAST} are the least")));
@@ -79,70 +103,108 @@ pub(super) fn learn(
     if layers.len() > MOST_LAYERS {
         return Ok(Err(format!("no model was trained: {MOST_LAYERS} labels of overlapping spans are the most")));
     }
-    let mut certain = vec![false; documents.len()];
-    for item in gold.part(GoldPart::Fit) {
-        certain[item.position as usize] = true;
-    }
     let lower: HashSet<&str> =
         documents.iter().flat_map(Document::words).filter(|word| word.chars().all(char::is_lowercase)).collect();
-    // Whether every word of a text that looks like a name is in a span: then the rest is truly outside.
-    let explained = |spans: &[Vec<TypedSpan>], position: usize| {
-        certain[position] || {
-            let document = &documents[position];
-            let mut covered = vec![false; document.tokens.len()];
-            for span in &spans[position] {
-                covered[span.start as usize..span.end as usize].fill(true);
-            }
-            document.words().zip(covered).all(|(word, covered)| {
-                covered
-                    || !word.chars().next().is_some_and(char::is_uppercase)
-                    || lower.contains(word.to_lowercase().as_str())
-            })
-        }
+    let seen = |position: usize| {
+        let teaches = |token: usize| !is(position, GoldPart::Measure, token);
+        (position, Lesson::of(&documents[position], &spans[position], teaches))
     };
+    let mut lessons: Vec<(usize, Lesson)> = Vec::new();
+    if teaching.one_sided {
+        for &position in &chosen {
+            let explained = explained(&documents[position], &spans[position], &teaching.said[position], &lower);
+            let teaches = |token: usize| {
+                !is(position, GoldPart::Measure, token) && (explained[token] || is(position, GoldPart::Fit, token))
+            };
+            lessons.push((position, Lesson::of(&documents[position], &spans[position], teaches)));
+        }
+    }
+    if lessons.iter().filter(|(_, lesson)| !lesson.spans.is_empty()).count() < LEAST {
+        lessons = chosen.iter().map(|&position| seen(position)).collect();
+    }
+    lessons.retain(|(_, lesson)| !lesson.view.tokens.is_empty());
     // Tokens that came with the texts are not made by a tokenizer, and will not be at prediction.
     let tokenizer = if project.tokens.is_some() { "" } else { project.tokenizer.name() };
-    let train = |positions: &[usize], spans: &[Vec<TypedSpan>], held_out: f64| {
-        let views: Vec<_> = positions.iter().map(|&position| view(&documents[position])).collect();
-        let of_layer = |position: usize, number: usize| {
-            if project.overlapping {
-                let all: Vec<TokenSpan> = spans[position].iter().map(untyped).collect();
-                LayerTarget::Spans(layer(&all, number as u16).into_iter().map(typed).collect())
-            } else {
-                LayerTarget::Spans(spans[position].clone())
-            }
-        };
-        let targets: Vec<Vec<LayerTarget>> = positions
-            .iter()
-            .map(|&position| (0..layers.len()).map(|number| of_layer(position, number)).collect())
-            .collect();
+    let of_layer = |lesson: &Lesson, number: usize| {
+        if !project.overlapping {
+            return LayerTarget::Spans(lesson.spans.clone());
+        }
+        let all: Vec<TokenSpan> = lesson.spans.iter().map(untyped).collect();
+        LayerTarget::Spans(layer(&all, number as u16).into_iter().map(typed).collect())
+    };
+    let train = |lessons: &[&Lesson], held_out: f64| {
+        let views: Vec<_> = lessons.iter().map(|lesson| lesson.view.clone()).collect();
+        let targets: Vec<Vec<LayerTarget>> =
+            lessons.iter().map(|lesson| (0..layers.len()).map(|number| of_layer(lesson, number)).collect()).collect();
         let options = TaggerOptions::new().seed(project.seed).held_out(held_out).tokenizer(tokenizer);
         TaggerTrainer::new(layers.clone())?.with_options(options).fit(&views, &targets, None)
     };
-    if one_sided {
-        let explained: Vec<usize> = chosen.iter().copied().filter(|&position| explained(&spans, position)).collect();
-        if explained.iter().filter(|&&position| !spans[position].is_empty()).count() >= LEAST {
-            chosen = explained;
+    let mut predicted = vec![Vec::new(); documents.len()];
+    let fold_of = |position: usize| digests[position].to_u64() as usize % FOLDS;
+    for fold in 0..FOLDS {
+        let others = lessons.iter().filter(|(position, _)| fold_of(*position) != fold);
+        let others: Vec<&Lesson> = others.map(|(_, lesson)| lesson).collect();
+        let own: Vec<usize> = (0..documents.len()).filter(|&position| fold_of(position) == fold).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let fitted = match train(&others, 0.0) {
+            Ok(fitted) => fitted,
+            Err(error) if error.is_input() => return Ok(Err(format!("no model was trained: {error}"))),
+            Err(error) => return Err(student_error(error)),
+        };
+        predict(&fitted, documents, &own, &mut predicted);
+        if watch.stopped() {
+            return Err(Error::cancelled());
         }
     }
-    let predict = |fitted: &FittedTagger, document: &Document, scratch: &mut TaggerScratch| {
-        let mut found = Vec::new();
-        for (number, layer) in fitted.model.predict(&view(document), true, scratch).into_iter().enumerate() {
-            let LayerPrediction::Spans(mut spans) = layer else { continue };
-            // A layer of its own knows one label only.
-            spans.iter_mut().for_each(|one| one.span.class += number as u16);
-            found.extend(spans);
+    let all: Vec<&Lesson> = lessons.iter().map(|(_, lesson)| lesson).collect();
+    let fitted = train(&all, 0.1).map_err(student_error)?;
+    let trained_on = all.iter().map(|lesson| lesson.view.sentences.len()).sum();
+    Ok(Ok(Learned { fitted, spans: predicted, trained_on, texts: all.len() }))
+}
+
+/// The sentences of a text that teach, and their spans.
+struct Lesson<'a> {
+    view: postil_student::tagger::Document<'a>,
+    spans: Vec<TypedSpan>,
+}
+
+impl<'a> Lesson<'a> {
+    /// The sentences of which every token `teaches`.
+    fn of(document: &'a Document, spans: &[TypedSpan], teaches: impl Fn(usize) -> bool) -> Self {
+        let whole = view(document);
+        let mut lesson = Self { view: postil_student::tagger::Document::default(), spans: Vec::new() };
+        for range in whole.ranges().filter(|range| range.clone().all(&teaches)) {
+            let (start, end) = (range.start as u32, range.end as u32);
+            let moved = lesson.view.tokens.len() as u32;
+            let inside = spans.iter().filter(|span| span.start >= start && span.end <= end);
+            lesson.spans.extend(inside.map(|span| TypedSpan {
+                start: span.start - start + moved,
+                end: span.end - start + moved,
+                class: span.class,
+            }));
+            lesson.view.tokens.extend_from_slice(&whole.tokens[range]);
+            lesson.view.sentences.push(lesson.view.tokens.len() as u32);
         }
-        found.sort_by_key(|one: &PredictedSpan| (one.span.start, one.span.end, one.span.class));
-        found
-    };
-    let found = cross_fit(
-        (documents, digests, &chosen),
-        |positions, held_out| train(positions, &spans, held_out),
-        predict,
-        watch,
-    )?;
-    Ok(found.map(|(fitted, spans)| Learned { fitted, spans, trained_on: chosen.len() }))
+        lesson
+    }
+}
+
+/// Whether each token of a text is no name that may have been missed.
+fn explained(document: &Document, spans: &[TypedSpan], said: &[(u32, Vec<Claim>)], lower: &HashSet<&str>) -> Vec<bool> {
+    let mut explained: Vec<bool> = document
+        .words()
+        .map(|word| {
+            !word.chars().next().is_some_and(char::is_uppercase) || lower.contains(word.to_lowercase().as_str())
+        })
+        .collect();
+    let none = said.iter().flat_map(|(_, claims)| claims).filter(|claim| claim.what == What::Nothing);
+    let stretches = none.map(|claim| (claim.start, claim.end));
+    for (start, end) in stretches.chain(spans.iter().map(|span| (span.start, span.end))) {
+        explained[start as usize..end as usize].fill(true);
+    }
+    explained
 }
 
 fn untyped(span: &TypedSpan) -> TokenSpan {
@@ -151,4 +213,25 @@ fn untyped(span: &TypedSpan) -> TokenSpan {
 
 fn typed(span: TokenSpan) -> TypedSpan {
     TypedSpan { start: span.start, end: span.end, class: span.class }
+}
+
+fn predict(fitted: &FittedTagger, documents: &[Document], positions: &[usize], into: &mut [Vec<PredictedSpan>]) {
+    let spans: Vec<Vec<PredictedSpan>> = positions
+        .par_iter()
+        .map_init(TaggerScratch::default, |scratch, &position| {
+            let mut found = Vec::new();
+            let layers = fitted.model.predict(&view(&documents[position]), true, scratch);
+            for (number, layer) in layers.into_iter().enumerate() {
+                let LayerPrediction::Spans(mut spans) = layer else { continue };
+                // Of several layers each knows one label only.
+                spans.iter_mut().for_each(|one| one.span.class += number as u16);
+                found.extend(spans);
+            }
+            found.sort_by_key(|one: &PredictedSpan| (one.span.start, one.span.end, one.span.class));
+            found
+        })
+        .collect();
+    for (&position, spans) in positions.iter().zip(spans) {
+        into[position] = spans;
+    }
 }

@@ -2,11 +2,10 @@
 
 use postil_core::audit::spans::{SpanScores, SpanTally};
 use postil_core::audit::{GoldPart, Tally};
-use postil_core::sequences::TokenSpan;
+use postil_core::sequences::{SequenceConsensus, TokenSpan};
 use postil_core::text::Named;
 use postil_core::{Name, Task};
 
-use super::fuse::Fused;
 use super::gold::Gold;
 use super::label::{Labels, Stretch};
 use super::learn::Learned;
@@ -32,7 +31,7 @@ pub(super) fn measure(
     task: &Task,
     seed: u64,
     labels: &Labels,
-    consensus: &Fused,
+    consensus: &SequenceConsensus,
     learned: Option<&Learned>,
     (gold, known): (&Gold, &[Vec<TokenSpan>]),
 ) -> Measurements {
@@ -43,14 +42,17 @@ pub(super) fn measure(
     let score = |spans: &dyn Fn(u32) -> Vec<TokenSpan>| {
         let mut tally = SpanTally::new(seed);
         for (item, truth) in gold.items.iter().zip(known).filter(|(item, _)| item.part == GoldPart::Measure) {
-            let (truth, given) = (named(task, truth), named(task, &spans(item.position)));
+            let (truth, given) = (
+                named(task, truth),
+                named(task, &spans(item.position).into_iter().filter(|span| item.covers(*span)).collect::<Vec<_>>()),
+            );
             tally.add(u64::from(item.position), item.weight, &truth, &given, None);
         }
         tally.scores("gold items", "tokens")
     };
     let mut confidence = Tally::new(2);
     for (item, truth) in gold.items.iter().zip(known).filter(|(item, _)| item.part == GoldPart::Measure) {
-        for one in written(&labels.stretches[item.position as usize]) {
+        for one in written(&labels.stretches[item.position as usize]).filter(|one| item.covers(one.span)) {
             let right = u16::from(truth.contains(&one.span));
             confidence.add(right, 1, Some(&[1.0 - one.confidence, one.confidence]), item.weight);
         }

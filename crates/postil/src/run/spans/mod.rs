@@ -3,9 +3,10 @@
 //! The same flow as for labels of whole items, with the claims about tokens in place of votes:
 //!
 //! ```text
-//! items ─▶ annotate ─▶ ledger ─▶ claims ─▶ fuse ─▶ learn ─▶ label ─▶ measure ─▶ write
+//! items ─▶ annotate ─▶ ledger ─▶ claims ─▶ fuse ─▶ repeat, fuse ─▶ learn ─▶ fuse ─▶ label ─▶ measure ─▶ write
 //! ```
 
+mod calibrate;
 mod claims;
 mod doubtful;
 mod fuse;
@@ -14,12 +15,13 @@ mod label;
 mod learn;
 mod measure;
 mod output;
+mod repeat;
 mod summary;
 
 use postil_annotators::Silence;
 use postil_core::audit::GoldPart;
 use postil_core::ledger::{Access, Ledger};
-use postil_core::sequences::{GoldItem, TokenSpan};
+use postil_core::sequences::TokenSpan;
 use postil_core::text::align;
 use postil_core::{Digest, Document, Name, Result};
 
@@ -29,7 +31,8 @@ use super::{
     texts,
 };
 use crate::project::Project;
-use gold::{Gold, GoldFile};
+use fuse::{Fused, Fuser};
+use gold::{Gold, GoldFile, Placed};
 
 /// Runs a project whose task is spans.
 pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Outcome> {
@@ -49,7 +52,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let path = project.gold.as_deref().unwrap_or(std::path::Path::new("gold"));
     let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
     let gold = Gold::place((&gold_file, path), items, &documents, &drawn, project)?;
-    let answers = gold.items.iter().map(|gold| (gold.position, gold.weight, gold.answer()));
+    let answers = gold.answers().map(|(position, answer, weight)| (position, weight, answer));
     let gold_version = keep(&ledger, gold_file.version, items, answers, now_millis)?;
     let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
     let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
@@ -69,31 +72,48 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     watch.stage("fusing answers", None);
     let claims = claims::read(&snapshot, &annotated.identities, &project.task, items, &documents)?;
     let known = known(project, &documents, &gold)?;
-    let fitting: Vec<GoldItem> = gold
+    let fitting: Vec<(&Placed, &[TokenSpan])> = gold
         .items
         .iter()
         .zip(&known)
         .filter(|(item, _)| item.part == GoldPart::Fit)
-        .map(|(item, spans)| GoldItem { item: item.position, spans: spans.clone() })
+        .map(|(item, spans)| (item, spans.as_slice()))
         .collect();
-    let silences: Vec<_> = annotated.silences.iter().map(|&one| claims::silence(one)).collect();
-    let consensus = fuse::fuse(project, &documents, &claims.said, &silences, &fitting)?;
+    let one_sided = annotated.silences.iter().all(|&silence| silence == Silence::Abstain);
+    let fuser = Fuser {
+        project,
+        documents: &documents,
+        said: &claims.said,
+        silences: annotated.silences.iter().map(|&one| claims::silence(one)).collect(),
+        by_sentence: one_sided,
+        known: &fitting,
+    };
+    let Fused { consensus: first, overlaps } = fuser.fuse(&[])?;
+    // People and models have looked at every place themselves.
+    let mut voices = Vec::new();
+    let mut consensus = first;
+    if one_sided {
+        voices.extend(repeat::repeat(&documents, &consensus, project.task.labels.len()));
+        consensus = fuser.fuse(&voices)?.consensus;
+    }
     let learned = if project.student {
         let digests: Vec<Digest> = (0..items.len()).map(|position| items.digest(position)).collect();
-        let one_sided = annotated.silences.iter().all(|&silence| silence == Silence::Abstain);
-        learn::learn(project, &documents, &digests, &consensus, &gold, (&known, one_sided), watch)?
+        let teaching =
+            learn::Teaching { consensus: &consensus, gold: &gold, known: &known, said: &claims.said, one_sided };
+        learn::learn(project, &documents, &digests, &teaching, watch)?
     } else {
         Err("no model was trained: `student.train` is false".to_owned())
     };
-    let labels = label::label(
-        project,
-        &documents,
-        &annotated.silences,
-        &claims,
-        &consensus,
-        learned.as_ref().ok(),
-        (&gold, &fitting),
-    )?;
+    let together = match &learned {
+        Ok(found) => {
+            voices.push(label::voice(found));
+            Some(fuser.fuse(&voices)?.consensus)
+        }
+        Err(_) => None,
+    };
+    let student = learned.as_ref().ok().zip(together.as_ref());
+    let candidates = label::Candidates { items: items.len(), consensus: &consensus, student, one_sided };
+    let labels = label::label(&candidates, &gold, &fitting);
     let measured =
         measure::measure(&project.task, project.seed, &labels, &consensus, learned.as_ref().ok(), (&gold, &known));
     watch.stage("writing", None);
@@ -107,6 +127,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         snapshot: snapshot.digest(),
         claims: &claims,
         consensus: &consensus,
+        overlaps,
         learned: &learned,
         labels: &labels,
         measured: &measured,

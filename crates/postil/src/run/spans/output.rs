@@ -86,8 +86,20 @@ fn lines(findings: &Findings<'_>, path: &Path) -> Result<()> {
         if findings.project.tokens.is_some() {
             carry(document, &offsets, &mut object);
         }
-        if let Some(gold) = gold.next_if(|gold| gold.position as usize == item) {
-            object["gold"] = json!({ "spans": gold.spans, "measures": gold.part == GoldPart::Measure });
+        let mut parts = Vec::new();
+        while let Some(gold) = gold.next_if(|gold| gold.position as usize == item) {
+            let mut part = json!({ "spans": gold.spans, "measures": gold.part == GoldPart::Measure });
+            if gold.tokens != (0..document.tokens.len() as u32) {
+                let place = |byte: u32| offsets.position_of(OffsetUnit::CodePoints, byte as usize);
+                part["start"] = json!(place(document.tokens[gold.tokens.start as usize].start));
+                part["end"] = json!(place(document.tokens[gold.tokens.end as usize - 1].end));
+            }
+            parts.push(part);
+        }
+        match parts.len() {
+            0 => {}
+            1 => object["gold"] = parts.remove(0),
+            _ => object["gold"] = parts.into(),
         }
         let failed = |error: std::io::Error| Error::io(format!("cannot be written: {error}"), error).in_file(path);
         serde_json::to_writer(&mut file, &object).map_err(|error| failed(error.into()))?;

@@ -3,7 +3,7 @@
 use postil_core::audit::spans::{Prf, SpanScores};
 use postil_core::audit::{GoldPart, items_for_half_width};
 use postil_core::guarantee::{GoldCheck, PromiseSettings, promise};
-use postil_core::sequences::{TokenSpan, What};
+use postil_core::sequences::{SequenceConsensus, TokenSpan, What};
 use postil_core::{Digest, Document, Measured, Status};
 
 use super::super::annotate::Annotated;
@@ -13,8 +13,7 @@ use super::super::measure::LEAST;
 use super::super::trust::promise_summary;
 use super::claims::Claims;
 use super::doubtful::{doubtful, marked};
-use super::fuse::Fused;
-use super::gold::{Gold, GoldFile};
+use super::gold::{Gold, GoldFile, Placed};
 use super::label::{Chosen, Labels, Stretch};
 use super::learn::Learned;
 use super::measure::{Measurements, written};
@@ -37,7 +36,9 @@ pub(super) struct Findings<'a> {
     pub documents: &'a [Document],
     pub snapshot: Digest,
     pub claims: &'a Claims,
-    pub consensus: &'a Fused,
+    pub consensus: &'a SequenceConsensus,
+    /// Claims that overlap a longer one of the same annotator.
+    pub overlaps: usize,
     pub learned: &'a std::result::Result<Learned, String>,
     pub labels: &'a Labels,
     pub measured: &'a Measurements,
@@ -73,10 +74,16 @@ impl Findings<'_> {
         ]
     }
 
-    /// The gold spans of a measuring item, by its position.
-    pub(super) fn measuring(&self) -> impl Iterator<Item = (usize, &[TokenSpan], f64)> {
+    /// The gold that measures, with its spans.
+    pub(super) fn measuring(&self) -> impl Iterator<Item = (&Placed, &[TokenSpan])> {
         let items = self.gold.items.iter().zip(self.known).filter(|(item, _)| item.part == GoldPart::Measure);
-        items.map(|(item, known)| (item.position as usize, known.as_slice(), item.weight))
+        items.map(|(item, known)| (item, known.as_slice()))
+    }
+
+    /// The written spans of the part of a text that gold is about.
+    pub(super) fn given(&self, part: &Placed) -> Vec<TokenSpan> {
+        let spans = written(&self.labels.stretches[part.position as usize]).map(|one| one.span);
+        spans.filter(|span| part.covers(*span)).collect()
     }
 }
 
@@ -107,9 +114,12 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Report {
         confusion: findings.enough().then(|| confusion(findings)),
         reliability: findings.enough().then(|| reliability(findings)),
         trust: trust(findings),
-        student: findings.learned.as_ref().ok().zip(model).map(|(learned, model)| {
-            facts::student(project, model, tagger_settings(&learned.fitted), learned.trained_on)
-        }),
+        student: findings
+            .learned
+            .as_ref()
+            .ok()
+            .zip(model)
+            .map(|(learned, model)| facts::student(project, model, tagger_settings(&learned.fitted), learned.texts)),
         cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
         doubtful: doubtful(findings),
         marked: marked(findings),
@@ -149,9 +159,14 @@ fn consensus(findings: &Findings<'_>) -> ConsensusSummary {
         Chosen::Consensus => "the written spans are the annotators' consensus",
         Chosen::Student => "the written spans are the student's",
         Chosen::Both => "the written spans are a consensus of annotators and student",
+        Chosen::Filled => "the written spans are the annotators' consensus and what the student adds to it",
     };
     ConsensusSummary {
-        method: findings.consensus.method.clone(),
+        method: if findings.project.overlapping {
+            format!("{}, label by label", findings.consensus.method.name())
+        } else {
+            findings.consensus.method.name().to_owned()
+        },
         reason: findings.consensus.reason.clone(),
         criterion: "F1 of exact spans on the gold that fits".to_owned(),
         candidates: Vec::new(),
@@ -263,7 +278,7 @@ fn classes(findings: &Findings<'_>) -> Vec<ClassRow> {
                 items,
                 gold: findings
                     .measuring()
-                    .flat_map(|(_, known, _)| known)
+                    .flat_map(|(_, known)| known)
                     .filter(|span| task.labels.name(span.class) == name)
                     .count() as u64,
                 precision: figure(|prf| &prf.precision),
@@ -279,8 +294,8 @@ fn confusion(findings: &Findings<'_>) -> Confusion {
     let names: Vec<String> = findings.project.task.labels.names().map(ToString::to_string).collect();
     let (borders, nothing) = (names.len(), names.len() + 1);
     let mut counts = vec![vec![0_u64; names.len() + 2]; names.len() + 2];
-    for (item, known, _) in findings.measuring() {
-        let given: Vec<TokenSpan> = written(&findings.labels.stretches[item]).map(|one| one.span).collect();
+    for (part, known) in findings.measuring() {
+        let given = findings.given(part);
         // What is exactly right is no partner for anything else.
         let mut used: Vec<bool> = given.iter().map(|span| known.contains(span)).collect();
         for truth in known {
@@ -345,16 +360,19 @@ fn trust(findings: &Findings<'_>) -> Trust {
         if !findings.enough() {
             return Err(findings.unknown());
         }
+        if findings.gold.has_parts(findings.documents) {
+            return Err("gold is of parts of texts, and a promise is about whole ones".to_owned());
+        }
         let confidences: Vec<f64> = findings.labels.stretches.iter().map(|one| confidence_of(one)).collect();
-        let probability = super::super::trust::inclusion(findings.measuring().map(|(_, _, weight)| weight));
+        let probability = super::super::trust::inclusion(findings.measuring().map(|(part, _)| part.weight));
         let checks: Vec<GoldCheck> = findings
             .measuring()
-            .map(|(item, known, weight)| {
-                let mut given: Vec<TokenSpan> = written(&findings.labels.stretches[item]).map(|one| one.span).collect();
+            .map(|(part, known)| {
+                let mut given = findings.given(part);
                 given.sort_unstable();
                 let mut known = known.to_vec();
                 known.sort_unstable();
-                GoldCheck { item: item as u32, wrong: given != known, probability: probability(weight) }
+                GoldCheck { item: part.position, wrong: given != known, probability: probability(part.weight) }
             })
             .collect();
         let found = promise(&confidences, &checks, &PromiseSettings::default()).map_err(|error| error.to_string())?;
@@ -384,8 +402,10 @@ struct Record {
 
 fn annotators(findings: &Findings<'_>) -> Vec<AnnotatorRow> {
     let mut records = vec![Record::default(); findings.annotated.identities.len()];
-    let truths: std::collections::HashMap<usize, &[TokenSpan]> =
-        findings.measuring().map(|(item, known, _)| (item, known)).collect();
+    let mut truths: std::collections::HashMap<usize, Vec<(&Placed, &[TokenSpan])>> = std::collections::HashMap::new();
+    for (part, known) in findings.measuring() {
+        truths.entry(part.position as usize).or_default().push((part, known));
+    }
     for (item, said) in findings.claims.said.iter().enumerate() {
         for (annotator, claims) in said {
             let record = &mut records[*annotator as usize];
@@ -412,7 +432,9 @@ fn annotators(findings: &Findings<'_>) -> Vec<AnnotatorRow> {
                 };
                 record.shared += u64::from(others().next().is_some());
                 record.contradicted += u64::from(others().any(|other| other != claim));
-                if let Some(known) = truths.get(&item) {
+                let place = TokenSpan { start: claim.start, end: claim.end, class: 0 };
+                let part = truths.get(&item).and_then(|parts| parts.iter().find(|(part, _)| part.covers(place)));
+                if let Some((_, known)) = part {
                     record.gold += 1;
                     record.right +=
                         u64::from(if nothing { known.iter().copied().all(apart) } else { known.iter().any(fits) });
@@ -489,7 +511,7 @@ fn warnings(findings: &Findings<'_>) -> Vec<String> {
             first.problem.words()
         ));
     }
-    let overlaps = findings.consensus.overlaps;
+    let overlaps = findings.overlaps;
     if overlaps > 0 {
         warnings.push(if findings.project.overlapping {
             format!("{overlaps} claims overlap a longer one of the same annotator and label and were not fused")

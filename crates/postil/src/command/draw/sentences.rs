@@ -1,0 +1,114 @@
+//! `postil draw --sentences`
+
+use std::collections::HashMap;
+
+use postil_core::formats::{DocumentReader, ReadOptions};
+use postil_core::select::{Frame, draw};
+use postil_core::table::WholeFile;
+use postil_core::text::{OffsetUnit, Offsets};
+use postil_core::{Document, Error, Span, TaskKind};
+use serde_json::json;
+
+use super::super::output::{count, say, say_json};
+use super::Arguments;
+use crate::project::Project;
+use crate::run::open_items;
+
+/// A sentence: its text's id, its place in code points, its words and the spans that are known of it.
+struct Sentence {
+    id: String,
+    place: (u32, u32),
+    words: String,
+    spans: Vec<Span>,
+}
+
+/// Draws sentences of all texts, each with the same probability, which goes into the file with them: a text is too much to
+/// mark for one that shall represent many.
+pub(super) fn execute(arguments: &Arguments, project: &Project) -> anyhow::Result<()> {
+    if project.task.kind != TaskKind::Spans {
+        anyhow::bail!(Error::task("expected a task of spans for `--sentences`, found another"));
+    }
+    let output = arguments.output.clone().unwrap_or_else(|| project.folder.join("to-label-sentences.jsonl"));
+    if output.exists() {
+        anyhow::bail!(
+            Error::input("a file is there already")
+                .in_file(&output)
+                .hint("name another with `-o FILE`: it may hold spans")
+        );
+    }
+    // By text: formats without ids number their documents in ways of their own.
+    let mut known: HashMap<String, Document> = HashMap::new();
+    if let Some(path) = &arguments.from {
+        let mut reader = DocumentReader::open(path, &ReadOptions::default())?;
+        while let Some(document) = reader.next_document()? {
+            known.insert(document.text.clone(), document);
+        }
+    }
+    let mut sentences: Vec<Sentence> = Vec::new();
+    for batch in open_items(project, false, None)? {
+        let batch = batch?;
+        for row in 0..batch.len() {
+            let id = batch.id(row);
+            let mut document = Document::from_text(id, batch.text(row));
+            document.tokenize(project.tokenizer);
+            let truth = known.get(&document.text);
+            if let (Some(path), None) = (&arguments.from, truth) {
+                anyhow::bail!(
+                    Error::input("expected a text that is in the file, found another").for_item(id).in_file(path)
+                );
+            }
+            each(&document, truth, &mut sentences);
+        }
+    }
+    let frame = Frame { strata: vec![0; sentences.len()], drawn: vec![false; sentences.len()] };
+    let drawn = draw(&frame, arguments.count, 0, project.seed)?;
+    let mut file = WholeFile::create(&output, false)?;
+    for one in &drawn {
+        let sentence = &sentences[one.index];
+        let line = json!({
+            "id": sentence.id,
+            "start": sentence.place.0,
+            "end": sentence.place.1,
+            "sentence": sentence.words,
+            "inclusion_probability": one.probability,
+            "spans": sentence.spans,
+        });
+        file.text(&format!("{line}\n"))?;
+    }
+    file.finish()?;
+    if arguments.json {
+        return say_json(&json!({ "drawn": drawn.len(), "of": sentences.len(), "file": output }));
+    }
+    say(&format!(
+        "{} of {} sentences drawn for blind labels, each with its probability: {}",
+        count(drawn.len() as u64),
+        count(sentences.len() as u64),
+        output.display()
+    ))?;
+    if arguments.from.is_none() {
+        say(
+            "add to `spans` what is in each sentence, as objects with `start` and `end` (in code points of the whole text) and `label`, name the file in `data.gold`, and run",
+        )?;
+    }
+    Ok(())
+}
+
+/// Adds the sentences of a text.
+fn each(document: &Document, truth: Option<&Document>, sentences: &mut Vec<Sentence>) {
+    let offsets = Offsets::new(&document.text);
+    let point = |byte: u32| offsets.position_of(OffsetUnit::CodePoints, byte as usize).unwrap_or(0);
+    let mut first = 0;
+    for &end in &document.sentences {
+        let tokens = &document.tokens[first..(end as usize).max(first)];
+        first = first.max(end as usize);
+        let (Some(from), Some(to)) = (tokens.first(), tokens.last()) else { continue };
+        let place = (point(from.start), point(to.end));
+        let within = |span: &&Span| span.start >= place.0 && span.end <= place.1;
+        sentences.push(Sentence {
+            id: document.id.to_string(),
+            place,
+            words: document.text[from.start as usize..to.end as usize].to_owned(),
+            spans: truth.into_iter().flat_map(|truth| &truth.spans).filter(within).cloned().collect(),
+        });
+    }
+}
