@@ -276,3 +276,52 @@ fn a_scratch_survives_more_words_than_it_keeps() {
         assert_eq!(scores.len(), words.len());
     }
 }
+
+/// The labels of a document's spans in BILOU, each token's with this probability and the outside with the rest.
+fn soft(drawn: &Sentences, sure: impl Fn(usize) -> f32) -> Vec<Vec<LayerTarget>> {
+    let layout = postil_student::chain::Layout::Bilou { types: 2 };
+    let of = |at: usize| {
+        let labels = layout.labels_of(&drawn.spans[at], drawn.tokens[at].len());
+        let row = |label: &u16| {
+            if *label == 0 { vec![(0, 1.0)] } else { vec![(*label, sure(at)), (0, 1.0 - sure(at))] }
+        };
+        vec![LayerTarget::Soft(labels.iter().map(row).collect())]
+    };
+    (0..drawn.tokens.len()).map(of).collect()
+}
+
+#[test]
+fn certain_probabilities_teach_as_labels_do() {
+    let drawn = sentences(60, 5);
+    let fit = |targets: &[Vec<LayerTarget>]| {
+        let trainer = TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap();
+        trainer.fit(&drawn.documents(), targets, None).unwrap().model
+    };
+    let hard = fit(&drawn.targets(&[LayerKind::Spans]));
+    assert_eq!(hard.as_bytes(), fit(&soft(&drawn, |_| 1.0)).as_bytes());
+    assert_ne!(hard.as_bytes(), fit(&soft(&drawn, |at| if at % 2 == 0 { 0.8 } else { 1.0 })).as_bytes());
+}
+
+#[test]
+fn doubtful_spans_teach_less_than_certain_ones() {
+    // Every second text calls places people and people places, and is not sure of it.
+    let mut drawn = sentences(240, 6);
+    for spans in drawn.spans.iter_mut().step_by(2) {
+        spans.iter_mut().for_each(|span| span.class = 1 - span.class);
+    }
+    let test = sentences(100, 7);
+    let reach = |algorithm: Algorithm, targets: &[Vec<LayerTarget>]| {
+        let options = TaggerOptions::new().algorithm(algorithm).held_out(0.0);
+        let trainer = TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap().with_options(options);
+        span_f1(&predict(&trainer.fit(&drawn.documents(), targets, None).unwrap().model, &test), 0, &test)
+    };
+    for algorithm in [Algorithm::Perceptron, Algorithm::Crf] {
+        let certain = reach(algorithm, &drawn.targets(&[LayerKind::Spans]));
+        let doubtful = reach(algorithm, &soft(&drawn, |at| if at % 2 == 0 { 0.55 } else { 1.0 }));
+        assert!(doubtful > certain + 0.1, "{algorithm:?}: {certain}, {doubtful}");
+    }
+    let wrong = vec![vec![LayerTarget::Soft(vec![vec![(99, 1.0)]; drawn.tokens[0].len()])]];
+    let trainer = TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap();
+    let error = trainer.fit(&drawn.documents()[..1], &wrong, None).unwrap_err().to_string();
+    assert!(error.contains("expected a label below 9, found 99"), "{error}");
+}

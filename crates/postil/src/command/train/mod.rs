@@ -49,7 +49,7 @@ pub(super) struct Arguments {
     /// A label cell names several candidates (`a|b`), one of which is the truth
     #[arg(long)]
     candidates: bool,
-    /// The column of the weight of each row
+    /// The column of the weight of each row; for spans and tags the field of JSON lines that holds each text's
     #[arg(long, value_name = "COLUMN")]
     weight: Option<String>,
     /// The labels in their order [default: those of the data, sorted]
@@ -73,6 +73,16 @@ pub(super) struct Arguments {
     /// How weights are learnt
     #[arg(long, value_enum, default_value_t = Algorithm::Auto, help_heading = "Spans and tags")]
     algorithm: Algorithm,
+    /// How many perceptrons, trained in orders of their own, vote by the mean of their scores [default: 6]
+    #[arg(long, value_name = "N", help_heading = "Spans and tags")]
+    members: Option<usize>,
+    /// Whether spans are looked for twice, the second time with what the first look took other occurrences of a word for
+    /// [default: where documents have several sentences and the model may take 2 MB]
+    #[arg(long, value_name = "BOOL", help_heading = "Spans and tags")]
+    look_twice: Option<bool>,
+    /// Take every span as certain; else a span of JSON lines teaches as much as its `confidence` says
+    #[arg(long, help_heading = "Spans and tags")]
+    certain: bool,
     /// How often training goes through the data [default: chosen]
     #[arg(long, value_name = "N", help_heading = "Spans and tags")]
     epochs: Option<usize>,

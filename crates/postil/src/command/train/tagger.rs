@@ -20,11 +20,10 @@ const NOTES: usize = 200;
 const NOTES_PER_LAYER: usize = 1200;
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
-    let text_options: [(&str, bool); 6] = [
+    let text_options: [(&str, bool); 5] = [
         ("--label", arguments.label.is_some()),
         ("--soft", arguments.soft.is_some()),
         ("--candidates", arguments.candidates),
-        ("--weight", arguments.weight.is_some()),
         ("--balance", arguments.balance),
         ("--text", arguments.text != "text" && arguments.documents.format.is_some()),
     ];
@@ -35,6 +34,11 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     if corpus.documents.is_empty() {
         anyhow::bail!(Error::input("expected documents with tokens, found none").in_file(&report.file));
     }
+    if arguments.certain {
+        corpus.forget_confidences();
+    }
+    let weights = arguments.weight.as_deref().map(|field| corpus.weights(field)).transpose();
+    let weights = weights.map_err(|error| error.in_file(&report.file))?;
     let wanted = wanted(arguments, &corpus, &report)?;
     let labels = arguments.labels.as_deref().map(listed).transpose()?;
     let layers = corpus.layers(&wanted, labels.as_deref()).map_err(|error| error.in_file(&report.file))?;
@@ -57,6 +61,12 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(epochs) = arguments.epochs {
         options = options.epochs(epochs);
     }
+    if let Some(wanted) = arguments.look_twice {
+        options = options.look_twice(wanted);
+    }
+    if let Some(members) = arguments.members {
+        options = options.members(members);
+    }
     if let Some(lists) = &arguments.lists {
         options = options.lists(read_lists(lists)?);
     }
@@ -64,7 +74,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let fitted = TaggerTrainer::new(layers)?.with_options(options).with_unlabelled(&unlabelled).fit(
         &corpus.views(),
         &targets,
-        None,
+        weights.as_deref(),
     )?;
     let basis = format!(
         "{} held-out documents of the training data, by a model that has not seen them",
