@@ -183,7 +183,7 @@ fn target(
         Wanted::Spans => {
             let aligned = align(&document.text, &document.tokens, &document.spans);
             if !document.confidences.is_empty() {
-                return soft(document, aligned, class, remarks);
+                return soft(document, aligned, index.len(), class, remarks);
             }
             remarks.extend(aligned.remarks.into_iter().map(|remark| (document.id.clone(), remark)));
             let spans = aligned
@@ -207,35 +207,37 @@ fn target(
     })
 }
 
-/// Spans of which the source is not sure: each gives its labels as much as it is sure of it, what is left falls to the
-/// outside. Spans that overlap are alternatives.
+/// Spans of which the source is not sure: each gives its labels as much as it is sure of it. What is left is not known
+/// and falls to all labels alike, so that a span teaches in proportion. Spans that overlap are alternatives.
 fn soft(
     document: &Document,
     aligned: Aligned,
+    types: usize,
     class: impl Fn(&Name) -> Result<u16>,
     remarks: &mut Vec<(Name, Misaligned)>,
 ) -> Result<LayerTarget> {
     let overlaps = |remark: &Misaligned| remark.problem == Problem::Overlaps;
     let others = aligned.remarks.into_iter().filter(|remark| !overlaps(remark));
     remarks.extend(others.map(|remark| (document.id.clone(), remark)));
+    let layout = Layout::Bilou { types };
     let mut rows: Vec<Vec<(u16, f32)>> = vec![Vec::new(); document.tokens.len()];
-    let mut outside = vec![1.0f32; document.tokens.len()];
     for (span, &given) in aligned.all.iter().zip(&aligned.given) {
         let sure = document.confidences.get(given).copied().unwrap_or(1.0);
         let class = class(&span.label)?;
         let length = (span.end - span.start) as usize;
-        for (place, token) in (span.start as usize..span.end as usize).enumerate() {
-            if sure > 0.0 {
-                // How many types there are does not matter for the labels of one.
-                let label = Layout::Bilou { types: usize::from(class) + 1 }.label(class, place, length);
-                rows[token].push((label, sure));
+        if sure > 0.0 {
+            for (place, row) in rows[span.start as usize..span.end as usize].iter_mut().enumerate() {
+                row.push((layout.label(class, place, length), sure));
             }
-            outside[token] -= sure;
         }
     }
-    for (row, outside) in rows.iter_mut().zip(outside) {
-        if outside > 0.0 || row.is_empty() {
-            row.push((0, outside.max(f32::MIN_POSITIVE)));
+    for row in &mut rows {
+        let left = 1.0 - row.iter().map(|(_, share)| share).sum::<f32>();
+        if row.is_empty() {
+            row.push((0, 1.0));
+        } else if left > 0.0 {
+            let share = left / layout.labels() as f32;
+            row.extend((0..layout.labels() as u16).map(|label| (label, share)));
         }
     }
     Ok(LayerTarget::Soft(rows))

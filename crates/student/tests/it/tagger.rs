@@ -325,3 +325,51 @@ fn doubtful_spans_teach_less_than_certain_ones() {
     let error = trainer.fit(&drawn.documents()[..1], &wrong, None).unwrap_err().to_string();
     assert!(error.contains("expected a label below 9, found 99"), "{error}");
 }
+
+#[test]
+fn a_second_look_learns_from_the_first() {
+    // Two sentences of the same words make a document, so that every name occurs twice.
+    let (train, test) = (sentences(120, 8), sentences(60, 9));
+    let twice = |drawn: &Sentences| -> (Vec<Vec<String>>, Vec<Vec<TypedSpan>>) {
+        let tokens = drawn.tokens.iter().map(|tokens| [tokens.as_slice(), tokens].concat()).collect();
+        let spans = drawn.spans.iter().zip(&drawn.tokens).map(|(spans, tokens)| {
+            let by = tokens.len() as u32;
+            let moved = spans.iter().map(|span| TypedSpan { start: span.start + by, end: span.end + by, ..*span });
+            spans.iter().copied().chain(moved).collect()
+        });
+        (tokens, spans.collect())
+    };
+    let documents = |tokens: &[Vec<String>]| -> Vec<Document<'static>> {
+        let leak = |word: &String| -> &'static str { Box::leak(word.clone().into_boxed_str()) };
+        let of = |tokens: &Vec<String>| {
+            let half = tokens.len() / 2;
+            let words: Vec<&'static str> = tokens.iter().map(leak).collect();
+            Document::from_sentences([&words[..half], &words[half..]])
+        };
+        tokens.iter().map(of).collect()
+    };
+    let (tokens, spans) = twice(&train);
+    let targets: Vec<Vec<LayerTarget>> = spans.into_iter().map(|spans| vec![LayerTarget::Spans(spans)]).collect();
+    let fit = |threads: usize, wanted: Option<bool>| {
+        let options = TaggerOptions::new().members(2);
+        let options = wanted.map_or(options.clone(), |wanted| options.look_twice(wanted));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let trainer = TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap().with_options(options);
+        pool.install(|| trainer.fit(&documents(&tokens), &targets, None).unwrap().model)
+    };
+    let model = fit(1, None);
+    assert!(model.description().features.looks && model.layers().len() == 1);
+    assert_eq!(model.as_bytes(), fit(2, Some(true)).as_bytes());
+    assert!(!fit(1, Some(false)).description().features.looks);
+    let (tokens, spans) = twice(&test);
+    let mut scratch = TaggerScratch::default();
+    let loaded = TaggerModel::from_vec(model.as_bytes().to_vec()).unwrap();
+    let mut counts = Counts::default();
+    for (document, gold) in documents(&tokens).iter().zip(&spans) {
+        let predicted = model.predict(document, true, &mut scratch);
+        assert_eq!(predicted, loaded.predict(document, true, &mut TaggerScratch::default()));
+        let [LayerPrediction::Spans(found)] = predicted.as_slice() else { panic!("{predicted:?}") };
+        counts.add(gold, &found.iter().map(|found| found.span).collect::<Vec<_>>());
+    }
+    assert!(counts.f1() > 0.97, "{}", counts.f1());
+}

@@ -268,10 +268,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         None => Some(PathBuf::from("-")),
     };
     let voice = Voice::new(output.as_deref(), arguments.json)?;
-    let format = arguments
-        .to
-        .or_else(|| output.as_deref().and_then(|path| Format::detect(path, b"")))
-        .unwrap_or(source.format());
+    let format = arguments.to.or_else(|| named(output.as_deref()?, source.format())).unwrap_or(source.format());
     let without_spans = model.layers().iter().all(|layer| layer.kind != LayerKind::Spans);
     let mut sink = Sink::open(output.as_deref(), format, without_spans)?;
     let mut counts = Counts::default();
@@ -333,6 +330,19 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         count(spans)
     ))?;
     voice.written(output.as_deref(), "")
+}
+
+/// The format that the name of an output tells. Of the formats that are JSON lines it is that of the input, if that is
+/// one, else Postil's own.
+fn named(path: &Path, source: Format) -> Option<Format> {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    let ends = |ending: &str| name.ends_with(ending);
+    if ends(".conll") {
+        return Some(Format::Conll);
+    }
+    let lines = ends(".jsonl") && (source.is_flat() || source.is_folder());
+    Format::detect(path, b"").or(lines.then_some(Format::Jsonl))
 }
 
 /// The next documents, with tokens; whether they are the last.
