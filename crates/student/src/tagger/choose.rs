@@ -8,7 +8,6 @@ use super::fit::TaggerTrainer;
 use super::induce::induce;
 use super::lesson::{Goals, Recipe};
 use super::lists::ListTable;
-use super::options::Algorithm;
 use crate::error::Result;
 use crate::random::Random;
 
@@ -84,7 +83,7 @@ impl TaggerTrainer<'_> {
         lists: &ListTable,
         clusters: &ClusterTable,
     ) -> Result<FeatureGroups> {
-        let usual = self.usual_groups(documents, targets);
+        let usual = self.usual_groups(documents);
         let chains: Vec<usize> =
             (0..self.layers.len()).filter(|&at| self.layers[at].kind == LayerKind::Spans).collect();
         let tokens: usize = documents.iter().map(|document| document.tokens.len()).sum();
@@ -115,40 +114,18 @@ impl TaggerTrainer<'_> {
         Ok(if reach(with)? > reach(usual)? + WORTH_CHARACTERS { with } else { usual })
     }
 
-    /// Whether a second look is wanted, or does well for this task.
-    fn looks_twice(&self, documents: &[Document], targets: &[Vec<LayerTarget>]) -> bool {
-        let candidates =
-            |targets: &Vec<LayerTarget>| targets.iter().any(|target| matches!(target, LayerTarget::Candidates(_)));
-        self.layers.iter().any(|layer| layer.kind == LayerKind::Spans)
-            && self.options.looks_twice.unwrap_or_else(|| {
-                let learns_fast = match self.options.algorithm {
-                    Algorithm::Perceptron => true,
-                    Algorithm::Crf => false,
-                    Algorithm::Auto => !targets.iter().any(candidates),
-                };
-                learns_fast
-                    && self.options.max_bytes >= LOOK_BYTES
-                    && documents.len() >= LEAST_LOOKED_AT
-                    && documents.iter().any(|document| document.ranges().nth(1).is_some())
-            })
-    }
-
     /// The features that do well for these kinds of layers.
-    pub(super) fn usual_groups(&self, documents: &[Document], targets: &[Vec<LayerTarget>]) -> FeatureGroups {
+    pub(super) fn usual_groups(&self, documents: &[Document]) -> FeatureGroups {
         let has = |kind: LayerKind| self.layers.iter().any(|layer| layer.kind == kind);
         FeatureGroups {
             document: documents.iter().any(|document| document.ranges().nth(1).is_some()),
             characters: has(LayerKind::Tags),
             places: has(LayerKind::Scores),
-            looks: self.looks_twice(documents, targets),
+            looks: self.options.looks_twice && has(LayerKind::Spans),
             ..FeatureGroups::default()
         }
     }
 }
-
-/// With fewer documents a first look has too little to say, with fewer bytes the weights are of more use elsewhere.
-const LEAST_LOOKED_AT: usize = 20;
-const LOOK_BYTES: usize = 2_000_000;
 
 /// With more tokens than this character runs are not tried: they helped on smaller sets (BC5CDR, WNUT-17) and hurt on
 /// CoNLL-2003, whose 200,000 tokens say enough about words.

@@ -96,7 +96,7 @@ impl TaggerTrainer<'_> {
         let mut lists = ListTable::build(&self.options.lists)?;
         let mut left_out = Vec::new();
         if lists.map.len() > self.list_budget() {
-            let groups = self.options.groups.unwrap_or_else(|| self.usual_groups(documents, targets));
+            let groups = self.options.groups.unwrap_or_else(|| self.usual_groups(documents));
             (lists, left_out) = self.fewer_lists(documents, targets, groups, &lists, &clusters)?;
         }
         let groups = match self.options.groups {

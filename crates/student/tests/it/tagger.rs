@@ -350,17 +350,16 @@ fn a_second_look_learns_from_the_first() {
     };
     let (tokens, spans) = twice(&train);
     let targets: Vec<Vec<LayerTarget>> = spans.into_iter().map(|spans| vec![LayerTarget::Spans(spans)]).collect();
-    let fit = |threads: usize, wanted: Option<bool>| {
-        let options = TaggerOptions::new().members(2);
-        let options = wanted.map_or(options.clone(), |wanted| options.look_twice(wanted));
+    let fit = |threads: usize, wanted: bool| {
+        let options = TaggerOptions::new().members(2).look_twice(wanted);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let trainer = TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap().with_options(options);
         pool.install(|| trainer.fit(&documents(&tokens), &targets, None).unwrap().model)
     };
-    let model = fit(1, None);
+    let model = fit(1, true);
     assert!(model.description().features.looks && model.layers().len() == 1);
-    assert_eq!(model.as_bytes(), fit(2, Some(true)).as_bytes());
-    assert!(!fit(1, Some(false)).description().features.looks);
+    assert_eq!(model.as_bytes(), fit(2, true).as_bytes());
+    assert!(!fit(1, false).description().features.looks);
     let (tokens, spans) = twice(&test);
     let mut scratch = TaggerScratch::default();
     let loaded = TaggerModel::from_vec(model.as_bytes().to_vec()).unwrap();

@@ -76,10 +76,10 @@ pub(super) struct Arguments {
     /// How many perceptrons, trained in orders of their own, vote by the mean of their scores [default: 6]
     #[arg(long, value_name = "N", help_heading = "Spans and tags")]
     members: Option<usize>,
-    /// Whether spans are looked for twice, the second time with what the first look took other occurrences of a word for
-    /// [default: where documents have several sentences and the model may take 2 MB]
-    #[arg(long, value_name = "BOOL", help_heading = "Spans and tags")]
-    look_twice: Option<bool>,
+    /// Look for spans twice, the second time with what the first look took other occurrences of a word for: a little
+    /// better on long documents, for twice the time
+    #[arg(long, help_heading = "Spans and tags")]
+    look_twice: bool,
     /// Take every span as certain; else a span of JSON lines teaches as much as its `confidence` says
     #[arg(long, help_heading = "Spans and tags")]
     certain: bool,

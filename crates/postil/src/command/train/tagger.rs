@@ -61,9 +61,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(epochs) = arguments.epochs {
         options = options.epochs(epochs);
     }
-    if let Some(wanted) = arguments.look_twice {
-        options = options.look_twice(wanted);
-    }
+    options = options.look_twice(arguments.look_twice);
     if let Some(members) = arguments.members {
         options = options.members(members);
     }
