@@ -25,6 +25,9 @@ const LEAST: usize = 20;
 /// Every item is marked by a model that learnt from the other parts.
 const FOLDS: usize = 3;
 
+/// Smaller probabilities do not teach.
+const NEGLIGIBLE: f32 = 0.01;
+
 /// A trained tagger and what it says about every item.
 pub(super) struct Learned {
     /// The model, from all items but the gold that measures.
@@ -35,7 +38,8 @@ pub(super) struct Learned {
     pub trained_on: usize,
 }
 
-/// Trains on what the consensus says. Gold that fits counts as certain; gold that measures is not looked at.
+/// Trains on what the consensus says: where all annotators have looked, on its probabilities, so that a doubtful span
+/// teaches less than a certain one. Gold that fits counts as certain; gold that measures is not looked at.
 ///
 /// Where annotators are one-sided (lists and programs, which know some names and miss others), a missed name would teach
 /// that it is none. Then only texts are learnt from in which every word that looks like a name is in a span: it begins
@@ -96,10 +100,24 @@ pub(super) fn learn(
             })
         }
     };
+    let mut firsts = Vec::with_capacity(documents.len());
+    let mut tokens = 0;
+    for document in documents {
+        firsts.push(tokens);
+        tokens += document.tokens.len();
+    }
     let train = |positions: &[usize], spans: &[Vec<TypedSpan>], held_out: f64| {
         let views: Vec<_> = positions.iter().map(|&position| view(&documents[position])).collect();
-        let targets: Vec<Vec<LayerTarget>> =
-            positions.iter().map(|&position| vec![LayerTarget::Spans(spans[position].clone())]).collect();
+        let targets: Vec<Vec<LayerTarget>> = positions
+            .iter()
+            .map(|&position| {
+                vec![if certain[position] || one_sided {
+                    LayerTarget::Spans(spans[position].clone())
+                } else {
+                    LayerTarget::Soft(probabilities(consensus, firsts[position], documents[position].tokens.len()))
+                }]
+            })
+            .collect();
         let options = TaggerOptions::new().seed(project.seed).held_out(held_out).tokenizer(project.tokenizer.name());
         TaggerTrainer::new(layers.clone())?.with_options(options).fit(&views, &targets, None)
     };
@@ -129,6 +147,13 @@ pub(super) fn learn(
     }
     let fitted = train(&chosen, &spans, 0.1).map_err(student_error)?;
     Ok(Ok(Learned { fitted, spans: predicted, trained_on: chosen.len() }))
+}
+
+/// The probabilities of the labels of some tokens, small ones left out.
+fn probabilities(consensus: &SequenceConsensus, first: usize, tokens: usize) -> Vec<Vec<(u16, f32)>> {
+    let labels = 1 + 4 * consensus.types;
+    let rows = consensus.labels[first * labels..(first + tokens) * labels].chunks_exact(labels);
+    rows.map(|row| (0..).zip(row.iter().copied()).filter(|(_, share)| *share > NEGLIGIBLE).collect()).collect()
 }
 
 fn typed(span: TokenSpan) -> TypedSpan {
