@@ -25,8 +25,8 @@ const LEAST: usize = 20;
 /// Every item is marked by a model that learnt from the other parts.
 const FOLDS: usize = 3;
 
-/// Smaller probabilities do not teach.
-const NEGLIGIBLE: f32 = 0.01;
+/// Probabilities below so much of an equal share do not teach.
+const NEGLIGIBLE: f32 = 0.1;
 
 /// A trained tagger and what it says about every item.
 pub(super) struct Learned {
@@ -111,11 +111,11 @@ pub(super) fn learn(
         let targets: Vec<Vec<LayerTarget>> = positions
             .iter()
             .map(|&position| {
-                vec![if certain[position] || one_sided {
-                    LayerTarget::Spans(spans[position].clone())
-                } else {
-                    LayerTarget::Soft(probabilities(consensus, firsts[position], documents[position].tokens.len()))
-                }]
+                let known = || LayerTarget::Spans(spans[position].clone());
+                let tokens = documents[position].tokens.len();
+                let soft = !(certain[position] || one_sided);
+                let probable = soft.then(|| probabilities(consensus, firsts[position], tokens)).flatten();
+                vec![probable.unwrap_or_else(known)]
             })
             .collect();
         let options = TaggerOptions::new().seed(project.seed).held_out(held_out).tokenizer(project.tokenizer.name());
@@ -150,10 +150,12 @@ pub(super) fn learn(
 }
 
 /// The probabilities of the labels of some tokens, small ones left out.
-fn probabilities(consensus: &SequenceConsensus, first: usize, tokens: usize) -> Vec<Vec<(u16, f32)>> {
+fn probabilities(consensus: &SequenceConsensus, first: usize, tokens: usize) -> Option<LayerTarget> {
     let labels = 1 + 4 * consensus.types;
-    let rows = consensus.labels[first * labels..(first + tokens) * labels].chunks_exact(labels);
-    rows.map(|row| (0..).zip(row.iter().copied()).filter(|(_, share)| *share > NEGLIGIBLE).collect()).collect()
+    let least = NEGLIGIBLE / labels as f32;
+    let rows = consensus.labels.get(first * labels..(first + tokens) * labels)?.chunks_exact(labels);
+    let of = |row: &[f32]| (0u16..).zip(row.iter().copied()).filter(|(_, share)| *share > least).collect();
+    Some(LayerTarget::Soft(rows.map(of).collect()))
 }
 
 fn typed(span: TokenSpan) -> TypedSpan {
