@@ -154,7 +154,9 @@ fn probabilities(consensus: &SequenceConsensus, first: usize, tokens: usize) -> 
     let labels = 1 + 4 * consensus.types;
     let least = NEGLIGIBLE / labels as f32;
     let rows = consensus.labels.get(first * labels..(first + tokens) * labels)?.chunks_exact(labels);
-    let of = |row: &[f32]| (0u16..).zip(row.iter().copied()).filter(|(_, share)| *share > least).collect();
+    let of = |row: &[f32]| -> Vec<(u16, f32)> {
+        (0u16..).zip(row.iter().copied()).filter(|(_, share)| *share > least).collect()
+    };
     Some(LayerTarget::Soft(rows.map(of).collect()))
 }
 
