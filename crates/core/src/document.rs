@@ -25,6 +25,8 @@ pub struct Document {
     pub sentences: Vec<u32>,
     /// The spans, in the order of the source; they may overlap.
     pub spans: Vec<Span>,
+    /// How sure the source is of each span, from 0 to 1, in the order of the spans; empty if it does not say.
+    pub confidences: Vec<f32>,
     /// Further layers: a name, such as `pos`, and a tag per token.
     pub layers: Vec<Layer>,
     /// Labels of the whole text.

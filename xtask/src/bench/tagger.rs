@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use postil_core::Random;
 use serde_json::{Value, json};
 
 use super::files::{data, path};
-use super::inside::peer;
 use super::{Usage, build, release, report, usage_of};
 
 /// Training, tuning and test sentences with a token per line, and a folder of lists if there is one.
@@ -105,7 +105,7 @@ pub(super) fn tagger_train() -> Result<()> {
         "bytes": outcome["bytes"],
         "measured": found,
         "small": { "bytes": small_outcome["bytes"], "cpu_seconds": small_usage.cpu_seconds, "measured": small_found },
-        "peer": crfsuite(&corpus, folder.path())?,
+        "peers": peers(&corpus),
     });
     report(tokens, &usage, more);
     Ok(())
@@ -131,74 +131,65 @@ pub(super) fn tagger_predict() -> Result<()> {
     let more = json!({
         "data": corpus.name,
         "mb_per_second": (fs::metadata(&large)?.len() as f64 / 1e6 / usage.cpu_seconds).round(),
+        "f1": quality(&model, test, folder.path())?["f1"],
+        "peers": peers(&corpus),
     });
     report(tokens, &usage, more);
     Ok(())
 }
 
-/// CRFsuite with a rich template on the same sentences: CPU seconds of training and tokens per second of prediction.
-fn crfsuite(corpus: &Corpus, folder: &Path) -> Result<Value> {
-    const SCRIPT: &str = r#"
-import gzip, json, os, sys, time
-import pycrfsuite
-def read(name):
-    sentences, words, tags = [], [], []
-    packed = os.path.exists(name + ".gz")
-    for line in gzip.open(name + ".gz", "rt", encoding="utf-8") if packed else open(name, encoding="utf-8"):
-        parts = line.split()
-        if not parts or parts[0] == "-DOCSTART-":
-            if words: sentences.append((words, tags))
-            words, tags = [], []
-        else:
-            words.append(parts[0]); tags.append(parts[-1])
-    if words: sentences.append((words, tags))
-    return sentences
-def shape(word):
-    kinds = "".join("X" if c.isupper() else "x" if c.islower() else "d" if c.isdigit() else c for c in word)
-    short = "".join(c for i, c in enumerate(kinds) if i == 0 or kinds[i - 1] != c)
-    return kinds, short
-def features(words):
-    lower = [word.lower() for word in words]; shapes = [shape(word) for word in words]
-    rows = []
-    for i, word in enumerate(words):
-        row = ["b", "w=" + word, "l=" + lower[i], "s=" + shapes[i][0], "c=" + shapes[i][1]]
-        row += [f"p{n}={word[:n]}" for n in range(1, 5)] + [f"e{n}={word[-n:]}" for n in range(1, 5)]
-        for d in (-2, -1, 1, 2):
-            j = i + d
-            row += [f"{d}l={lower[j]}", f"{d}c={shapes[j][1]}"] if 0 <= j < len(words) else [f"{d}none"]
-        for a, b in ((-1, 0), (0, 1), (-1, 1), (-2, -1), (1, 2)):
-            if 0 <= i + a and i + b < len(words) and 0 <= i + b: row.append(f"{a}{b}={lower[i + a]}|{lower[i + b]}")
-        rows.append(row)
-    return rows
-train, test = read(sys.argv[1] + "/train.txt"), read(sys.argv[1] + "/test.txt")
-start = time.process_time()
-trainer = pycrfsuite.Trainer(verbose=False)
-for words, tags in train: trainer.append(features(words), tags)
-trainer.set_params({"c1": 0.05, "c2": 0.05, "max_iterations": 150, "feature.possible_transitions": True})
-trainer.train(sys.argv[1] + "/peer.crf")
-seconds = time.process_time() - start
-tagger = pycrfsuite.Tagger(); tagger.open(sys.argv[1] + "/peer.crf")
-start = time.process_time()
-found = [tagger.tag(features(words)) for words, _ in test]
-speed = sum(len(tags) for tags in found) / (time.process_time() - start)
-def spans(tags):
-    result, start, kind = set(), None, None
-    for i, tag in enumerate(list(tags) + ["O"]):
-        head, _, label = tag.partition("-")
-        if start is not None and (head == "O" or head == "B" or label != kind):
-            result.add((start, i, kind)); start = None
-        if head != "O" and start is None: start, kind = i, label
-    return result
-right = gold = given = 0
-for (_, truth), tags in zip(test, found):
-    t, g = spans(truth), spans(tags)
-    right += len(t & g); gold += len(t); given += len(g)
-print(json.dumps({"name": "CRFsuite", "cpu_seconds": seconds, "tokens_per_second": speed, "f1": 2 * right / (gold + given),
-    "bytes": os.path.getsize(sys.argv[1] + "/peer.crf")}))
-"#;
-    let (_, test) = corpus.tests.last().context("a test")?;
-    let packed = corpus.train.extension().is_some_and(|ending| ending == "gz");
-    fs::copy(&corpus.train, folder.join(if packed { "train.txt.gz" } else { "train.txt" }))?;
-    fs::copy(test, folder.join("test.txt"))?;
-    peer("CRFsuite", SCRIPT, folder)
+/// Programs that train taggers, by the package that brings them: what they print about themselves on the same files.
+const PEERS: [(&str, &str, &str); 2] = [
+    ("CRFsuite", "python-crfsuite", concat!(include_str!("peers/columns.py"), include_str!("peers/crfsuite.py"))),
+    ("spaCy", "spacy", concat!(include_str!("peers/columns.py"), include_str!("peers/spacy.py"))),
+];
+
+/// Each peer trains on the training file and tags the others, on one thread; null for one that cannot be had.
+fn peers(corpus: &Corpus) -> Value {
+    let mut outcomes = serde_json::Map::new();
+    for (name, package, script) in PEERS {
+        let outcome = python_with(package).and_then(|python| ask(&python, script, corpus));
+        let outcome = outcome.unwrap_or_else(|reason| {
+            eprintln!("{name} WAS NOT RUN: {reason:#}");
+            Value::Null
+        });
+        outcomes.insert(name.to_owned(), outcome);
+    }
+    Value::Object(outcomes)
+}
+
+/// What a script prints about the files, one JSON object.
+fn ask(python: &Path, script: &str, corpus: &Corpus) -> Result<Value> {
+    let files = std::iter::once(&corpus.train).chain(corpus.tests.iter().map(|(_, test)| test));
+    let output = Command::new(python)
+        .args(["-c", script])
+        .args(files)
+        .env("OMP_NUM_THREADS", "1")
+        .env("OPENBLAS_NUM_THREADS", "1")
+        .output()
+        .context("it cannot be started")?;
+    ensure!(output.status.success(), "it failed: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout)?;
+    Ok(serde_json::from_str(text.trim().lines().last().unwrap_or_default())?)
+}
+
+/// A Python that has a package: that of `POSTIL_PEERS`, or one in the folder for temporary files, made at the first call.
+fn python_with(package: &str) -> Result<PathBuf> {
+    if let Some(python) = std::env::var_os("POSTIL_PEERS") {
+        return Ok(python.into());
+    }
+    let folder = std::env::temp_dir().join("postil-peers").join(package);
+    let python = folder.join("bin/python");
+    if !folder.join("complete").exists() {
+        let done = |command: &mut Command| -> Result<()> {
+            let output = command.output()?;
+            ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+            Ok(())
+        };
+        done(Command::new("python3").args(["-m", "venv"]).arg(&folder)).context("no environment for Python")?;
+        done(Command::new(&python).args(["-m", "pip", "install", "--quiet", package]))
+            .with_context(|| format!("{package} cannot be installed"))?;
+        fs::write(folder.join("complete"), "")?;
+    }
+    Ok(python)
 }

@@ -85,15 +85,28 @@ impl ColumnSentence {
         self.lines.clear();
     }
 
-    /// Adds the cells of a line; says how many there were.
-    fn push<'l>(&mut self, cells: impl Iterator<Item = &'l str>, line: u64) -> Result<usize, String> {
-        let before = self.cells.len();
-        for cell in cells {
-            let start = self.text.len();
-            self.text.push_str(cell);
-            let end = u32::try_from(self.text.len())
-                .map_err(|_| "expected sentences of at most 4 GB, found a longer one".to_owned())?;
-            self.cells.push((start as u32, end));
+    /// Adds the cells of a line, between tabs or between runs of blanks; says how many there were.
+    fn push(&mut self, cells: &str, tabs: bool, line: u64) -> Result<usize, String> {
+        let (before, start) = (self.cells.len(), self.text.len());
+        if u32::try_from(start + cells.len()).is_err() {
+            return Err("expected sentences of at most 4 GB, found a longer one".to_owned());
+        }
+        self.text.push_str(cells);
+        let (mut begin, mut open) = (start as u32, tabs);
+        for (at, byte) in cells.bytes().enumerate() {
+            let at = (start + at) as u32;
+            let parts = if tabs { byte == b'\t' } else { byte.is_ascii_whitespace() };
+            if parts && open {
+                self.cells.push((begin, at));
+                open = tabs;
+                begin = at + 1;
+            } else if !parts && !open {
+                open = true;
+                begin = at;
+            }
+        }
+        if open {
+            self.cells.push((begin, self.text.len() as u32));
         }
         self.lines.push(line);
         Ok(self.cells.len() - before)
@@ -162,7 +175,7 @@ impl ColumnsReader {
             let number = self.lines.number() + 1;
             let Some(line) = self.lines.next_text()? else { break };
             // Trailing blanks are no column, so that a missing last column is seen.
-            let line = line.trim_end_matches([' ', '\t', '\r']);
+            let line = without_trailing_blanks(line);
             if line.is_empty() {
                 if !sentence.is_empty() {
                     break;
@@ -176,7 +189,9 @@ impl ColumnsReader {
                 self.pending.push((name.to_owned(), value.to_owned()));
                 continue;
             }
-            if first_field(line, self.layout.tabs) == DOCUMENT_MARK {
+            if line.trim_ascii_start().starts_with(DOCUMENT_MARK)
+                && first_field(line, self.layout.tabs) == DOCUMENT_MARK
+            {
                 self.document += 1;
                 self.pending.clear();
                 if !sentence.is_empty() {
@@ -188,12 +203,10 @@ impl ColumnsReader {
                 sentence.document = self.document;
                 sentence.comments.append(&mut self.pending);
             }
-            let found = if self.layout.tabs {
-                sentence.push(line.split('\t'), number)
-            } else {
-                sentence.push(line.split_ascii_whitespace(), number)
-            }
-            .map_err(|message| self.lines.error(message))?;
+            let found = match sentence.push(line, self.layout.tabs, number) {
+                Ok(found) => found,
+                Err(message) => return Err(self.lines.error(message)),
+            };
             if found != self.layout.columns {
                 let error = self.lines.error(format!("expected {} columns, found {found}", self.layout.columns));
                 return Err(error.hint(if self.layout.tabs {
@@ -208,6 +221,11 @@ impl ColumnsReader {
         }
         Ok(!sentence.is_empty())
     }
+}
+
+fn without_trailing_blanks(line: &str) -> &str {
+    let end = line.bytes().rposition(|byte| !matches!(byte, b' ' | b'\t' | b'\r')).map_or(0, |last| last + 1);
+    &line[..end]
 }
 
 fn first_field(line: &str, tabs: bool) -> &str {

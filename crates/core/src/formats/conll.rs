@@ -21,6 +21,8 @@ pub(super) struct Conll {
     scheme: Scheme,
     /// Whether the tags are one for every token rather than spans.
     plain: bool,
+    /// Whether tags are wanted.
+    tags: bool,
     /// Column and name of each layer.
     layers: Vec<(usize, Name)>,
     names: Names,
@@ -35,10 +37,10 @@ impl Conll {
         report.scheme = (!plain).then_some(scheme);
         report.layout = Some(layout);
         let mut layers = layer_names(layout, options.tag_column);
-        if !options.layers {
+        if !(options.layers && options.tags) {
             layers.clear();
         }
-        if plain && layout.tag != layout.word {
+        if options.tags && plain && layout.tag != layout.word {
             layers.push((layout.tag, "tag".into()));
         }
         let mut ahead = ColumnSentence::default();
@@ -46,7 +48,7 @@ impl Conll {
         if sentences.marked {
             report.remarks.add(RemarkKind::ByteOrderMark, "", 1, String::new);
         }
-        Ok(Self { sentences, ahead, is_ahead, scheme, plain, layers, names: Names::default() })
+        Ok(Self { sentences, ahead, is_ahead, scheme, plain, tags: options.tags, layers, names: Names::default() })
     }
 
     fn add(&mut self, builder: &mut Builder, report: &mut ReadReport, name: &str) -> Result<()> {
@@ -56,7 +58,7 @@ impl Conll {
                 crate::Error::input(message).in_file(self.sentences.name()).at_line(self.ahead.line(row))
             })?;
         }
-        if !self.plain {
+        if self.tags && !self.plain {
             let tags: Vec<&str> = self.ahead.column(layout.tag).collect();
             for repair in builder.tags(&tags, self.scheme, &mut self.names) {
                 report.remarks.add(RemarkKind::BrokenTag, name, self.ahead.line(repair.token), || {

@@ -67,7 +67,8 @@ pub use writer::{DocumentWriter, WriteOptions, WriteReport};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// Postil's own: one JSON object per line with `id`, `text`, `spans` and, where there are any, `tokens`,
+    /// Postil's own: one JSON object per line with `id`, `text`, `spans` (each with a `confidence`, where its source is not
+    /// sure) and, where there are any, `tokens`,
     /// `sentences`, `layers`, `labels` and `meta`.
     Jsonl,
     /// A token per line with its tag in a column, a blank line after each sentence.

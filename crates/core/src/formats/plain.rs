@@ -65,15 +65,24 @@ pub(super) fn read(mut object: Map<String, Value>, row: &mut Row<'_>) -> Result<
         }
     }
     if let Some(spans) = object.shift_remove("spans") {
-        let raw = list(spans, "spans")?
-            .into_iter()
-            .map(|span| match &span {
+        let spans = list(spans, "spans")?;
+        let raw = spans
+            .iter()
+            .map(|span| match span {
                 Value::Object(span) => span_of(span, "start", "end", &["quote", "text"]),
                 Value::Array(parts) => triple(parts),
                 other => Err(format!("expected a span as an object, found {}", kind(other))),
             })
             .collect::<Result<Vec<_>, _>>()?;
         let before = std::mem::take(&mut document.spans);
+        if spans.iter().any(|span| span.get("confidence").is_some()) {
+            document.confidences = vec![1.0; before.len()];
+            for (span, raw) in spans.iter().zip(&raw) {
+                let sure = confidence(span.get("confidence"))?;
+                // Empty spans are left out.
+                document.confidences.extend((raw.start != raw.end).then_some(sure));
+            }
+        }
         row.settle(&mut document, raw, &OffsetUnit::ALL)?;
         document.spans.splice(0..0, before);
     }
@@ -99,6 +108,18 @@ pub(super) fn triple(parts: &[Value]) -> Result<RawSpan, String> {
         label: string(label, "a label")?,
         quote: None,
     })
+}
+
+/// How sure the source is of a span: wholly where it does not say.
+fn confidence(value: Option<&Value>) -> Result<f32, String> {
+    match value {
+        None | Some(Value::Null) => Ok(1.0),
+        Some(value) => value
+            .as_f64()
+            .filter(|sure| (0.0..=1.0).contains(sure))
+            .map(|sure| sure as f32)
+            .ok_or_else(|| format!("expected a `confidence` from 0 to 1, found {value}")),
+    }
 }
 
 fn holds_strings(tokens: &Value) -> bool {
@@ -221,7 +242,11 @@ pub(super) fn write(document: &Document, out: &Out<'_>) -> Value {
     let id = if document.id.is_empty() { out.name.as_str() } else { &*document.id };
     object.insert("id".to_owned(), id.into());
     object.insert("text".to_owned(), document.text.as_str().into());
-    object.insert("spans".to_owned(), document.spans.iter().map(span).collect());
+    let mut spans: Vec<Value> = document.spans.iter().map(span).collect();
+    for (span, sure) in spans.iter_mut().zip(&document.confidences) {
+        span["confidence"] = json!((f64::from(*sure) * 1e6).round() / 1e6);
+    }
+    object.insert("spans".to_owned(), spans.into());
     if !document.tokens.is_empty() {
         object.insert(
             "tokens".to_owned(),

@@ -48,6 +48,10 @@ pub struct ReadOptions {
     pub text_field: Option<String>,
     /// Whether a refused row is an error.
     pub strict: bool,
+    /// Whether tags are read. Without them files with columns give tokens alone, faster.
+    pub tags: bool,
+    /// Whether a name that was used before is made another, which takes 16 bytes for each name.
+    pub distinct_ids: bool,
 }
 
 impl Default for ReadOptions {
@@ -62,6 +66,8 @@ impl Default for ReadOptions {
             annotations: Annotations::First,
             text_field: None,
             strict: false,
+            tags: true,
+            distinct_ids: true,
         }
     }
 }
@@ -105,8 +111,8 @@ pub(super) trait ReadDocuments: Send {
 
 /// A stream of documents out of a file, a folder or standard input, in any format, plain, gzip or zstd.
 ///
-/// Two documents never have the same name: a repeated one gets `#2` and so on, which is listed. That takes 16 bytes for
-/// each name and is all that grows with the input.
+/// Two documents never have the same name, unless [`ReadOptions::distinct_ids`] says otherwise: a repeated one gets `#2`
+/// and so on, which is listed. That takes 16 bytes for each name and is all that grows with the input.
 pub struct DocumentReader {
     inner: Box<dyn ReadDocuments>,
     report: ReadReport,
@@ -163,7 +169,7 @@ impl DocumentReader {
                 _ => Box::new(json::Json::new(opened, format, options, &mut report)),
             }
         };
-        let renames = options.annotations != Annotations::All;
+        let renames = options.distinct_ids && options.annotations != Annotations::All;
         Ok(Self { inner, report, ids: HashSet::new(), renames, strict: options.strict })
     }
 

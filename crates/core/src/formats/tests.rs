@@ -480,3 +480,43 @@ fn brat_files_survive_damage() {
         }
     }
 }
+
+#[test]
+fn confidences_of_spans_are_kept() {
+    let mut document = Document::from_text("d", "Ann flew to Oslo");
+    document.spans = vec![found(&document.text, "Ann", "PER"), found(&document.text, "Oslo", "LOC")];
+    document.confidences = vec![0.25, 1.0];
+    let (read, ..) = round_trip(&[document.clone()], Format::Jsonl, WriteOptions::default());
+    assert_eq!(read, [document]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.jsonl");
+    let line = |sure: &str| {
+        let spans =
+            format!(r#"[{{"start":2,"end":2,"label":"A","confidence":0.5}},{{"start":0,"end":3,"label":"A"{sure}}}]"#);
+        std::fs::write(&path, format!("{{\"text\":\"Ann left\",\"spans\":{spans}}}\n")).unwrap();
+        read_all(&path, Some(Format::Jsonl))
+    };
+    // Those of empty spans go with them, and a span that says nothing is certain.
+    let (read, _) = line("").unwrap();
+    assert_eq!((read[0].spans.len(), read[0].confidences.as_slice()), (1, [1.0].as_slice()));
+    let error = line(r#","confidence":1.5"#).unwrap_err().to_string();
+    assert!(error.contains("expected a `confidence` from 0 to 1, found 1.5"), "{error}");
+}
+
+#[test]
+fn without_tags_columns_give_tokens_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.conll");
+    std::fs::write(&path, "# id = a\nAnn NNP B-PER\nleft VBD O\n\n# id = a\nOslo NNP X-LOC\n").unwrap();
+    let options = ReadOptions { tags: false, distinct_ids: false, ..ReadOptions::default() };
+    let mut reader = DocumentReader::open(&path, &options).unwrap();
+    let mut words = Vec::new();
+    while let Some(document) = reader.next_document().unwrap() {
+        assert_eq!((&*document.id, document.spans.len(), document.layers.len()), ("a", 0, 0));
+        words.extend(document.words().map(str::to_owned));
+    }
+    assert_eq!(words, ["Ann", "left", "Oslo"]);
+    assert_eq!(reader.report().remarks.count(RemarkKind::BrokenTag), 0);
+    assert_eq!(reader.report().remarks.count(RemarkKind::RepeatedId), 0);
+}

@@ -6,7 +6,7 @@ use super::columns::DOCUMENT_MARK;
 use super::conll::TEXT_JSON;
 use super::conllu::escape;
 use super::remarks::RemarkKind;
-use super::writer::{Out, WriteDocument};
+use super::writer::{Out, WriteDocument, write_heads_within};
 use crate::document::{Document, Layer};
 use crate::error::Result;
 use crate::table::whole::WholeFile;
@@ -21,11 +21,13 @@ pub(super) struct ConllFile {
     /// Whether documents are marked, as they must be from the first one of several sentences on.
     marked: bool,
     text: String,
+    /// Per token the head of its tag and the number of its span.
+    heads: Vec<(u8, usize)>,
 }
 
 impl ConllFile {
     pub(super) fn new(file: WholeFile) -> Self {
-        Self { file, layers: None, marked: false, text: String::new() }
+        Self { file, layers: None, marked: false, text: String::new(), heads: Vec::new() }
     }
 }
 
@@ -36,7 +38,10 @@ impl WriteDocument for ConllFile {
             out.remark(RemarkKind::EmptyDocument, || format!("{:?}", document.text));
             return Ok(());
         }
-        let tags = out.tags(document, out.options.scheme);
+        let spans = out.flat_within_sentences(document);
+        self.heads.clear();
+        self.heads.resize(document.tokens.len(), (b'O', 0));
+        write_heads_within(document, &spans, out.options.scheme, |token, head, span| self.heads[token] = (head, span));
         let layers =
             self.layers.get_or_insert_with(|| document.layers.iter().map(|layer| layer.name.clone()).collect());
         let columns: Vec<Option<&[Name]>> = layers
@@ -46,15 +51,14 @@ impl WriteDocument for ConllFile {
         out.drops_layers(document, layers);
         out.drops_labels(document);
         out.drops_meta(document, &[]);
-        let spans = !out.options.without_spans || columns.is_empty();
+        let with_tags = !out.options.without_spans || columns.is_empty();
         self.text.clear();
         self.marked |= document.sentences.len() > 1;
         if self.marked {
             self.text.push_str(DOCUMENT_MARK);
             self.text.push_str(&"\t-X-".repeat(columns.len()));
-            self.text.push_str(if spans { "\tO\n\n" } else { "\n\n" });
+            self.text.push_str(if with_tags { "\tO\n\n" } else { "\n\n" });
         }
-        let words: Vec<_> = document.words().map(|word| out.column(word, false)).collect();
         if out.options.comments {
             comments(document, &mut self.text);
         } else {
@@ -65,15 +69,20 @@ impl WriteDocument for ConllFile {
         }
         for range in document.sentence_ranges() {
             for token in range {
-                self.text.push_str(&words[token]);
+                self.text.push_str(&out.column(document.tokens[token].of(&document.text), false));
                 for column in &columns {
                     self.text.push('\t');
                     let tag = column.and_then(|tags| tags.get(token)).map_or("_", |tag| tag);
                     self.text.push_str(&out.column(if tag.is_empty() { "_" } else { tag }, false));
                 }
-                if spans {
+                if with_tags {
                     self.text.push('\t');
-                    self.text.push_str(&out.column(&tags[token], false));
+                    let (head, span) = self.heads[token];
+                    self.text.push(char::from(head));
+                    if head != b'O' {
+                        self.text.push('-');
+                        self.text.push_str(&out.column(&spans[span].label, false));
+                    }
                 }
                 self.text.push('\n');
             }

@@ -17,7 +17,7 @@ use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::table::whole::{WholeFile, refusal};
 use crate::task::Name;
-use crate::text::{Named, Problem, Scheme, Tokenizer, align, write_tags};
+use crate::text::{Named, Problem, Scheme, Tokenizer, align, write_heads};
 
 /// The metadata that says whether a document's annotation was accepted: `accept`, `reject`, `ignore`, or `missing` for
 /// one that nobody has annotated.
@@ -288,21 +288,15 @@ impl Out<'_> {
     /// The tags of a document's spans, sentence by sentence; what they cannot hold is listed.
     pub(super) fn tags(&mut self, document: &Document, scheme: Scheme) -> Vec<String> {
         let spans = self.flat_within_sentences(document);
-        let mut spans = spans.into_iter().peekable();
-        let mut tags = Vec::with_capacity(document.tokens.len());
-        for range in document.sentence_ranges() {
-            let mut within = Vec::new();
-            while let Some(span) = spans.next_if(|span| (span.start as usize) < range.end) {
-                let first = range.start as u32;
-                within.push(Named { start: span.start - first, end: span.end - first, label: span.label });
-            }
-            tags.extend(write_tags(&within, range.len(), scheme));
-        }
+        let mut tags = vec!["O".to_owned(); document.tokens.len()];
+        write_heads_within(document, &spans, scheme, |token, head, span| {
+            tags[token] = format!("{}-{}", char::from(head), spans[span].label);
+        });
         tags
     }
 
     /// The spans that flat tags can hold, each within a sentence; what is left out or cut is listed.
-    fn flat_within_sentences(&mut self, document: &Document) -> Vec<Named<Name>> {
+    pub(super) fn flat_within_sentences(&mut self, document: &Document) -> Vec<Named<Name>> {
         let whole = self.flat(document);
         let mut pieces = Vec::with_capacity(whole.len());
         for span in whole {
@@ -343,7 +337,7 @@ impl Out<'_> {
         let breaks =
             |character: char| matches!(character, '\t' | '\n' | '\r') || (blanks && character.is_ascii_whitespace());
         let ends = text.ends_with(' ');
-        if !ends && !text.contains(breaks) {
+        if !ends && !text.bytes().any(|byte| breaks(char::from(byte))) {
             return Cow::Borrowed(text);
         }
         self.remark(RemarkKind::RewrittenToken, || format!("{text:?}"));
@@ -354,6 +348,23 @@ impl Out<'_> {
             written.push('_');
         }
         Cow::Owned(written)
+    }
+}
+
+/// The heads of the tags of spans that lie within sentences, in their order: gives every token in a span, the head of
+/// its tag and the number of the span.
+pub(super) fn write_heads_within(
+    document: &Document,
+    spans: &[Named<Name>],
+    scheme: Scheme,
+    mut head: impl FnMut(usize, u8, usize),
+) {
+    let mut first = 0;
+    for range in document.sentence_ranges() {
+        let count = spans[first..].iter().take_while(|span| (span.start as usize) < range.end).count();
+        let within = &spans[first..first + count];
+        write_heads(within, range.end, scheme, |token, tag, span| head(token, tag, first + span));
+        first += count;
     }
 }
 

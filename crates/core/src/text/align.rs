@@ -54,6 +54,8 @@ pub struct Misaligned {
 pub struct Aligned {
     /// Every span that holds a token, in order of start and then of length, longest first; they may overlap.
     pub all: Vec<Named<Name>>,
+    /// For each of them its position among the spans that were given.
+    pub given: Vec<usize>,
     /// Those of them that a flat sequence of tags holds: of overlapping ones the longest, then the first.
     pub flat: Vec<Named<Name>>,
     /// Every span that was widened or left out, and why.
@@ -99,6 +101,7 @@ pub fn align(text: &str, tokens: &[Token], spans: &[Span]) -> Aligned {
             aligned.remarks.push(Misaligned { span: spans[index].clone(), problem: Problem::Overlaps });
         }
         aligned.all.push(span);
+        aligned.given.push(index);
     }
     aligned
 }

@@ -26,5 +26,6 @@ mod tokens;
 pub use align::{Aligned, Misaligned, Problem, align, quote};
 pub use offsets::{OffsetUnit, Offsets};
 pub use sentences::{LONGEST_SENTENCE, sentences};
+pub(crate) use tags::write_heads;
 pub use tags::{Named, Reading, Repair, Scheme, detect, read_tags, write_tags};
 pub use tokens::{Token, Tokenizer};

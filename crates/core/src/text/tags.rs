@@ -205,50 +205,43 @@ pub fn detect<'t, T: AsRef<[&'t str]>>(sentences: impl IntoIterator<Item = T>) -
 /// is left out.
 pub fn write_tags<N: AsRef<str>>(spans: &[Named<N>], tokens: usize, scheme: Scheme) -> Vec<String> {
     let mut tags = vec!["O".to_owned(); tokens];
+    write_heads(spans, tokens, scheme, |token, head, span| {
+        tags[token] = format!("{}-{}", char::from(head), spans[span].label.as_ref());
+    });
+    tags
+}
+
+/// The heads of the tags that [`write_tags`] makes: gives every token in a span, the head of its tag and the span's
+/// number.
+pub(crate) fn write_heads<N: AsRef<str>>(
+    spans: &[Named<N>],
+    tokens: usize,
+    scheme: Scheme,
+    mut head: impl FnMut(usize, u8, usize),
+) {
     let mut free = 0;
     let mut last: Option<(usize, &str)> = None;
-    for span in spans {
+    for (number, span) in spans.iter().enumerate() {
         let (start, end, label) = (span.start as usize, span.end as usize, span.label.as_ref());
         if start < free || start >= end || end > tokens {
             continue;
         }
         let touches = last == Some((start, label));
-        for (token, tag) in tags.iter_mut().enumerate().take(end).skip(start) {
+        for token in start..end {
             let (first, ends) = (token == start, token + 1 == end);
-            let head = match scheme {
-                Scheme::Io => 'I',
-                Scheme::Iob1 => {
-                    if first && touches {
-                        'B'
-                    } else {
-                        'I'
-                    }
-                }
-                Scheme::Bio => {
-                    if first {
-                        'B'
-                    } else {
-                        'I'
-                    }
-                }
-                Scheme::Bilou => match (first, ends) {
-                    (true, true) => 'U',
-                    (true, false) => 'B',
-                    (false, true) => 'L',
-                    (false, false) => 'I',
-                },
-                Scheme::Bioes => match (first, ends) {
-                    (true, true) => 'S',
-                    (true, false) => 'B',
-                    (false, true) => 'E',
-                    (false, false) => 'I',
-                },
+            let by_scheme = match (scheme, first, ends) {
+                (Scheme::Bilou, true, true) => b'U',
+                (Scheme::Bioes, true, true) => b'S',
+                (Scheme::Bio | Scheme::Bilou | Scheme::Bioes, true, _) => b'B',
+                (Scheme::Iob1, true, _) if touches => b'B',
+                (Scheme::Bilou, false, true) => b'L',
+                (Scheme::Bioes, false, true) => b'E',
+                _ => b'I',
             };
-            *tag = format!("{head}-{label}");
+            head(token, by_scheme, number);
         }
         (free, last) = (end, Some((end, label)));
     }
-    tags
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ impl Reading {
             annotations: self.annotations,
             text_field: self.text.clone(),
             strict,
+            ..ReadOptions::default()
         }
     }
 

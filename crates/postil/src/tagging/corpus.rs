@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use postil_core::text::{Misaligned, Problem, Tokenizer, align};
+use postil_core::text::{Aligned, Misaligned, Problem, Tokenizer, align};
 use postil_core::{Document, Error, Name, Result};
-use postil_student::chain::TypedSpan;
+use postil_student::chain::{Layout, TypedSpan};
 use postil_student::tagger::{self, LayerKind, LayerTarget};
+use serde_json::Value;
 
 use super::view;
 
@@ -131,6 +132,28 @@ impl Corpus {
         Ok(targets)
     }
 
+    /// How much each document counts: a number that stands beside its text.
+    pub fn weights(&self, field: &str) -> Result<Vec<f32>> {
+        let weight = |document: &Document| {
+            let found = document.meta.get(field);
+            let number = found.and_then(|value| match value {
+                Value::String(text) => text.trim().parse().ok(),
+                value => value.as_f64(),
+            });
+            number.filter(|number| number.is_finite() && *number >= 0.0).map(|number| number as f32).ok_or_else(|| {
+                let found = found.map_or_else(|| "none".to_owned(), ToString::to_string);
+                Error::input(format!("expected a number of at least 0 in `{field}`, found {found}"))
+                    .for_item(document.id.to_string())
+            })
+        };
+        self.documents.iter().map(weight).collect()
+    }
+
+    /// Takes every span as certain, whatever its source said.
+    pub fn forget_confidences(&mut self) {
+        self.documents.iter_mut().for_each(|document| document.confidences.clear());
+    }
+
     /// The documents as a tagger sees them.
     pub fn views(&self) -> Vec<tagger::Document<'_>> {
         self.documents.iter().map(view).collect()
@@ -159,6 +182,9 @@ fn target(
     Ok(match layer {
         Wanted::Spans => {
             let aligned = align(&document.text, &document.tokens, &document.spans);
+            if !document.confidences.is_empty() {
+                return soft(document, aligned, index.len(), class, remarks);
+            }
             remarks.extend(aligned.remarks.into_iter().map(|remark| (document.id.clone(), remark)));
             let spans = aligned
                 .flat
@@ -179,6 +205,42 @@ fn target(
             None => LayerTarget::Unknown,
         },
     })
+}
+
+/// Spans of which the source is not sure: each gives its labels as much as it is sure of it. What is left is not known
+/// and falls to all labels alike, so that a span teaches in proportion. Spans that overlap are alternatives.
+fn soft(
+    document: &Document,
+    aligned: Aligned,
+    types: usize,
+    class: impl Fn(&Name) -> Result<u16>,
+    remarks: &mut Vec<(Name, Misaligned)>,
+) -> Result<LayerTarget> {
+    let overlaps = |remark: &Misaligned| remark.problem == Problem::Overlaps;
+    let others = aligned.remarks.into_iter().filter(|remark| !overlaps(remark));
+    remarks.extend(others.map(|remark| (document.id.clone(), remark)));
+    let layout = Layout::Bilou { types };
+    let mut rows: Vec<Vec<(u16, f32)>> = vec![Vec::new(); document.tokens.len()];
+    for (span, &given) in aligned.all.iter().zip(&aligned.given) {
+        let sure = document.confidences.get(given).copied().unwrap_or(1.0);
+        let class = class(&span.label)?;
+        let length = (span.end - span.start) as usize;
+        if sure > 0.0 {
+            for (place, row) in rows[span.start as usize..span.end as usize].iter_mut().enumerate() {
+                row.push((layout.label(class, place, length), sure));
+            }
+        }
+    }
+    for row in &mut rows {
+        let left = 1.0 - row.iter().map(|(_, share)| share).sum::<f32>();
+        if row.is_empty() {
+            row.push((0, 1.0));
+        } else if left > 0.0 {
+            let share = left / layout.labels() as f32;
+            row.extend((0..layout.labels() as u16).map(|label| (label, share)));
+        }
+    }
+    Ok(LayerTarget::Soft(rows))
 }
 
 fn score(tag: &Name) -> Result<f32> {

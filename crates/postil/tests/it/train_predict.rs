@@ -78,3 +78,68 @@ fn real_questions_are_classified_as_well_as_by_the_best_linear_models() {
     let scored = folder.json(&["predict", "m.postil", test.to_str().unwrap(), "--label", "label", "--json"]);
     assert!(value(&scored["scores"]["accuracy"]) >= 0.90, "{scored}");
 }
+
+/// Texts in which one name is a place in some and a person, with half a doubt, in others.
+fn doubtful(count: usize, sure: &str) -> String {
+    let mut out = String::new();
+    for at in 0..count {
+        let (label, sure) = if at % 2 == 0 { ("PLACE", "1.0") } else { ("PERSON", sure) };
+        let weight = at % 2;
+        let _ = writeln!(
+            out,
+            r#"{{"id":"{at}","text":"we saw Orin today {at}","weight":{weight},"spans":[{{"start":7,"end":11,"label":"{label}","confidence":{sure}}}]}}"#
+        );
+    }
+    out
+}
+
+#[test]
+fn spans_teach_as_much_as_they_are_sure() {
+    let folder = Folder::new();
+    folder.write("new.jsonl", "{\"id\":\"n\",\"text\":\"we saw Orin today\"}\n");
+    let label = |more: &[&str], sure: &str| {
+        folder.write("data.jsonl", doubtful(80, sure));
+        folder.ok(&[&["train", "data.jsonl", "--task", "spans", "-o", "m.postil"], more].concat());
+        let line = folder.ok(&["predict", "m.postil", "new.jsonl", "--confidence"]);
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(line["spans"][0]["confidence"].is_number(), "{line}");
+        line["spans"][0]["label"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(label(&[], "0.3"), "PLACE");
+    // Only the texts that speak of a person weigh anything.
+    assert_eq!(label(&["--certain", "--weight", "weight"], "0.6"), "PERSON");
+    let error = folder.fails(1, &["train", "data.jsonl", "--task", "spans", "--weight", "mass"]);
+    assert!(error.contains("expected a number of at least 0 in `mass`, found none"), "{error}");
+}
+
+#[test]
+fn tags_are_the_same_on_any_number_of_threads() {
+    let folder = Folder::new();
+    let mut train = String::new();
+    let mut large = String::new();
+    for at in 0..6000 {
+        let line = format!("Ann{}\tB-PER\nleft\tO\nOslo\tB-LOC\n{at}\tO\n\n", at % 7);
+        if at < 100 {
+            train.push_str(&line);
+        }
+        if at % 10 == 0 {
+            large.push_str("-DOCSTART-\tO\n\n");
+        }
+        large.push_str(&line.replace("\tB-LOC", "\tI-X").repeat(5));
+    }
+    folder.write("train.conll", train);
+    folder.write("large.conll", large);
+    folder.ok(&["train", "train.conll", "--task", "spans", "-o", "m.postil"]);
+    for threads in ["1", "2", "3"] {
+        let out = format!("{threads}.conll");
+        folder.ok(&["--threads", threads, "predict", "m.postil", "large.conll", "-o", &out]);
+        let lines = format!("{threads}.jsonl");
+        folder.ok(&["--threads", threads, "predict", "m.postil", "large.conll", "-o", &lines, "--confidence"]);
+    }
+    let first = folder.read("1.conll");
+    assert_eq!(first.lines().filter(|line| line.ends_with("B-PER")).count(), 30_000);
+    for other in ["2", "3"] {
+        assert!(first == folder.read(&format!("{other}.conll")));
+        assert!(folder.read("1.jsonl") == folder.read(&format!("{other}.jsonl")));
+    }
+}

@@ -121,6 +121,7 @@ impl TaggerTrainer<'_> {
             document: documents.iter().any(|document| document.ranges().nth(1).is_some()),
             characters: has(LayerKind::Tags),
             places: has(LayerKind::Scores),
+            looks: self.options.looks_twice && has(LayerKind::Spans),
             ..FeatureGroups::default()
         }
     }

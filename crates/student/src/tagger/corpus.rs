@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::features::FeatureGroups;
 use crate::chain::{Layout, TypedSpan};
 use crate::error::{Error, Result};
 
@@ -104,10 +105,24 @@ pub enum LayerTarget {
     /// For every token, all labels that it may have, in the numbering of the layer's
     /// [`Layout`](crate::chain::Layout) (BILOU for spans); an empty set allows all.
     Candidates(Vec<Vec<u16>>),
+    /// For every token the labels that it may have, each with its probability, in the same numbering. A
+    /// token's probabilities are scaled to sum to one.
+    Soft(Vec<Vec<(u16, f32)>>),
     /// The score of every token, from 0 to 1.
     Scores(Vec<f32>),
     /// The label of every sentence, in the order of [`Document::ranges`].
     Sentences(Vec<u16>),
+}
+
+/// The layer that is looked at twice, if one is: the first of spans.
+pub(crate) fn looked_at(layers: &[Layer], groups: FeatureGroups) -> Option<usize> {
+    layers.iter().position(|layer| layer.kind == LayerKind::Spans).filter(|_| groups.looks)
+}
+
+/// The layers that a model has weights for: those that were asked for, then the first look at one of them.
+pub(crate) fn all_layers(layers: &[Layer], groups: FeatureGroups) -> Vec<Layer> {
+    let first_look = looked_at(layers, groups).map(|layer| layers[layer].clone());
+    layers.iter().cloned().chain(first_look).collect()
 }
 
 /// Checks layers for a trainer or a model.
@@ -230,6 +245,20 @@ fn check_document(layers: &[Layer], document: &Document, targets: &[LayerTarget]
                 length(tokens, sets.len(), "sets of labels")?;
                 let count = layer.layout().labels();
                 below(sets.iter().flatten().find(|label| usize::from(**label) >= count), count)?;
+            }
+            (LayerKind::Spans | LayerKind::Tags, LayerTarget::Soft(rows)) => {
+                length(tokens, rows.len(), "distributions of labels")?;
+                let count = layer.layout().labels();
+                let labels = rows.iter().flatten().map(|(label, _)| label);
+                below(labels.clone().find(|label| usize::from(**label) >= count), count)?;
+                for (token, row) in rows.iter().enumerate() {
+                    let sum: f32 = row.iter().map(|(_, share)| share).sum();
+                    if row.iter().any(|(_, share)| *share < 0.0) || !(sum > 0.0 && sum.is_finite()) {
+                        return Err(format!(
+                            "layer `{name}`: expected probabilities of zero or more with a positive sum at token {token}, found {row:?}"
+                        ));
+                    }
+                }
             }
             (LayerKind::Scores, LayerTarget::Scores(scores)) => {
                 length(tokens, scores.len(), "scores")?;

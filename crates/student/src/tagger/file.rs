@@ -27,7 +27,7 @@ use crate::sealed::{self, HEADER, u64_at};
 
 pub(crate) const MAGIC: [u8; 8] = *b"POSTILTG";
 /// The newest format that this version reads and the one it writes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Where the sections of a checked file lie, and the small ones decoded.
 #[derive(Debug)]

@@ -1,16 +1,16 @@
 //! Training from end to end: features, learning, what is kept, and the model.
 
 use super::clusters::ClusterTable;
-use super::corpus::{Document, Layer, LayerKind, LayerTarget, check_layers, check_targets};
-use super::encode::{Slots, Template, filtered};
+use super::corpus::{Document, Layer, LayerKind, LayerTarget, all_layers, check_layers, check_targets, looked_at};
+use super::encode::{Slots, Template};
 use super::features::FeatureGroups;
 use super::file::{Contents, LayerNumbers, Numbers};
 use super::lesson::{Goals, Head, Recipe};
 use super::lists::ListTable;
+use super::looks::Views;
 use super::model::{TaggerDescription, TaggerModel};
 use super::options::{LayerQuality, TaggerOptions, TaggerReport};
 use super::prune::{Features, Kept, LayerRows, prune};
-use crate::chain::Encoded;
 use crate::error::{Error, Result};
 use crate::random::Random;
 
@@ -36,8 +36,9 @@ pub struct FittedTagger {
 /// Everything that learning needs.
 struct Material<'a> {
     slots: Slots,
-    /// The features that speak of a sentence as a whole.
-    of_sentences: Option<Encoded>,
+    views: Views,
+    /// All layers that have weights, the first look among them, and what they are to learn.
+    layers: Vec<Layer>,
     goals: Vec<Goals>,
     weights: Option<Vec<f32>>,
     lists: &'a ListTable,
@@ -103,7 +104,7 @@ impl TaggerTrainer<'_> {
             None => self.choose_groups(documents, targets, &lists, &clusters)?,
         };
         let template = Template { groups, lists: lists.view(), clusters: clusters.view() };
-        let slots = Slots::encode(&template, documents, 2);
+        let mut slots = Slots::encode(&template, documents, 2);
         let mut report = TaggerReport {
             documents: documents.len(),
             sentences: slots.encoded.sentences(),
@@ -116,10 +117,10 @@ impl TaggerTrainer<'_> {
             ..TaggerReport::default()
         };
         let layers = self.layers.iter().enumerate();
-        let goals = layers
+        let mut goals: Vec<Goals> = layers
             .map(|(number, layer)| Goals::gather(number, layer, documents, targets, &mut report.crossing))
             .collect();
-        let weights = weights.map(|weights| {
+        let weights: Option<Vec<f32>> = weights.map(|weights| {
             let by_document = weights.iter().enumerate();
             by_document
                 .flat_map(|(at, &weight)| std::iter::repeat_n(weight, slots.documents[at + 1] - slots.documents[at]))
@@ -127,7 +128,15 @@ impl TaggerTrainer<'_> {
         });
         let with_sentences = self.layers.iter().any(|layer| layer.kind == LayerKind::Sentences);
         let of_sentences = with_sentences.then(|| slots.of_sentences());
-        let material = Material { slots, of_sentences, goals, weights, lists: &lists, clusters: &clusters, groups };
+        let mut second = None;
+        if let Some(layer) = looked_at(&self.layers, groups) {
+            second = Some((self.second_look(&mut slots, documents, &goals[layer], weights.as_deref())?, layer));
+            goals.push(goals[layer].clone());
+            report.features = slots.keys.len();
+        }
+        let views = Views { base: std::mem::take(&mut slots.encoded), of_sentences, second };
+        let layers = all_layers(&self.layers, groups);
+        let material = Material { slots, views, layers, goals, weights, lists: &lists, clusters: &clusters, groups };
         self.finish(&material, report)
     }
 
@@ -140,46 +149,38 @@ impl TaggerTrainer<'_> {
         }
     }
 
-    /// Learns all layers from these features, or from `of_sentences` where a layer labels sentences.
-    fn learn(
-        material: &Material,
-        encoded: &Encoded,
-        of_sentences: Option<&Encoded>,
-        sentences: &[u32],
-        recipe: Recipe,
-    ) -> Result<Vec<Head>> {
+    /// Learns all layers, each from its view of the features.
+    fn learn(material: &Material, views: &Views, sentences: &[u32], recipe: Recipe) -> Result<Vec<Head>> {
         let slots = material.slots.keys.len();
         let weights = material.weights.as_deref();
-        let learn = |goals: &Goals| match of_sentences {
-            Some(encoded) if goals.kind == LayerKind::Sentences => {
-                goals.learn(encoded, slots, sentences, weights, recipe)
-            }
-            _ => goals.learn(encoded, slots, sentences, weights, recipe),
+        let learn = |(number, goals): (usize, &Goals)| {
+            let encoded = views.of(number, goals.kind == LayerKind::Sentences);
+            goals.learn(encoded, slots, sentences, weights, recipe)
         };
-        material.goals.iter().map(learn).collect()
+        material.goals.iter().enumerate().map(learn).collect()
     }
 
     /// Learns, and where the budget leaves out more than a little, learns again with the features that stay: the others'
     /// part of the work falls to them.
     fn learn_within(&self, material: &Material, sentences: &[u32], recipe: Recipe, budget: usize) -> Result<Learnt> {
-        let (encoded, of_sentences) = (&material.slots.encoded, material.of_sentences.as_ref());
-        let whole = Self::learn(material, encoded, of_sentences, sentences, recipe)?;
+        let whole = Self::learn(material, &material.views, sentences, recipe)?;
         let (kept, pruned) = self.pruned(material, &whole, budget);
         if kept.weights.len() * 10 >= kept.all * 9 {
             return Ok(Learnt { again: whole.clone(), whole, kept, pruned });
         }
         let mut stays = vec![false; material.slots.keys.len()];
         kept.slots.iter().for_each(|&slot| stays[slot as usize] = true);
-        let encoded = filtered(encoded, |slot| stays[slot as usize]);
-        let of_sentences = of_sentences.map(|encoded| filtered(encoded, |slot| stays[slot as usize]));
-        let again = Self::learn(material, &encoded, of_sentences.as_ref(), sentences, recipe)?;
+        let views = material.views.filtered(|slot| stays[slot as usize]);
+        let again = Self::learn(material, &views, sentences, recipe)?;
         let (fewer, pruned) = self.pruned(material, &again, budget);
         Ok(Learnt { whole, again, kept: Kept { all: kept.all, ..fewer }, pruned })
     }
 
     fn finish(&self, material: &Material, mut report: TaggerReport) -> Result<FittedTagger> {
-        let encoded = &material.slots.encoded;
-        let all: Vec<u32> = (0..encoded.sentences() as u32).collect();
+        // The first look, which is the last, is not measured.
+        let asked = || material.goals.iter().take(self.layers.len()).enumerate();
+        let view = |number: usize| material.views.of(number, false);
+        let all: Vec<u32> = (0..material.views.base.sentences() as u32).collect();
         let fixed = self.fixed_bytes(material, &report)?;
         let mut budget = self.options.max_bytes.saturating_sub(fixed);
         if budget < LEAST_TABLE {
@@ -191,29 +192,29 @@ impl TaggerTrainer<'_> {
             .hint("raise the budget, or give fewer or shorter lists"));
         }
         let (seen, held) = self.split(material, &all);
-        let mut temperatures = vec![1.0; self.layers.len()];
+        let mut temperatures = vec![1.0; material.layers.len()];
         if !held.is_empty() {
             report.held_out_documents = held.len();
             let (seen, held) = (material.sentences_of(&seen), material.sentences_of(&held));
             let recipe = Recipe { members: 1, ..self.recipe() };
             let Learnt { whole, pruned, .. } = self.learn_within(material, &seen, recipe, budget)?;
-            for (number, goals) in material.goals.iter().enumerate() {
-                let temperature = goals.temperature(&pruned[number], encoded, &held)?;
+            for (number, goals) in asked() {
+                let temperature = goals.temperature(&pruned[number], view(number), &held)?;
                 temperatures[number] = temperature;
                 report.quality.push(LayerQuality {
                     layer: self.layers[number].name.clone(),
-                    learnt: goals.measure(&whole[number], encoded, &held),
-                    pruned: goals.measure(&pruned[number], encoded, &held),
+                    learnt: goals.measure(&whole[number], view(number), &held),
+                    pruned: goals.measure(&pruned[number], view(number), &held),
                     temperature,
                 });
             }
         }
         let Learnt { again: heads, mut kept, pruned, .. } = self.learn_within(material, &all, self.recipe(), budget)?;
         report.weights = kept.all;
-        report.epochs = heads.iter().map(Head::epochs).collect();
+        report.epochs = heads.iter().take(self.layers.len()).map(Head::epochs).collect();
         if held.is_empty() {
-            for (number, goals) in material.goals.iter().enumerate() {
-                temperatures[number] = goals.temperature(&pruned[number], encoded, &all)?;
+            for (number, goals) in asked() {
+                temperatures[number] = goals.temperature(&pruned[number], view(number), &all)?;
             }
         }
         loop {
@@ -245,7 +246,7 @@ impl TaggerTrainer<'_> {
         let slots = &material.slots;
         let rows: Vec<LayerRows> = heads
             .iter()
-            .zip(&self.layers)
+            .zip(&material.layers)
             .map(|(head, layer)| {
                 let (states, stride) = head.states();
                 LayerRows { states, stride, lanes: layer.lanes() }
@@ -272,7 +273,7 @@ impl TaggerTrainer<'_> {
     fn fixed_bytes(&self, material: &Material, report: &TaggerReport) -> Result<usize> {
         let numbers = Numbers {
             scales: vec![0.0; super::features::TEMPLATES],
-            layers: self.layers.iter().map(LayerNumbers::empty).collect(),
+            layers: material.layers.iter().map(LayerNumbers::empty).collect(),
         };
         let contents =
             Contents { floats: &numbers.write(), table: &[], lists: material.lists, clusters: material.clusters };
@@ -297,7 +298,7 @@ impl TaggerTrainer<'_> {
             LayerNumbers { factor, temperature: temperature as f32, decoder, bias }
         });
         let numbers = Numbers { scales: kept.scales.clone(), layers: layers.collect() };
-        let lanes = self.layers.iter().map(Layer::lanes).sum();
+        let lanes = material.layers.iter().map(Layer::lanes).sum();
         let table = kept.write(&material.slots.keys, lanes)?;
         report.kept_features = kept.slots.len();
         report.kept_weights = kept.weights.len();

@@ -4,10 +4,12 @@ use super::corpus::{Document, Layer, LayerKind, LayerTarget};
 use super::linear::{self, Example, Linear, LinearPlan, probabilities};
 use super::options::{Algorithm, Reached};
 use super::perceptron::{self, Lesson, Plan, Room, Trained, UNKNOWN};
+use super::viterbi::{Decoder, Trellis};
 use crate::chain::{self, Encoded, Layout, Target, TypedSpan, fit_temperature};
 use crate::error::Result;
 
 /// What is known about one layer of the whole corpus.
+#[derive(Clone)]
 pub(crate) struct Goals {
     pub(crate) kind: LayerKind,
     pub(crate) layout: Layout,
@@ -16,6 +18,8 @@ pub(crate) struct Goals {
     tokens: Vec<u16>,
     /// Per token the candidates, where any document has some.
     candidates: Option<Vec<Vec<u16>>>,
+    /// Per token the probabilities of its labels, where any document has some; nothing for tokens whose label is known.
+    soft: Option<Vec<Vec<(u16, f32)>>>,
     /// Per sentence the label, or `UNKNOWN`.
     sentences: Vec<u16>,
     /// The first token of every sentence, and the number of tokens.
@@ -77,6 +81,38 @@ impl Head {
 
 const LINEAR_EPOCHS: usize = 12;
 
+/// A token's probabilities: each label once, all of them summing to one.
+fn scaled(row: &[(u16, f32)]) -> Vec<(u16, f32)> {
+    let sum: f32 = row.iter().map(|(_, share)| share).sum();
+    let mut scaled: Vec<(u16, f32)> = Vec::with_capacity(row.len());
+    for &(label, share) in row.iter().filter(|(_, share)| *share > 0.0) {
+        match scaled.iter_mut().find(|known| known.0 == label) {
+            Some(known) => known.1 += share / sum,
+            None => scaled.push((label, share / sum)),
+        }
+    }
+    scaled
+}
+
+/// The labels of the sequence that is expected to have most tokens right, sentence by sentence.
+fn likeliest(layout: Layout, document: &Document, soft: &[Vec<(u16, f32)>], labels: &mut [u16]) {
+    let mut decoder = Decoder::new(layout);
+    decoder.arrange();
+    let stride = decoder.lanes();
+    let (mut rows, mut trellis, mut lanes) = (Vec::new(), Trellis::default(), Vec::new());
+    for range in document.ranges() {
+        rows.clear();
+        rows.resize(range.len() * stride, 0.0f32);
+        for (row, shares) in rows.chunks_exact_mut(stride).zip(&soft[range.clone()]) {
+            shares.iter().for_each(|&(label, share)| row[usize::from(decoder.lane_of[usize::from(label)])] += share);
+        }
+        decoder.best(&rows, stride, range.len(), &mut trellis, &mut lanes);
+        for (label, &lane) in labels[range].iter_mut().zip(&lanes) {
+            *label = decoder.labels[usize::from(lane)];
+        }
+    }
+}
+
 impl Goals {
     /// Gathers what all documents say about a layer; adds to `crossing` the spans that do not lie within a sentence.
     pub(crate) fn gather(
@@ -92,11 +128,13 @@ impl Goals {
             lanes: layer.lanes(),
             tokens: Vec::new(),
             candidates: None,
+            soft: None,
             sentences: Vec::new(),
             starts: vec![0],
         };
         let with_candidates = targets.iter().any(|targets| matches!(targets[number], LayerTarget::Candidates(_)));
-        let mut candidates = Vec::new();
+        let with_soft = targets.iter().any(|targets| matches!(targets[number], LayerTarget::Soft(_)));
+        let (mut candidates, mut soft) = (Vec::new(), Vec::new());
         for (document, targets) in documents.iter().zip(targets) {
             let first = goals.tokens.len();
             let count = document.tokens.len();
@@ -128,6 +166,11 @@ impl Goals {
                     candidates.resize(first, Vec::new());
                     candidates.extend_from_slice(sets);
                 }
+                LayerTarget::Soft(rows) => {
+                    soft.resize(first, Vec::new());
+                    soft.extend(rows.iter().map(|row| scaled(row)));
+                    likeliest(goals.layout, document, &soft[first..], tokens);
+                }
             }
             let mut classes = match &targets[number] {
                 LayerTarget::Sentences(classes) => classes.as_slice(),
@@ -142,6 +185,10 @@ impl Goals {
         if with_candidates {
             candidates.resize(goals.tokens.len(), Vec::new());
             goals.candidates = Some(candidates);
+        }
+        if with_soft {
+            soft.resize(goals.tokens.len(), Vec::new());
+            goals.soft = Some(soft);
         }
         goals
     }
@@ -179,7 +226,8 @@ impl Goals {
                     return self.learn_field(encoded, slots, sentences, weights, recipe).map(Head::Chain);
                 }
                 let layout = self.layout;
-                let lesson = Lesson { encoded, slots, labels: &self.tokens, sentences, weights, layout };
+                let soft = self.soft.as_deref();
+                let lesson = Lesson { encoded, slots, labels: &self.tokens, soft, sentences, weights, layout };
                 let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: MARGIN };
                 Ok(Head::Chain(perceptron::train_committee(&lesson, plan, recipe.members)))
             }
@@ -218,7 +266,8 @@ impl Goals {
             bags.end_sentence();
         }
         let layout = self.layout;
-        let lesson = Lesson { encoded: &bags, slots, labels: &self.sentences, sentences, weights, layout };
+        let labels = &self.sentences;
+        let lesson = Lesson { encoded: &bags, slots, labels, soft: None, sentences, weights, layout };
         let plan = Plan { epochs: recipe.epochs, seed: recipe.seed, margin: MARGIN };
         let trained = perceptron::train_committee(&lesson, plan, recipe.members);
         let bias = trained.decoder.start.iter().zip(&trained.decoder.end).map(|(start, end)| start + end).collect();
@@ -251,6 +300,19 @@ impl Goals {
 
     /// What is known about a sentence, if anything is.
     fn target(&self, sentence: usize) -> Option<Target> {
+        let range = self.range(sentence);
+        if let Some(soft) = self.soft.as_ref().map(|soft| &soft[range.clone()])
+            && soft.iter().any(|row| !row.is_empty())
+        {
+            let mut rows = vec![0.0; range.len() * self.lanes];
+            for ((row, shares), &label) in rows.chunks_exact_mut(self.lanes).zip(soft).zip(&self.tokens[range]) {
+                shares.iter().for_each(|&(label, share)| row[usize::from(label)] += share);
+                if shares.is_empty() {
+                    row[usize::from(label)] = 1.0;
+                }
+            }
+            return Some(Target::Soft(rows));
+        }
         if self.is_known(sentence) {
             return Some(Target::Hard(self.tokens[self.range(sentence)].to_vec()));
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::buckets::{Buckets, Map};
 use super::clusters::Clusters;
-use super::corpus::{Layer, check_layers};
+use super::corpus::{Layer, all_layers, check_layers};
 use super::encode::Template;
 use super::features::FeatureGroups;
 use super::file::{self, Contents, Numbers, Sections};
@@ -67,13 +67,14 @@ impl TaggerModel {
         {
             return Err(misfit());
         }
-        let lanes = description.layers.iter().map(Layer::lanes).sum();
-        let numbers = Numbers::read(&sections.floats, &description.layers).ok_or_else(misfit)?;
+        let layers = all_layers(&description.layers, description.features);
+        let lanes = layers.iter().map(Layer::lanes).sum();
+        let numbers = Numbers::read(&sections.floats, &layers).ok_or_else(misfit)?;
         if !file::check_table(&content[sections.table.clone()], lanes) {
             return Err(misfit());
         }
         let mut links = Vec::new();
-        for (layer, numbers) in description.layers.iter().zip(&numbers.layers) {
+        for (layer, numbers) in layers.iter().zip(&numbers.layers) {
             links.push(match &numbers.decoder {
                 Some(decoder) => Some(
                     Links::new(&decoder.weights(), &layer.layout().constraints())

@@ -27,6 +27,8 @@ pub(crate) struct Lesson<'a> {
     pub(crate) encoded: &'a Encoded,
     pub(crate) slots: usize,
     pub(crate) labels: &'a [u16],
+    /// Per token the probabilities of its labels; nothing where the label is certain.
+    pub(crate) soft: Option<&'a [Vec<(u16, f32)>]>,
     pub(crate) sentences: &'a [u32],
     pub(crate) weights: Option<&'a [f32]>,
     pub(crate) layout: Layout,
@@ -80,8 +82,9 @@ pub(crate) fn train(lesson: &Lesson, plan: Plan) -> Trained {
             !tokens.is_empty() && gold[tokens].iter().all(|&lane| lane != UNKNOWN)
         })
         .collect();
+    let lane_of = decoder.lane_of.clone();
     let mut random = Random::new(plan.seed);
-    let (mut trellis, mut found, mut rows) = (Trellis::default(), Vec::new(), Vec::new());
+    let (mut trellis, mut found, mut rows, mut gains) = (Trellis::default(), Vec::new(), Vec::new(), Vec::new());
     let total = (plan.epochs * order.len()).max(1) as f32;
     // How often each sentence was right in a row, and how many rounds it may rest.
     let mut rest = vec![(0u8, 0u8); lesson.encoded.sentences()];
@@ -103,13 +106,16 @@ pub(crate) fn train(lesson: &Lesson, plan: Plan) -> Trained {
             for (row, token) in rows.chunks_exact_mut(stride).zip(tokens.clone()) {
                 add_rows(&states, stride, lesson.encoded.token(token), row);
             }
+            let shares = Shares { soft: lesson.soft.map(|soft| &soft[tokens.clone()]), gold, lane_of: &lane_of };
             if plan.margin > 0.0 {
-                for (row, &gold) in rows.chunks_exact_mut(stride).zip(gold) {
-                    row[usize::from(gold)] -= plan.margin;
+                for (place, row) in rows.chunks_exact_mut(stride).enumerate() {
+                    shares.each(place, |lane, share| row[lane] -= plan.margin * share);
                 }
             }
             decoder.best(&rows, stride, tokens.len(), &mut trellis, &mut found);
-            if found == gold {
+            gains.clear();
+            gains.extend((0..gold.len()).map(|place| shares.gain(place, found[place])));
+            if gains.iter().all(|gain| *gain == 0.0) {
                 // Who was right so often will be right again.
                 rest.0 = (rest.0 + 1).min(MOST_REST);
                 rest.1 = rest.0;
@@ -118,14 +124,12 @@ pub(crate) fn train(lesson: &Lesson, plan: Plan) -> Trained {
                 *rest = (0, 0);
                 let importance = lesson.weights.map_or(1.0, |weights| weights[sentence as usize]);
                 let late = importance * step as f32 / total;
-                let change = |decoder: &mut Decoder, change: f32| {
-                    correct(decoder, gold, &found, change);
-                };
-                change(&mut decoder, importance);
-                change(&mut behind_decoder, late);
+                correct(&mut decoder, gold, &found, &gains, importance);
+                correct(&mut behind_decoder, gold, &found, &gains, late);
                 for (place, token) in tokens.enumerate() {
                     let (up, down) = (usize::from(gold[place]), usize::from(found[place]));
-                    if up == down {
+                    let (importance, late) = (importance * gains[place], late * gains[place]);
+                    if importance == 0.0 {
                         continue;
                     }
                     for &slot in lesson.encoded.token(token) {
@@ -164,9 +168,14 @@ pub(crate) fn train_committee(lesson: &Lesson, plan: Plan, members: usize) -> Tr
         .into_par_iter()
         .map(|member| train(lesson, Plan { seed: plan.seed ^ member.wrapping_mul(0x9e37_79b9_7f4a_7c15), ..plan }))
         .collect();
+    mean(trained).unwrap_or_else(|| train(lesson, plan))
+}
+
+/// The mean of the weights; `None` of none.
+pub(crate) fn mean(trained: Vec<Trained>) -> Option<Trained> {
     let share = 1.0 / trained.len() as f32;
     let mut members = trained.into_iter();
-    let Some(mut mean) = members.next() else { return train(lesson, plan) };
+    let mut mean = members.next()?;
     for other in members {
         let pairs = [
             (&mut mean.states, &other.states),
@@ -185,21 +194,63 @@ pub(crate) fn train_committee(lesson: &Lesson, plan: Plan, members: usize) -> Tr
         weights.iter_mut().for_each(|weight| *weight *= share);
     }
     mean.decoder.arrange();
-    mean
+    Some(mean)
 }
 
-fn correct(decoder: &mut Decoder, gold: &[u16], found: &[u16], change: f32) {
+/// Moves the weights of beginnings, ends and pairs from what was found to the truth, each by what is gained there.
+fn correct(decoder: &mut Decoder, gold: &[u16], found: &[u16], gains: &[f32], change: f32) {
     let ends = |lanes: &[u16]| (usize::from(lanes[0]), usize::from(lanes[lanes.len() - 1]));
     let (up, down) = (ends(gold), ends(found));
-    decoder.start[up.0] += change;
-    decoder.start[down.0] -= change;
-    decoder.end[up.1] += change;
-    decoder.end[down.1] -= change;
-    for (up, down) in gold.windows(2).zip(found.windows(2)) {
-        if up != down {
+    let (first, last) = (change * gains[0], change * gains[gains.len() - 1]);
+    decoder.start[up.0] += first;
+    decoder.start[down.0] -= first;
+    decoder.end[up.1] += last;
+    decoder.end[down.1] -= last;
+    for ((up, down), gains) in gold.windows(2).zip(found.windows(2)).zip(gains.windows(2)) {
+        let change = change * gains[0].max(gains[1]);
+        if up != down && change != 0.0 {
             decoder.add_pair(usize::from(up[0]), usize::from(up[1]), change);
             decoder.add_pair(usize::from(down[0]), usize::from(down[1]), -change);
         }
+    }
+}
+
+/// What is known about the labels of a sentence's tokens.
+struct Shares<'a> {
+    soft: Option<&'a [Vec<(u16, f32)>]>,
+    /// The likeliest lanes.
+    gold: &'a [u16],
+    lane_of: &'a [u16],
+}
+
+impl Shares<'_> {
+    /// Gives every lane that a token may have, with its probability.
+    #[inline(always)]
+    fn each(&self, place: usize, mut lane: impl FnMut(usize, f32)) {
+        match self.soft.map(|soft| soft[place].as_slice()) {
+            None | Some([]) => lane(usize::from(self.gold[place]), 1.0),
+            Some(shares) => {
+                shares.iter().for_each(|&(label, share)| lane(usize::from(self.lane_of[usize::from(label)]), share));
+            }
+        }
+    }
+
+    /// How much likelier the likeliest lane of a token is than the one that was found: what the expected number of right
+    /// tokens would gain. Zero where they are the same, or the one that was found is as likely.
+    #[inline(always)]
+    fn gain(&self, place: usize, found: u16) -> f32 {
+        if found == self.gold[place] {
+            return 0.0;
+        }
+        let mut gain = 0.0;
+        self.each(place, |lane, share| {
+            if lane == usize::from(self.gold[place]) {
+                gain += share;
+            } else if lane == usize::from(found) {
+                gain -= share;
+            }
+        });
+        gain.max(0.0)
     }
 }
 

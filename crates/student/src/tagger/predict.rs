@@ -8,13 +8,14 @@ use super::corpus::{Document, LayerKind};
 use super::document::DocumentIndex;
 use super::encode::{Template, windows};
 use super::features::{REACH, Sink, Surroundings, WINDOW, is_shouting};
-use super::file::add_feature;
+use super::file::{LayerNumbers, add_feature};
 use super::hash;
+use super::history::History;
 use super::linear::probabilities;
 use super::lists::Marks;
 use super::model::TaggerModel;
 use super::perceptron::stride_for;
-use super::token::{AFTER, Attributes, BEFORE, Spelling};
+use super::token::{AFTER, Attributes, BEFORE, CAPITAL, Spelling};
 use super::viterbi::{Decoder, Trellis};
 use crate::chain::{Lattice, Layout, TypedSpan};
 
@@ -61,6 +62,10 @@ pub struct TaggerScratch {
     sentence: Vec<Attributes>,
     marks: Marks,
     states: Vec<f32>,
+    /// The scores of a window, and what the first look took its tokens for.
+    kept: Vec<f32>,
+    looks: Vec<u16>,
+    history: History,
     bag: Vec<f32>,
     rows: Vec<f32>,
     trellis: Trellis,
@@ -177,6 +182,23 @@ impl Words {
     }
 }
 
+/// The pieces in which a sentence is decoded.
+fn pieces(sentence: std::ops::Range<usize>) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let end = sentence.end;
+    sentence.step_by(MOST_DECODED).map(move |start| start..(start + MOST_DECODED).min(end))
+}
+
+impl TaggerScratch {
+    /// Reads a sentence, given its place in the window; whether it is written in capitals.
+    fn begin(&mut self, inside: std::ops::Range<usize>, template: &Template) -> bool {
+        let Self { words, tokens, sentence, marks, .. } = self;
+        sentence.clear();
+        sentence.extend(tokens[inside].iter().map(|&token| words.attributes[token as usize]));
+        template.lists.mark(sentence, marks);
+        is_shouting(sentence.iter())
+    }
+}
+
 impl TaggerModel {
     /// Predicts every layer of a document.
     ///
@@ -246,40 +268,78 @@ impl TaggerModel {
             let about = tokens.iter().zip(&*starts);
             index.read(about.map(|(&token, &(first, shouting))| (&words.attributes[token as usize], first, shouting)));
         }
+        let twice = template.groups.looks && self.numbers.layers.len() > self.layers().len();
+        if twice {
+            self.look(sentences, template, stride, scratch);
+        }
         for range in sentences {
-            self.sentence(range.start..range.end, first, template, stride, confidence, scratch, predictions);
+            scratch.bag.clear();
+            scratch.bag.resize(stride, 0.0);
+            let shouting = !twice && scratch.begin(range.start - first..range.end - first, template);
+            for piece in pieces(range.clone()) {
+                if twice {
+                    self.recall(piece.start - first..piece.end - first, stride, scratch);
+                } else {
+                    let places = piece.start - range.start..piece.end - range.start;
+                    self.states(range.start - first, places, shouting, template, stride, scratch);
+                }
+                self.decode(piece.start, piece.len(), stride, confidence, scratch, predictions);
+            }
+            self.label_sentence(confidence, scratch, predictions);
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the state of one loop")]
-    fn sentence(
+    /// The first look: the scores of all tokens of a window, and what they are taken for.
+    fn look(
         &self,
-        range: std::ops::Range<usize>,
-        first: usize,
+        sentences: &[std::ops::Range<usize>],
         template: &Template,
         stride: usize,
-        confidence: bool,
         scratch: &mut TaggerScratch,
-        predictions: &mut [LayerPrediction],
     ) {
-        let inside = range.start - first..range.end - first;
-        {
-            let TaggerScratch { words, tokens, sentence, marks, bag, .. } = scratch;
-            sentence.clear();
-            sentence.extend(tokens[inside.clone()].iter().map(|&token| words.attributes[token as usize]));
-            template.lists.mark(sentence, marks);
-            bag.clear();
-            bag.resize(stride, 0.0);
+        let first = sentences[0].start;
+        scratch.kept.clear();
+        scratch.looks.clear();
+        let Some(LayerNumbers { factor, decoder: Some(decoder), .. }) = self.numbers.layers.last() else { return };
+        let lane = self.lanes - decoder.lanes();
+        let types = decoder.layout.types();
+        for range in sentences {
+            let shouting = scratch.begin(range.start - first..range.end - first, template);
+            for piece in pieces(range.clone()) {
+                let places = piece.start - range.start..piece.end - range.start;
+                self.states(range.start - first, places, shouting, template, stride, scratch);
+                let TaggerScratch { states, kept, looks, trellis, lanes, .. } = &mut *scratch;
+                for row in states.chunks_exact_mut(stride) {
+                    row[lane..lane + decoder.lanes()].iter_mut().for_each(|sum| *sum *= factor);
+                }
+                decoder.best(&states[lane..], stride, piece.len(), trellis, lanes);
+                // Lanes: last and unit of each type, outside, begin and inside.
+                looks.extend(lanes.iter().map(|&lane| match usize::from(lane) {
+                    lane if lane < 2 * types => (lane % types) as u16 + 1,
+                    lane if lane > 2 * types => ((lane - 1) % types) as u16 + 1,
+                    _ => 0,
+                }));
+                kept.extend_from_slice(states);
+            }
         }
-        let shouting = is_shouting(scratch.sentence.iter());
-        let mut start = 0;
-        while start < inside.len() {
-            let end = (start + MOST_DECODED).min(inside.len());
-            self.states(inside.start, start..end, shouting, template, stride, scratch);
-            self.decode(range.start + start, end - start, stride, confidence, scratch, predictions);
-            start = end;
+        let TaggerScratch { words, tokens, looks, history, .. } = scratch;
+        let about = tokens.iter().zip(&*looks).map(|(&token, &class)| {
+            let token = &words.attributes[token as usize];
+            (token.word, token.flags & CAPITAL != 0, class)
+        });
+        history.read(about, types + 1);
+    }
+
+    /// The scores of some tokens of a window for the second look.
+    fn recall(&self, places: std::ops::Range<usize>, stride: usize, scratch: &mut TaggerScratch) {
+        let TaggerScratch { kept, looks, history, states, .. } = scratch;
+        states.clear();
+        states.extend_from_slice(&kept[places.start * stride..places.end * stride]);
+        for (sums, place) in states.chunks_exact_mut(stride).zip(places) {
+            let wide = self.lanes > 256;
+            let mut adder = Adder { table: self.table(), scales: &self.numbers.scales, wide, sums };
+            history.features(place, looks[place], &mut adder);
         }
-        self.label_sentence(confidence, scratch, predictions);
     }
 
     /// Adds up the features of some tokens of the sentence.

@@ -276,3 +276,99 @@ fn a_scratch_survives_more_words_than_it_keeps() {
         assert_eq!(scores.len(), words.len());
     }
 }
+
+/// The labels of a document's spans in BILOU, each token's with this probability and the outside with the rest.
+fn soft(drawn: &Sentences, sure: impl Fn(usize) -> f32) -> Vec<Vec<LayerTarget>> {
+    let layout = postil_student::chain::Layout::Bilou { types: 2 };
+    let of = |at: usize| {
+        let labels = layout.labels_of(&drawn.spans[at], drawn.tokens[at].len());
+        let row = |label: &u16| {
+            if *label == 0 { vec![(0, 1.0)] } else { vec![(*label, sure(at)), (0, 1.0 - sure(at))] }
+        };
+        vec![LayerTarget::Soft(labels.iter().map(row).collect())]
+    };
+    (0..drawn.tokens.len()).map(of).collect()
+}
+
+#[test]
+fn certain_probabilities_teach_as_labels_do() {
+    let drawn = sentences(60, 5);
+    let fit = |targets: &[Vec<LayerTarget>]| {
+        let trainer = TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap();
+        trainer.fit(&drawn.documents(), targets, None).unwrap().model
+    };
+    let hard = fit(&drawn.targets(&[LayerKind::Spans]));
+    assert_eq!(hard.as_bytes(), fit(&soft(&drawn, |_| 1.0)).as_bytes());
+    assert_ne!(hard.as_bytes(), fit(&soft(&drawn, |at| if at % 2 == 0 { 0.8 } else { 1.0 })).as_bytes());
+}
+
+#[test]
+fn doubtful_spans_teach_less_than_certain_ones() {
+    // Every second text calls places people and people places, and is not sure of it.
+    let mut drawn = sentences(240, 6);
+    for spans in drawn.spans.iter_mut().step_by(2) {
+        spans.iter_mut().for_each(|span| span.class = 1 - span.class);
+    }
+    let test = sentences(100, 7);
+    let reach = |algorithm: Algorithm, targets: &[Vec<LayerTarget>]| {
+        let options = TaggerOptions::new().algorithm(algorithm).held_out(0.0);
+        let trainer = TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap().with_options(options);
+        span_f1(&predict(&trainer.fit(&drawn.documents(), targets, None).unwrap().model, &test), 0, &test)
+    };
+    for algorithm in [Algorithm::Perceptron, Algorithm::Crf] {
+        let certain = reach(algorithm, &drawn.targets(&[LayerKind::Spans]));
+        let doubtful = reach(algorithm, &soft(&drawn, |at| if at % 2 == 0 { 0.55 } else { 1.0 }));
+        assert!(doubtful > certain + 0.1, "{algorithm:?}: {certain}, {doubtful}");
+    }
+    let wrong = vec![vec![LayerTarget::Soft(vec![vec![(99, 1.0)]; drawn.tokens[0].len()])]];
+    let trainer = TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap();
+    let error = trainer.fit(&drawn.documents()[..1], &wrong, None).unwrap_err().to_string();
+    assert!(error.contains("expected a label below 9, found 99"), "{error}");
+}
+
+#[test]
+fn a_second_look_learns_from_the_first() {
+    // Two sentences of the same words make a document, so that every name occurs twice.
+    let (train, test) = (sentences(120, 8), sentences(60, 9));
+    let twice = |drawn: &Sentences| -> (Vec<Vec<String>>, Vec<Vec<TypedSpan>>) {
+        let tokens = drawn.tokens.iter().map(|tokens| [tokens.as_slice(), tokens].concat()).collect();
+        let spans = drawn.spans.iter().zip(&drawn.tokens).map(|(spans, tokens)| {
+            let by = tokens.len() as u32;
+            let moved = spans.iter().map(|span| TypedSpan { start: span.start + by, end: span.end + by, ..*span });
+            spans.iter().copied().chain(moved).collect()
+        });
+        (tokens, spans.collect())
+    };
+    let documents = |tokens: &[Vec<String>]| -> Vec<Document<'static>> {
+        let leak = |word: &String| -> &'static str { Box::leak(word.clone().into_boxed_str()) };
+        let of = |tokens: &Vec<String>| {
+            let half = tokens.len() / 2;
+            let words: Vec<&'static str> = tokens.iter().map(leak).collect();
+            Document::from_sentences([&words[..half], &words[half..]])
+        };
+        tokens.iter().map(of).collect()
+    };
+    let (tokens, spans) = twice(&train);
+    let targets: Vec<Vec<LayerTarget>> = spans.into_iter().map(|spans| vec![LayerTarget::Spans(spans)]).collect();
+    let fit = |threads: usize, wanted: bool| {
+        let options = TaggerOptions::new().members(2).look_twice(wanted);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let trainer = TaggerTrainer::new(vec![layer(LayerKind::Spans)]).unwrap().with_options(options);
+        pool.install(|| trainer.fit(&documents(&tokens), &targets, None).unwrap().model)
+    };
+    let model = fit(1, true);
+    assert!(model.description().features.looks && model.layers().len() == 1);
+    assert_eq!(model.as_bytes(), fit(2, true).as_bytes());
+    assert!(!fit(1, false).description().features.looks);
+    let (tokens, spans) = twice(&test);
+    let mut scratch = TaggerScratch::default();
+    let loaded = TaggerModel::from_vec(model.as_bytes().to_vec()).unwrap();
+    let mut counts = Counts::default();
+    for (document, gold) in documents(&tokens).iter().zip(&spans) {
+        let predicted = model.predict(document, true, &mut scratch);
+        assert_eq!(predicted, loaded.predict(document, true, &mut TaggerScratch::default()));
+        let [LayerPrediction::Spans(found)] = predicted.as_slice() else { panic!("{predicted:?}") };
+        counts.add(gold, &found.iter().map(|found| found.span).collect::<Vec<_>>());
+    }
+    assert!(counts.f1() > 0.97, "{}", counts.f1());
+}

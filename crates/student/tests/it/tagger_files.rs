@@ -53,7 +53,7 @@ fn errors_name_the_file_and_the_cause() {
         bytes
     };
     let cases: [(&str, Vec<u8>, &str); 5] = [
-        ("newer", changed(8), "found format 8"),
+        ("newer", changed(8), "found format 11"),
         ("flipped", changed(good.len() / 2), "checksum"),
         ("short", good[..good.len() - 1].to_vec(), "bytes, found"),
         ("foreign", b"text,label\nhello,greeting\n".to_vec(), "something else"),

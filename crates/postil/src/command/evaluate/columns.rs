@@ -23,7 +23,7 @@ impl Pair {
         let number = arguments.layer.or(arguments.scores).map(Column::Number);
         let reading = &arguments.reading;
         let column = number.unwrap_or(reading.column);
-        let other = number.or(arguments.predicted_column).unwrap_or(reading.column);
+        let other = arguments.predicted_column.or(number).unwrap_or(reading.column);
         Ok(Self {
             gold: ColumnsReader::open(&arguments.gold, reading.word_column, column)?,
             predicted: ColumnsReader::open(&arguments.predicted, reading.word_column, other)?,

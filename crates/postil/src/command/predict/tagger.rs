@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use arrow_array::Array;
 use postil_core::formats::{DocumentReader, DocumentWriter, Format, Remarks, WriteOptions};
@@ -11,6 +12,7 @@ use postil_core::text::Tokenizer;
 use postil_core::{Document, Error, Layer, Name};
 use postil_student::tagger::{LayerKind, TaggerModel, TaggerScratch};
 use rayon::prelude::*;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::documents::tell_remarks;
@@ -22,7 +24,7 @@ use crate::run::Watch;
 use crate::tagging::{self, Tagged};
 
 /// Documents are tagged in groups of about so many bytes of text: enough for all threads, little memory.
-const GROUP: usize = 1 << 20;
+const GROUP: usize = 1 << 19;
 
 /// A stream of documents out of a document format or a table.
 enum Source {
@@ -44,7 +46,10 @@ impl Source {
                 bad: 0,
             });
         }
-        Ok(Self::Documents(Box::new(DocumentReader::open(&arguments.data, &arguments.reading.options(false))?)))
+        let mut options = arguments.reading.options(false);
+        // What is tagged needs no tags, and keeps the names that it has.
+        (options.tags, options.distinct_ids) = (false, false);
+        Ok(Self::Documents(Box::new(DocumentReader::open(&arguments.data, &options)?)))
     }
 
     fn next(&mut self) -> anyhow::Result<Option<Document>> {
@@ -99,6 +104,19 @@ impl Source {
     }
 }
 
+/// A document that waits to be tagged, and whether its tokens came with it.
+struct Waiting {
+    document: Document,
+    with_tokens: bool,
+}
+
+/// A document that was tagged.
+struct Done {
+    document: Document,
+    tagged: Tagged,
+    with_tokens: bool,
+}
+
 /// Where predictions go.
 enum Sink {
     Nowhere,
@@ -117,11 +135,11 @@ impl Sink {
         })
     }
 
-    fn write(&mut self, mut document: Document, tagged: Tagged) -> anyhow::Result<()> {
+    fn write(&mut self, Done { mut document, tagged, with_tokens }: Done) -> anyhow::Result<()> {
         match self {
             Self::Nowhere => Ok(()),
             Self::Lines(file) => {
-                let mut line = serde_json::to_vec(&object(&document, &tagged))?;
+                let mut line = serde_json::to_vec(&Line::of(&document, &tagged, with_tokens))?;
                 line.push(b'\n');
                 file.write_all(&line)
                     .map_err(|error| anyhow::anyhow!(Error::io(format!("cannot be written: {error}"), error)))
@@ -152,39 +170,59 @@ impl Sink {
 }
 
 /// A document's predictions as a line of Postil's own format.
-fn object(document: &Document, tagged: &Tagged) -> Value {
-    let spans: Vec<Value> = tagged
-        .spans
-        .iter()
-        .map(|found| {
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    text: &'a str,
+    spans: Vec<LineSpan<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sentences: Option<&'a [u32]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layers: Option<serde_json::Map<String, Value>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct LineSpan<'a> {
+    start: u32,
+    end: u32,
+    label: &'a str,
+    quote: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<f64>,
+}
+
+impl<'a> Line<'a> {
+    fn of(document: &'a Document, tagged: &'a Tagged, with_tokens: bool) -> Self {
+        let spans = tagged.spans.iter().map(|found| {
             let span = &found.span;
-            let mut object = json!({ "start": span.start, "end": span.end, "label": span.label, "quote": span.quote });
-            if let Some(confidence) = found.confidence {
-                object["confidence"] = rounded(confidence);
-            }
-            object
-        })
-        .collect();
-    let mut object = json!({ "id": document.id, "text": document.text, "spans": spans });
-    if !tagged.layers.is_empty() || !tagged.scores.is_empty() {
-        let words: Vec<&str> = document.words().collect();
-        object["tokens"] = json!(words);
+            let confidence = found.confidence.map(rounded);
+            LineSpan { start: span.start, end: span.end, label: &span.label, quote: &span.quote, confidence }
+        });
+        let with_layers = !tagged.layers.is_empty() || !tagged.scores.is_empty();
         let tags = tagged.layers.iter().map(|layer| (layer.name.to_string(), json!(layer.tags)));
         let scores = tagged
             .scores
             .iter()
-            .map(|(name, scores)| (name.to_string(), scores.iter().map(|&score| rounded(score)).collect()));
-        object["layers"] = Value::Object(tags.chain(scores).collect());
+            .map(|(name, scores)| (name.to_string(), scores.iter().map(|&score| json!(rounded(score))).collect()));
+        Self {
+            id: &document.id,
+            text: &document.text,
+            spans: spans.collect(),
+            tokens: (with_layers || with_tokens).then(|| document.words().collect()),
+            sentences: with_tokens.then_some(document.sentences.as_slice()).filter(|ends| ends.len() > 1),
+            layers: with_layers.then(|| tags.chain(scores).collect()),
+            labels: tagged.labels.iter().map(|(label, _)| &**label).collect(),
+        }
     }
-    if !tagged.labels.is_empty() {
-        object["labels"] = tagged.labels.iter().map(|(label, _)| Value::from(&**label)).collect();
-    }
-    object
 }
 
 /// A probability with four places.
-fn rounded(probability: f32) -> Value {
-    json!((f64::from(probability) * 1e4).round() / 1e4)
+fn rounded(probability: f32) -> f64 {
+    (f64::from(probability) * 1e4).round() / 1e4
 }
 
 /// What was counted on the way.
@@ -194,6 +232,20 @@ struct Counts {
     sentences: u64,
     tokens: u64,
     spans: BTreeMap<Name, u64>,
+}
+
+impl Counts {
+    fn add(&mut self, Done { document, tagged, .. }: &Done) {
+        self.documents += 1;
+        self.sentences += document.sentences.len() as u64;
+        self.tokens += document.tokens.len() as u64;
+        for found in &tagged.spans {
+            match self.spans.get_mut(&found.span.label) {
+                Some(count) => *count += 1,
+                None => drop(self.spans.insert(found.span.label.clone(), 1)),
+            }
+        }
+    }
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
@@ -213,36 +265,37 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         None => Some(PathBuf::from("-")),
     };
     let voice = Voice::new(output.as_deref(), arguments.json)?;
-    let format = arguments
-        .to
-        .or_else(|| output.as_deref().and_then(|path| Format::detect(path, b"")))
-        .unwrap_or(source.format());
+    let format = arguments.to.or_else(|| named(output.as_deref()?, source.format())).unwrap_or(source.format());
     let without_spans = model.layers().iter().all(|layer| layer.kind != LayerKind::Spans);
     let mut sink = Sink::open(output.as_deref(), format, without_spans)?;
     let mut counts = Counts::default();
     let progress = Progress::new();
     progress.stage("tagging", None);
-    loop {
-        let (group, ended) = group(&mut source, tokenizer)?;
-        let tagged: Vec<Tagged> = group
-            .par_iter()
-            .map_init(TaggerScratch::default, |scratch, document| {
-                tagging::tag(&model, &labels, document, arguments.confidence, scratch)
-            })
-            .collect();
+    let room = Mutex::new(Vec::new());
+    let mut done: Vec<Done> = Vec::new();
+    let (mut group, mut ended) = next_group(&mut source, tokenizer)?;
+    // While a group is tagged, the one before it is written and the next one read.
+    while !(group.is_empty() && done.is_empty()) {
         progress.advance(group.len() as u64);
-        for (document, tagged) in group.into_iter().zip(tagged) {
-            counts.documents += 1;
-            counts.sentences += document.sentences.len() as u64;
-            counts.tokens += document.tokens.len() as u64;
-            for found in &tagged.spans {
-                *counts.spans.entry(found.span.label.clone()).or_default() += 1;
-            }
-            sink.write(document, tagged)?;
-        }
-        if ended {
-            break;
-        }
+        let ready = std::mem::take(&mut done);
+        let (next, tagged) = rayon::join(
+            || -> anyhow::Result<(Vec<Waiting>, bool)> {
+                for done in ready {
+                    counts.add(&done);
+                    sink.write(done)?;
+                }
+                if ended { Ok((Vec::new(), true)) } else { next_group(&mut source, tokenizer) }
+            },
+            || -> Vec<Done> {
+                let tag = |scratch: &mut Scratch<'_>, Waiting { document, with_tokens }| {
+                    let tagged = tagging::tag(&model, &labels, &document, arguments.confidence, &mut scratch.scratch);
+                    Done { document, tagged, with_tokens }
+                };
+                group.into_par_iter().map_init(|| Scratch::take(&room), tag).collect()
+            },
+        );
+        done = tagged;
+        (group, ended) = next?;
         if progress.stopped() {
             progress.finish();
             anyhow::bail!(Error::cancelled());
@@ -276,14 +329,49 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     voice.written(output.as_deref(), "")
 }
 
+/// The format that the name of an output tells. Of the formats that are JSON lines it is that of the input, if that is
+/// one, else Postil's own.
+fn named(path: &Path, source: Format) -> Option<Format> {
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    let ends = |ending: &str| name.ends_with(ending);
+    if ends(".conll") {
+        return Some(Format::Conll);
+    }
+    let lines = ends(".jsonl") && (source.is_flat() || source.is_folder());
+    Format::detect(path, b"").or(lines.then_some(Format::Jsonl))
+}
+
 /// The next documents, with tokens; whether they are the last.
-fn group(source: &mut Source, tokenizer: Tokenizer) -> anyhow::Result<(Vec<Document>, bool)> {
+fn next_group(source: &mut Source, tokenizer: Tokenizer) -> anyhow::Result<(Vec<Waiting>, bool)> {
     let (mut group, mut size) = (Vec::new(), 0);
     while size < GROUP {
         let Some(mut document) = source.next()? else { return Ok((group, true)) };
+        let with_tokens = !document.tokens.is_empty();
         document.tokenize(tokenizer);
-        size += document.text.len();
-        group.push(document);
+        size += document.text.len() + 64;
+        group.push(Waiting { document, with_tokens });
     }
     Ok((group, false))
+}
+
+/// Room for tagging that goes back to its shelf when a thread is done with its part of a group: what it remembers of
+/// words serves the next groups.
+struct Scratch<'s> {
+    scratch: TaggerScratch,
+    shelf: &'s Mutex<Vec<TaggerScratch>>,
+}
+
+impl<'s> Scratch<'s> {
+    fn take(shelf: &'s Mutex<Vec<TaggerScratch>>) -> Self {
+        let scratch = shelf.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        Self { scratch, shelf }
+    }
+}
+
+impl Drop for Scratch<'_> {
+    fn drop(&mut self) {
+        let scratch = std::mem::take(&mut self.scratch);
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+    }
 }

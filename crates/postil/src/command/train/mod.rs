@@ -86,6 +86,16 @@ pub(super) struct Arguments {
     /// How weights are learnt
     #[arg(long, value_enum, default_value_t = Algorithm::Auto, help_heading = "Spans and tags")]
     algorithm: Algorithm,
+    /// How many perceptrons, trained in orders of their own, vote by the mean of their scores [default: 6]
+    #[arg(long, value_name = "N", help_heading = "Spans and tags")]
+    members: Option<usize>,
+    /// Look for spans twice, the second time with what the first look took other occurrences of a word for: a little
+    /// better on long documents, for twice the time
+    #[arg(long, help_heading = "Spans and tags")]
+    look_twice: bool,
+    /// Take every span as certain; else a span of JSON lines teaches as much as its `confidence` says
+    #[arg(long, help_heading = "Spans and tags")]
+    certain: bool,
     /// How often training goes through the data [default: chosen]
     #[arg(long, value_name = "N", help_heading = "Spans and tags")]
     epochs: Option<usize>,

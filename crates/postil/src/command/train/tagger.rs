@@ -34,6 +34,11 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     if corpus.documents.is_empty() {
         anyhow::bail!(Error::input("expected documents with tokens, found none").in_file(&report.file));
     }
+    if arguments.certain {
+        corpus.forget_confidences();
+    }
+    let weights = arguments.weight.as_deref().map(|field| corpus.weights(field)).transpose();
+    let weights = weights.map_err(|error| error.in_file(&report.file))?;
     let wanted = wanted(arguments, &corpus, &report)?;
     let labels = arguments.labels.as_deref().map(listed).transpose()?;
     let layers = corpus.layers(&wanted, labels.as_deref()).map_err(|error| error.in_file(&report.file))?;
@@ -56,10 +61,13 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(epochs) = arguments.epochs {
         options = options.epochs(epochs);
     }
+    options = options.look_twice(arguments.look_twice);
+    if let Some(members) = arguments.members {
+        options = options.members(members);
+    }
     if let Some(lists) = &arguments.lists {
         options = options.lists(read_lists(lists)?);
     }
-    let weights = arguments.weight.as_deref().map(|field| weights(&corpus, field)).transpose()?;
     let unlabelled = unlabelled.views();
     let fitted = TaggerTrainer::new(layers)?.with_options(options).with_unlabelled(&unlabelled).fit(
         &corpus.views(),
@@ -75,22 +83,6 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     let model = fitted.model.with_notes(json!({ "measured": figures, "source": "postil train" }))?;
     model.save(&arguments.output)?;
     show(arguments, &corpus, &report, &figures, &fitted.report, model.as_bytes().len())
-}
-
-/// How much each document counts, as a field beside its text says.
-fn weights(corpus: &Corpus, field: &str) -> postil_core::Result<Vec<f32>> {
-    let weight = |document: &Document| {
-        let value = document.meta.get(field).ok_or_else(|| {
-            Error::input(format!("expected the field `{field}` beside the text, found none"))
-                .for_item(document.id.to_string())
-        })?;
-        let number = value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|weight| *weight >= 0.0);
-        number.map(|weight| weight as f32).ok_or_else(|| {
-            Error::input(format!("expected a weight of at least 0 in `{field}`, found {value}"))
-                .for_item(document.id.to_string())
-        })
-    };
-    corpus.documents.iter().map(weight).collect()
 }
 
 /// Whether the tokens came with the data.
