@@ -28,9 +28,6 @@ const LEAST: usize = 20;
 /// Every item is marked by a model that learnt from the other parts.
 const FOLDS: usize = 3;
 
-/// Probabilities below so much of an equal share do not teach.
-const NEGLIGIBLE: f32 = 0.1;
-
 /// A trained tagger and what it says about every item.
 pub(super) struct Learned {
     /// The model, from all items but the gold that measures.
@@ -55,8 +52,7 @@ pub(super) struct Teaching<'a> {
     pub one_sided: bool,
 }
 
-/// Trains on what the consensus says: where all annotators have looked, on its probabilities, so that a doubtful span
-/// teaches less than a certain one. Gold that fits counts as certain; gold that measures is not looked at.
+/// Trains on what the consensus says. Gold that fits counts as certain; gold that measures is not looked at.
 ///
 /// Where annotators are one-sided, a missed name would teach that it is none. Then only sentences are learnt from in which
 /// every word that looks like a name is explained: it is in a span, or an annotator calls it none, or it is written small
@@ -213,17 +209,6 @@ fn explained(document: &Document, spans: &[TypedSpan], said: &[(u32, Vec<Claim>)
 
 fn untyped(span: &TypedSpan) -> TokenSpan {
     TokenSpan { start: span.start, end: span.end, class: span.class }
-}
-
-/// The probabilities of the labels of some tokens, small ones left out.
-fn probabilities(consensus: &SequenceConsensus, first: usize, tokens: usize) -> Option<LayerTarget> {
-    let labels = 1 + 4 * consensus.types;
-    let least = NEGLIGIBLE / labels as f32;
-    let rows = consensus.labels.get(first * labels..(first + tokens) * labels)?.chunks_exact(labels);
-    let of = |row: &[f32]| -> Vec<(u16, f32)> {
-        (0u16..).zip(row.iter().copied()).filter(|(_, share)| *share > least).collect()
-    };
-    Some(LayerTarget::Soft(rows.map(of).collect()))
 }
 
 fn typed(span: TokenSpan) -> TypedSpan {
