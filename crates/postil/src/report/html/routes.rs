@@ -100,7 +100,7 @@ fn headline(found: &Simulation) -> Markup {
             @if let Measured::Known { value, low, high, .. } = &saving.saved {
                 @if *low > 0.0 {
                     p {
-                        "At the quality of " (text::prose(&saving.against)) " (" (figure(saving.quality)) ") it saves "
+                        "At the quality of the " (text::prose(&saving.against)) " (" (figure(saving.quality)) ") it saves "
                         strong { (share(*value)) } " of the cost, between " (share(*low)) " and " (share(*high)) "."
                     }
                 }
@@ -140,7 +140,9 @@ impl Plane {
         let (low, high) = if low < high { (low, high) } else { (0.5, 2.0) };
         let qualities = || {
             let points = found.points.iter().map(|point| &point.quality);
-            points.chain(found.alone.iter().map(|one| &one.quality)).filter_map(Measured::value)
+            let bars =
+                found.points.iter().filter(|point| point.policy == Policy::Auto).flat_map(|one| ends(&one.quality));
+            points.chain(found.alone.iter().map(|one| &one.quality)).filter_map(Measured::value).chain(bars)
         };
         let (worst, best) = (qualities().fold(1.0, f64::min), qualities().fold(0.0, f64::max));
         let up = ((worst * 20.0 - 0.4).floor().max(0.0) / 20.0, (best * 20.0 + 0.4).ceil().min(20.0) / 20.0);
@@ -173,6 +175,14 @@ impl Plane {
         let step = if self.up.1 - self.up.0 > 0.5 { 2 } else { 1 };
         let (first, last) = ((self.up.0 * 20.0).round() as i32, (self.up.1 * 20.0).round() as i32);
         (first..=last).filter(|place| (place - first) % step == 0).map(|place| f64::from(place) / 20.0).collect()
+    }
+}
+
+/// Both ends of an interval, if there is one.
+fn ends(measured: &Measured) -> Vec<f64> {
+    match measured {
+        Measured::Known { low, high, .. } => vec![*low, *high],
+        Measured::Unknown { .. } => Vec::new(),
     }
 }
 
@@ -310,6 +320,9 @@ fn savings(found: &Simulation) -> Markup {
 
 /// A share in per cent that may be negative.
 fn share_of(value: f64) -> String {
+    if value >= 0.0 {
+        return share(value);
+    }
     format!("{:.0}\u{202f}%", 100.0 * value)
 }
 
