@@ -353,7 +353,10 @@ mod tests {
         (0..count)
             .map(|number| {
                 let class = random.below(3);
-                let words: Vec<&str> = (0..6).map(|_| subjects[class][random.below(6)]).collect();
+                // Endings keep texts of one subject from being near-duplicates of each other.
+                let words: Vec<String> = (0..6)
+                    .map(|_| format!("{}{}", subjects[class][random.below(6)], ["", "s", "ed", "ing"][random.below(4)]))
+                    .collect();
                 (format!("case {number}: the {} again", words.join(" and the ")), class as Class)
             })
             .unzip()

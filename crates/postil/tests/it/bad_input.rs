@@ -65,7 +65,7 @@ fn kinds_to_come_parse_and_say_that_they_are_not_yet_available() {
         assert!(message.contains("not yet available"), "{message}");
     }
     let folder = project(b"id,text\n1,x\n");
-    folder.write("postil.toml", format!("{PROJECT}\n[[annotator]]\nname = \"m\"\nkind = \"llm\"\nmodel = \"x\"\n"));
+    folder.write("postil.toml", format!("{PROJECT}\n[[annotator]]\nname = \"ann\"\nkind = \"person\"\n"));
     assert!(folder.fails(3, &["plan", "."]).contains("not yet available"));
 }
 

@@ -18,7 +18,6 @@ mod llm;
 mod llm_budget;
 mod llm_kill;
 mod newswire;
-mod noisy;
 mod pairs;
 mod places;
 mod report;

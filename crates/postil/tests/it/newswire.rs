@@ -136,10 +136,10 @@ fn gold_of_parts_that_overlap_or_lie_outside_is_refused() {
         json!({ "id": "r0", "start": start, "end": end, "spans": spans }).to_string()
     };
     for (gold, expected) in [
-        (line(29, 57, (0, 5)), "gold spans within the part"),
-        (line(29, 99999, (29, 35)), "a part within the item's text"),
-        (line(57, 29, (29, 35)), "`start` before `end`"),
-        (format!("{}\n{}", line(29, 57, (29, 35)), line(29, 35, (29, 35))), "two that overlap"),
+        (line(28, 56, (0, 5)), "gold spans within the part"),
+        (line(28, 99999, (28, 34)), "a part within the item's text"),
+        (line(56, 28, (28, 34)), "`start` before `end`"),
+        (format!("{}\n{}", line(28, 56, (28, 34)), line(28, 34, (28, 34))), "two that overlap"),
     ] {
         folder.write("data/gold.jsonl", gold);
         let error = folder.fails(2, &["run", "."]);

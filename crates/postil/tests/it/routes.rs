@@ -92,13 +92,13 @@ fn people_are_asked_for_money() {
 fn a_projects_ledger_is_replayed() {
     let folder = Folder::tickets();
     folder.ok(&["run", "."]);
-    let before = folder.files("ledger");
+    let before = folder.files("ledger/segments");
     let text = folder.ok(&["simulate", ".", "--draws", "1", "--policies", "single,majority,value"]);
     assert!(
         text.contains("824 items, 16 annotators, 150 gold labels") && text.contains("no prices are known"),
         "{text}"
     );
-    assert_eq!(before.keys().collect::<Vec<_>>(), folder.files("ledger").keys().collect::<Vec<_>>());
+    assert_eq!(before.keys().collect::<Vec<_>>(), folder.files("ledger/segments").keys().collect::<Vec<_>>());
 }
 
 #[test]

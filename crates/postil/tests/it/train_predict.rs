@@ -108,7 +108,7 @@ fn spans_teach_as_much_as_they_are_sure() {
     assert_eq!(label(&[], "0.3"), "PLACE");
     // Only the texts that speak of a person weigh anything.
     assert_eq!(label(&["--certain", "--weight", "weight"], "0.6"), "PERSON");
-    let error = folder.fails(1, &["train", "data.jsonl", "--task", "spans", "--weight", "mass"]);
+    let error = folder.fails(2, &["train", "data.jsonl", "--task", "spans", "--weight", "mass"]);
     assert!(error.contains("expected a number of at least 0 in `mass`, found none"), "{error}");
 }
 

@@ -1,7 +1,6 @@
 //! Training: which models, how strong, in which mixture, and the table that they become.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -25,9 +24,9 @@ use crate::random::Random;
 /// table, so the mixture costs nothing at prediction.
 #[derive(Clone, Debug)]
 pub struct Trainer {
-    pub(super) labels: Vec<String>,
-    pub(super) head: Head,
-    pub(super) options: TextOptions,
+    labels: Vec<String>,
+    head: Head,
+    options: TextOptions,
 }
 
 /// A trained model with what training knows about it.
@@ -44,7 +43,7 @@ pub struct Fitted {
 
 /// A kind of model that may take part.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Recipe {
+struct Recipe {
     loss: Loss,
     weighting: Weighting,
     coding: Coding,
@@ -94,21 +93,15 @@ const STEPS: [f32; 3] = [0.25, 1.0, 4.0];
 const CHARACTER_SHARE: f32 = 0.3;
 
 /// The texts as far as the solvers see them, for one view.
-pub(super) struct Material<'a> {
-    corpus: Arc<Corpus>,
-    scales: Arc<Scales>,
-    pub(super) targets: &'a Targets<'a>,
+struct Material<'a> {
+    corpus: Corpus,
+    scales: Scales,
+    targets: &'a Targets<'a>,
     words: usize,
     seed: u64,
 }
 
 impl Material<'_> {
-    /// The same texts with other targets.
-    pub(super) fn against<'b>(&self, targets: &'b Targets<'b>) -> Material<'b> {
-        let (corpus, scales) = (Arc::clone(&self.corpus), Arc::clone(&self.scales));
-        Material { corpus, scales, targets, words: self.words, seed: self.seed }
-    }
-
     fn train(&self, recipe: Recipe, chosen: &[u32], epochs: usize) -> (Weights, Vec<f32>) {
         let feature_weights = self.scales.weights(recipe.weighting, &self.corpus, self.targets, chosen);
         let values = self.scales.values(&self.corpus, &feature_weights);
@@ -130,7 +123,7 @@ impl Material<'_> {
     }
 
     /// The scores of held-out texts by a model of the others.
-    pub(super) fn held_out(&self, recipe: Recipe, train: &[u32], held: &[u32], epochs: usize) -> Vec<f32> {
+    fn held_out(&self, recipe: Recipe, train: &[u32], held: &[u32], epochs: usize) -> Vec<f32> {
         let (weights, feature_weights) = self.train(recipe, train, epochs);
         let mut seen = vec![false; self.corpus.features.len()];
         for &text in train {
@@ -189,16 +182,6 @@ impl Trainer {
     /// Lengths that differ, targets that do not fit the labels or the head, weights that are negative or not finite,
     /// fewer than four texts, no text with words, or only one class in all targets.
     pub fn fit(&self, texts: &[&str], targets: &[Target], weights: Option<&[f32]>) -> Result<Fitted> {
-        self.fit_with_recipe(texts, targets, weights).map(|(fitted, _)| fitted)
-    }
-
-    /// The same, with the best single kind of model.
-    pub(super) fn fit_with_recipe(
-        &self,
-        texts: &[&str],
-        targets: &[Target],
-        weights: Option<&[f32]>,
-    ) -> Result<(Fitted, Recipe)> {
         let classes = self.labels.len();
         self.check(texts, targets)?;
         let checked = Targets::new(
@@ -231,8 +214,7 @@ impl Trainer {
                 chosen = self.choose(&material, &folds, false, &mut trials);
             }
         }
-        let fitted = self.assemble(&material, &folds, &chosen, &prior, trials)?;
-        Ok((fitted, chosen[0]))
+        self.assemble(&material, &folds, &chosen, &prior, trials)
     }
 
     fn check(&self, texts: &[&str], targets: &[Target]) -> Result<()> {
@@ -254,7 +236,7 @@ impl Trainer {
         Ok(())
     }
 
-    pub(super) fn folds_for(&self, texts: usize) -> usize {
+    fn folds_for(&self, texts: usize) -> usize {
         let usual = match texts {
             0..300 => 10,
             300..50_000 => 5,
@@ -263,7 +245,7 @@ impl Trainer {
         self.options.folds.unwrap_or(usual).min(texts / 2)
     }
 
-    pub(super) fn material<'a>(&self, texts: &[&str], targets: &'a Targets<'a>, characters: bool) -> Material<'a> {
+    fn material<'a>(&self, texts: &[&str], targets: &'a Targets<'a>, characters: bool) -> Material<'a> {
         let view = View {
             words: 2,
             characters: characters.then_some((2, 5)),
@@ -272,13 +254,7 @@ impl Trainer {
         };
         let corpus = Corpus::read(texts, &view);
         let scales = Scales::measure(&corpus, CHARACTER_SHARE);
-        Material {
-            corpus: Arc::new(corpus),
-            scales: Arc::new(scales),
-            targets,
-            words: view.words,
-            seed: self.options.seed,
-        }
+        Material { corpus, scales, targets, words: view.words, seed: self.options.seed }
     }
 
     /// The strength of every kind of model by held-out log-loss, the best kind first.
@@ -317,12 +293,7 @@ impl Trainer {
     }
 
     /// The best weights of a sum of scores, what the sum reaches, and its probabilities.
-    pub(super) fn weigh(
-        &self,
-        models: &[&Vec<f32>],
-        items: &[u32],
-        targets: &Targets,
-    ) -> (Vec<f64>, Quality, Vec<f32>) {
+    fn weigh(&self, models: &[&Vec<f32>], items: &[u32], targets: &Targets) -> (Vec<f64>, Quality, Vec<f32>) {
         let multilabel = self.head == Head::Multilabel;
         let weights = Stack { models, items, targets, multilabel }.fit();
         let mut sum = vec![0.0f32; models[0].len()];
@@ -448,14 +419,14 @@ fn prior(targets: &Targets, head: Head) -> Result<Vec<f32>> {
 
 /// Which text is held out when. Every class is spread evenly, and equal texts fall together: a copy of a training text
 /// among the held-out ones would be remembered, not predicted.
-pub(super) struct Folds {
-    pub(super) count: usize,
+struct Folds {
+    count: usize,
     of: Vec<u8>,
     order: Vec<u32>,
 }
 
 impl Folds {
-    pub(super) fn new(texts: &[&str], targets: &Targets, count: usize, seed: u64) -> Self {
+    fn new(texts: &[&str], targets: &Targets, count: usize, seed: u64) -> Self {
         let mut order: Vec<u32> = (0..texts.len() as u32).collect();
         Random::new(seed ^ 0x0f01_d5ee_d000_0001).shuffle(&mut order);
         let mut by_class = order.clone();
@@ -472,11 +443,6 @@ impl Folds {
         Self { count, of, order }
     }
 
-    /// The fold of every text.
-    pub(super) fn of(&self) -> &[u8] {
-        &self.of
-    }
-
     /// How many folds a trial uses.
     fn tried(&self) -> usize {
         match self.of.len() {
@@ -487,7 +453,7 @@ impl Folds {
     }
 
     /// The training texts in random order, and the held-out ones in order.
-    pub(super) fn split(&self, fold: usize) -> (Vec<u32>, Vec<u32>) {
+    fn split(&self, fold: usize) -> (Vec<u32>, Vec<u32>) {
         let held = (0..self.of.len() as u32).filter(|&text| self.of[text as usize] as usize == fold).collect();
         let train = self.order.iter().copied().filter(|&text| self.of[text as usize] as usize != fold).collect();
         (train, held)

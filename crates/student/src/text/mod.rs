@@ -8,7 +8,6 @@ mod file;
 mod fit;
 mod lanes;
 mod model;
-pub mod noisy;
 mod options;
 mod predict;
 mod quality;

@@ -57,17 +57,6 @@ pub(super) struct Arguments {
     /// Balance the classes: every class counts alike in training
     #[arg(long)]
     balance: bool,
-    /// Some labels are wrong, as those of a language model or a crowd are: train plainly, and again with the remedy that
-    /// cross-validation finds to pay, if one does
-    #[arg(long)]
-    noisy: bool,
-    /// Use this remedy instead of choosing one
-    #[arg(long, value_enum, value_name = "NAME", requires = "noisy")]
-    remedy: Option<RemedyArgument>,
-    /// Texts with their true labels, in columns of the same names. Texts that are among the training texts help to choose
-    /// the remedy (four tenths of them) and measure it (the others)
-    #[arg(long, value_name = "FILE", requires = "noisy")]
-    gold: Option<PathBuf>,
     #[command(flatten)]
     reading: Reading,
     /// How texts without tokens are cut into them
@@ -111,43 +100,6 @@ pub(super) struct Arguments {
     /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
-}
-
-/// What to do about labels that are wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum RemedyArgument {
-    /// Nothing
-    Plain,
-    /// Weigh each label by its chance to be in the heap of small losses
-    Mixture,
-    /// Weigh down labels that confident learning takes for another
-    Confident,
-    /// Weigh down the largest losses of each class
-    SmallLoss,
-    /// Learn from a mixture of label and model
-    Bootstrap,
-    /// Learn what is meant, given label, model and how labels go wrong
-    Posterior,
-    /// Learn the likeliest label, weighted by how sure it is (with --soft)
-    Certainty,
-    /// Refine sets of candidates by the model (with --candidates)
-    Refinery,
-}
-
-impl RemedyArgument {
-    const fn remedy(self) -> postil_student::text::noisy::Remedy {
-        use postil_student::text::noisy::Remedy;
-        match self {
-            Self::Plain => Remedy::Plain,
-            Self::Mixture => Remedy::Mixture,
-            Self::Confident => Remedy::Confident,
-            Self::SmallLoss => Remedy::SmallLoss,
-            Self::Bootstrap => Remedy::Bootstrap,
-            Self::Posterior => Remedy::Posterior,
-            Self::Certainty => Remedy::Certainty,
-            Self::Refinery => Remedy::Refinery,
-        }
-    }
 }
 
 /// How a tagger's weights are learnt.

@@ -1,11 +1,9 @@
 //! Training a classifier of texts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use postil_core::audit::{GoldPart, Tally, gold_part};
 use postil_core::table::{TableOptions, TableReader};
 use postil_core::{Error, Name};
-use postil_student::text::noisy::{NoisyFitted, NoisyOptions};
 use postil_student::text::{Head, Target, TextModel, TextOptions, Trainer};
 use serde_json::json;
 
@@ -68,22 +66,11 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         options = options.class_weights(balanced(&targets, examples.labels.len())?);
     }
     let texts: Vec<&str> = examples.texts.iter().map(String::as_str).collect();
-    let trainer = Trainer::new(examples.labels.clone(), head)?.with_options(options);
-    let weights = examples.weights.as_deref();
-    let (fitted, noisy) = if arguments.noisy {
-        let gold = gold(arguments, &examples)?;
-        let part = |part| gold.iter().filter(move |gold| gold.part == part).map(|gold| (gold.text, gold.class));
-        let mut options = NoisyOptions::new().gold(part(GoldPart::Fit).collect());
-        if let Some(remedy) = arguments.remedy {
-            options = options.remedy(remedy.remedy());
-        }
-        let learnt = trainer.fit_noisy(&texts, &targets, weights, &options)?;
-        let measured = on_gold(&learnt, part(GoldPart::Measure), examples.labels.len());
-        let (fitted, noisy) = Noisy::of(learnt, arguments.gold.is_some().then_some(measured));
-        (fitted, Some(noisy))
-    } else {
-        (trainer.fit(&texts, &targets, weights)?, None)
-    };
+    let fitted = Trainer::new(examples.labels.clone(), head)?.with_options(options).fit(
+        &texts,
+        &targets,
+        examples.weights.as_deref(),
+    )?;
 
     let basis = format!("{} training texts, each scored by models that have not seen it", count(texts.len() as u64));
     let scores = out_of_fold(&targets, &fitted.out_of_fold, &fitted.model);
@@ -102,7 +89,6 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             "labels": examples.labels,
             "out_of_fold": figures.iter().map(|figure| (figure.name.replace(' ', "_"), &figure.value)).collect::<std::collections::BTreeMap<_, _>>(),
             "training": report,
-            "noisy": noisy.as_ref().map(|noisy| &noisy.told),
         }));
     }
     if examples.left_out > 0 {
@@ -121,112 +107,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         say(&format!("  {:<18} {}", figure.name, figure.value.brief()))?;
     }
     say(&format!("  (95 % intervals; {basis})"))?;
-    if let Some(noisy) = &noisy {
-        noisy.lines.iter().try_for_each(|line| say(line))?;
-    }
     say(&format!("written: {} ({} kB)", arguments.output.display(), model.as_bytes().len().div_ceil(1000)))
-}
-
-/// A training text whose true class is known.
-struct Known {
-    text: usize,
-    class: u16,
-    part: GoldPart,
-}
-
-/// The gold that is among the training texts.
-fn gold(arguments: &Arguments, examples: &Examples) -> anyhow::Result<Vec<Known>> {
-    let Some(file) = &arguments.gold else { return Ok(Vec::new()) };
-    let position: HashMap<&str, usize> =
-        examples.texts.iter().enumerate().rev().map(|(at, text)| (text.as_str(), at)).collect();
-    let class: HashMap<&str, u16> =
-        examples.labels.iter().enumerate().map(|(class, label)| (label.as_str(), class as u16)).collect();
-    let mut table = TableReader::open(file, &TableOptions::default())?;
-    let mut known: Vec<Known> = Vec::new();
-    let (mut seen, mut elsewhere) = (BTreeSet::new(), 0);
-    while let Some(chunk) = table.next_chunk()? {
-        let texts = text_column(&chunk.batch, arguments.reading.text()).map_err(|error| error.in_file(file))?;
-        let labels = text_column(&chunk.batch, arguments.label_column()).map_err(|error| error.in_file(file))?;
-        for (row, (text, label)) in texts.iter().zip(&labels).enumerate() {
-            let (text, label) = (text.unwrap_or(""), label.unwrap_or(""));
-            if label.is_empty() {
-                continue;
-            }
-            let Some(&class) = class.get(label) else {
-                anyhow::bail!(
-                    Error::input(format!("expected one of the labels of the training data, found `{label}`"))
-                        .in_file(file)
-                        .at_line(chunk.lines[row])
-                );
-            };
-            match position.get(text) {
-                Some(&at) if seen.insert(at) => {
-                    known.push(Known { text: at, class, part: gold_part(text, arguments.seed) });
-                }
-                Some(_) => {}
-                None => elsewhere += 1,
-            }
-        }
-    }
-    if known.is_empty() {
-        anyhow::bail!(
-            Error::input("expected gold texts that are among the training texts, found none")
-                .in_file(file)
-                .hint("`postil predict MODEL GOLD --label label` measures on other texts")
-        );
-    }
-    if elsewhere > 0 {
-        remark(&format!("note: {} gold texts are not among the training texts and were left out", count(elsewhere)));
-    }
-    Ok(known)
-}
-
-/// Scores the out-of-fold probabilities against gold that chose nothing.
-fn on_gold(learnt: &NoisyFitted, gold: impl Iterator<Item = (usize, u16)>, labels: usize) -> Tally {
-    let mut tally = Tally::new(labels);
-    for (text, class) in gold {
-        let row = &learnt.fitted.out_of_fold[text * labels..][..labels];
-        tally.add(class, decide(row), Some(row), 1.0);
-    }
-    tally
-}
-
-/// What was done about wrong labels, to be told.
-struct Noisy {
-    lines: Vec<String>,
-    told: serde_json::Value,
-}
-
-impl Noisy {
-    fn of(learnt: NoisyFitted, gold: Option<Tally>) -> (postil_student::text::Fitted, Self) {
-        let basis = "gold texts that chose nothing, scored by models that have not learnt from their labels";
-        let figures = gold.map(|tally| (tally.accuracy(basis), tally.log_loss(basis), tally.count()));
-        let told = json!({
-            "remedy": learnt.remedy,
-            "taken_for_wrong": learnt.rate,
-            "rehearsal": learnt.trials,
-            "gold_accuracy": figures.as_ref().map(|figures| &figures.0),
-            "gold_log_loss": figures.as_ref().map(|figures| &figures.1),
-        });
-        let mut lines = vec![format!(
-            "  wrong labels       remedy: {}; the plain model takes {:.1} % of the labels for wrong (no measurement)",
-            learnt.remedy.name(),
-            100.0 * learnt.rate
-        )];
-        for trial in learnt.trials.iter().skip(1) {
-            let (gain, error) = (trial.gain.0, 1.96 * trial.gain.1);
-            lines.push(format!(
-                "    {:<16} explains the labels by {gain:+.4} [{:+.4}, {:+.4}] nats better than plain training",
-                trial.remedy.name(),
-                gain - error,
-                gain + error
-            ));
-        }
-        if let Some((accuracy, _, number)) = figures {
-            lines.push(format!("  gold accuracy      {} (95 %; {number} {basis})", accuracy.brief()));
-        }
-        (learnt.fitted, Self { lines, told })
-    }
 }
 
 fn read(arguments: &Arguments) -> anyhow::Result<Examples> {
