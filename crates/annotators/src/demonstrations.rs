@@ -379,8 +379,8 @@ mod tests {
             for balanced in [false, true] {
                 let options = Options::new(5).method(method).balanced(balanced);
                 let demonstrations = Demonstrations::new(&texts, &labels, options).unwrap();
-                for at in 0..30 {
-                    let shown = demonstrations.for_item(&texts[at]);
+                for (at, text) in texts.iter().enumerate().take(30) {
+                    let shown = demonstrations.for_item(text);
                     assert_eq!(shown.len(), 5, "{method:?}");
                     assert!(shown.iter().all(|shown| shown.index != at && shown.index != 120 + at), "{method:?} {at}");
                 }

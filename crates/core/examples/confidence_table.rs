@@ -153,7 +153,7 @@ fn show(name: &str, seen: &[Seen], classes: usize) {
             "{:<26} at most 15 % wrong promised in {promised} of {DRAWS} draws for {:.2} of the answers; error above the \
              threshold {}; {broken} broken",
             "",
-            share / promised as f64,
+            share / f64::from(promised),
             middle(&above)
         );
     } else {

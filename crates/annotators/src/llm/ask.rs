@@ -210,9 +210,9 @@ impl Asker {
         let (choices, answer) = self.words(&shape);
         let mut user = self.prompts[prompt].item(text, &choices, &answer);
         if let Some(complaint) = complaint {
-            user.push_str(&format!(
-                "\n\nAn earlier answer could not be used: {complaint}. Answer with the object alone."
-            ));
+            user.push_str("\n\nAn earlier answer could not be used: ");
+            user.push_str(complaint);
+            user.push_str(". Answer with the object alone.");
         }
         let mut body = self.heads[prompt].clone();
         serde_json::to_writer(&mut body, &user).expect("text is written to memory");

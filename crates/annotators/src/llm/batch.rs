@@ -50,14 +50,12 @@ impl Engine {
         for mut batch in open {
             let now = at_millis();
             if batch.name.is_none() {
-                match self.runtime.block_on(by_tag(&endpoint, batch.tag))? {
-                    Some(name) => self.journal.borrow_mut().name_batch(&mut batch, &name)?,
-                    None => {
-                        // It was written down and never arrived.
-                        self.journal.borrow_mut().end_batch(batch, now)?;
-                        continue;
-                    }
-                }
+                let Some(name) = self.runtime.block_on(by_tag(&endpoint, batch.tag))? else {
+                    // It was written down and never arrived.
+                    self.journal.borrow_mut().end_batch(batch, now)?;
+                    continue;
+                };
+                self.journal.borrow_mut().name_batch(&mut batch, &name)?;
             }
             let name = batch.name.clone().unwrap_or_default();
             let state = self.runtime.block_on(fetch(&endpoint, &format!("batches/{name}")))?;

@@ -105,7 +105,7 @@ fn choice_says(reader: &Reader<'_>, shape: &Shape, choice: Choice) -> Said {
         Shape::Letters(order) => {
             let masses = letters(&places, order.len());
             letter_says(
-                &masses,
+                masses.as_ref(),
                 words,
                 order.len(),
                 |said, place| said.class(reader, order[place]),
@@ -121,7 +121,7 @@ fn choice_says(reader: &Reader<'_>, shape: &Shape, choice: Choice) -> Said {
         Shape::YesNo { class, yes_first } => {
             let masses = letters(&places, 2);
             letter_says(
-                &masses,
+                masses.as_ref(),
                 words,
                 2,
                 |said, place| said.heard = Some(Heard::Applies(*class, (place == 0) == *yes_first)),
@@ -192,7 +192,7 @@ fn which_letter(token: &str, count: usize) -> Option<usize> {
 }
 
 fn letter_says(
-    masses: &Option<(Vec<f64>, f64)>,
+    masses: Option<&(Vec<f64>, f64)>,
     words: &str,
     count: usize,
     take: impl Fn(&mut Said, usize),

@@ -1,5 +1,7 @@
 //! Replies of decision models, in both shapes that are served.
 
+#![expect(clippy::result_large_err, reason = "a reply that cannot be read is as large as one that can")]
+
 use postil_core::{Class, Status, TaskKind};
 use serde_json::Value;
 

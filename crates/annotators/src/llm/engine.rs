@@ -99,7 +99,7 @@ pub struct Engine {
 
 /// One item whose requests are on their way.
 struct Row {
-    row: usize,
+    number: usize,
     requests: Vec<Request>,
     said: Vec<Option<Said>>,
     repeated: Vec<bool>,
@@ -164,17 +164,16 @@ impl Engine {
         let request = words.request(spec);
         let (endpoint, limiter) = self.way(spec)?;
         let wire = self.wire(spec, request.key, &endpoint, &limiter, at_millis);
-        let got = match wire.kept(request.key)? {
-            Some(got) => got,
-            None => {
-                let worst = request.tokens.worst(spec.price);
-                if !wire.affords(worst) {
-                    return Ok(None);
-                }
-                let call = wire.begin(request.key, worst)?;
-                limiter.borrow_mut().start(request.reserved());
-                self.runtime.block_on(wire.call(request, call))?
+        let got = if let Some(got) = wire.kept(request.key)? {
+            got
+        } else {
+            let worst = request.tokens.worst(spec.price);
+            if !wire.affords(worst) {
+                return Ok(None);
             }
+            let call = wire.begin(request.key, worst)?;
+            limiter.borrow_mut().start(request.reserved());
+            self.runtime.block_on(wire.call(request, call))?
         };
         self.journal.borrow().sync()?;
         match got {
@@ -203,14 +202,13 @@ impl Engine {
         }
         let (address, key) = (spec.endpoint.clone(), spec.key.clone());
         let name = (address.clone(), key.clone(), spec.dialect);
-        let endpoint = match self.endpoints.get(&name) {
-            Some(endpoint) => endpoint.clone(),
-            None => {
-                let _runtime = self.runtime.enter();
-                let endpoint = Rc::new(Endpoint::new(spec, self.recording.is_some())?);
-                self.endpoints.insert(name, endpoint.clone());
-                endpoint
-            }
+        let endpoint = if let Some(endpoint) = self.endpoints.get(&name) {
+            endpoint.clone()
+        } else {
+            let _runtime = self.runtime.enter();
+            let endpoint = Rc::new(Endpoint::new(spec, self.recording.is_some())?);
+            self.endpoints.insert(name, endpoint.clone());
+            endpoint
         };
         let limiter = self
             .limiters
@@ -297,7 +295,7 @@ impl Session<'_> {
                 None => running.next().await,
             };
             if let Some((row, place, got)) = ended {
-                self.hear(row, place, got?, &mut open, &mut queue, &mut annotations, watch)?;
+                self.hear(row, place, got?, &mut open, &mut queue, &mut annotations, watch);
             }
         }
         annotations.sort_by_key(|(row, _)| *row);
@@ -325,13 +323,13 @@ impl Session<'_> {
                 let requests = self.annotator.requests(self.items.text(row));
                 queue.extend((0..requests.len()).map(|place| (row, place)));
                 let (said, repeated) = (vec![None; requests.len()], vec![false; requests.len()]);
-                open.insert(row, Row { row, requests, said, repeated, cost: Cost::default() });
+                open.insert(row, Row { number: row, requests, said, repeated, cost: Cost::default() });
                 continue;
             };
             let request = &open[&row].requests[place];
             if let Some(got) = self.wire.kept(request.key)? {
                 queue.pop_front();
-                self.hear(row, place, got, open, queue, annotations, watch)?;
+                self.hear(row, place, got, open, queue, annotations, watch);
                 continue;
             }
             if self.wire.spec.batch {
@@ -372,7 +370,7 @@ impl Session<'_> {
         queue: &mut VecDeque<(usize, usize)>,
         annotations: &mut Vec<(usize, Annotation)>,
         watch: &dyn Fn(u64) -> bool,
-    ) -> Result<()> {
+    ) {
         let entry = open.get_mut(&row).expect("an item is open until its last request has ended");
         let text = self.items.text(row);
         let mut tally = self.wire.tally.borrow_mut();
@@ -402,7 +400,7 @@ impl Session<'_> {
             entry.repeated[place] = true;
             entry.requests[place] = again;
             queue.push_front((row, place));
-            return Ok(());
+            return;
         }
         let letter = matches!(self.annotator.ask(), super::Ask::Letter | super::Ask::Decision);
         if letter && said.failure.is_none() && said.distribution.is_none() && said.yes.is_none() && said.each.is_none()
@@ -411,13 +409,12 @@ impl Session<'_> {
         }
         entry.said[place] = Some(said);
         if entry.said.iter().all(Option::is_some) {
-            let Row { row, said, cost, .. } = open.remove(&row).expect("it is there");
+            let Row { number: row, said, cost, .. } = open.remove(&row).expect("it is there");
             let said: Vec<Said> = said.into_iter().flatten().collect();
             let mut annotation = self.annotator.annotation(self.items, row, &said, cost);
             annotation.at_millis = (self.wire.at_millis)();
             annotations.push((row, annotation));
             watch(1);
         }
-        Ok(())
     }
 }

@@ -213,7 +213,7 @@ fn pause(headers: &HeaderMap) -> Option<Duration> {
 }
 
 fn sane(pause: Duration) -> Duration {
-    pause.min(Duration::from_secs(600))
+    pause.min(Duration::from_mins(10))
 }
 
 /// What an error body says.
@@ -257,7 +257,7 @@ mod tests {
         let date = [("retry-after", "Fri, 27 Nov 2026 10:00:07 GMT"), ("date", "Fri, 27 Nov 2026 10:00:00 GMT")];
         assert_eq!(pause(&headers(&date)), Some(Duration::from_secs(7)));
         assert_eq!(pause(&headers(&date[..1])), None);
-        assert_eq!(pause(&headers(&[("retry-after", "99999999")])), Some(Duration::from_secs(600)));
+        assert_eq!(pause(&headers(&[("retry-after", "99999999")])), Some(Duration::from_mins(10)));
         assert_eq!(pause(&headers(&[("retry-after", "-3")])), None);
         assert_eq!(pause(&headers(&[])), None);
     }

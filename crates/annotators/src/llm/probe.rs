@@ -110,9 +110,9 @@ pub fn probe(spec: &LlmSpec) -> Result<Capabilities> {
         probe.found.model.clone_from(&spec.model);
         probe.found.dialect = spec.dialect;
         if spec.dialect == Dialect::Chat {
-            probe.chat().await?
+            probe.chat().await?;
         } else {
-            probe.decisions().await?
+            probe.decisions().await?;
         }
         probe.times.sort_by(f64::total_cmp);
         probe.found.seconds = probe.times.get(probe.times.len() / 2).copied();

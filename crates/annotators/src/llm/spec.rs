@@ -10,6 +10,7 @@ use super::probe::Capabilities;
 /// A language model behind HTTP.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "settings as a project file has them")]
 pub struct LlmSpec {
     /// The name in the project.
     pub name: String,

@@ -106,7 +106,7 @@ impl Wire<'_> {
                 End::Stop(error) => {
                     self.journal.borrow_mut().release(call, now)?;
                     self.limiter.borrow_mut().ended();
-                    return Err(named(error, &spec.name));
+                    return Err(named(&error, &spec.name));
                 }
                 End::Never(reason) => {
                     self.journal.borrow_mut().release(call, now)?;
@@ -117,9 +117,9 @@ impl Wire<'_> {
                 End::Again { reason, billed, too_much, pause, .. } => {
                     let mut limiter = self.limiter.borrow_mut();
                     if too_much {
-                        limiter.too_much(pause, Instant::now())
+                        limiter.too_much(pause, Instant::now());
                     } else {
-                        limiter.ended()
+                        limiter.ended();
                     }
                     drop(limiter);
                     if billed {
@@ -172,7 +172,7 @@ impl Wire<'_> {
             return Ok(());
         }
         let message = format!("{most} requests in a row failed, the last one with: {reason}");
-        Err(named(Error::unavailable(message), &self.spec.name)
+        Err(named(&Error::unavailable(message), &self.spec.name)
             .hint("all replies so far are kept: run again when the endpoint answers"))
     }
 }
@@ -183,7 +183,7 @@ fn backoff(attempt: u32, random: &mut Random) -> Duration {
     Duration::from_secs_f64(random.unit() * most)
 }
 
-fn named(error: Error, annotator: &str) -> Error {
+fn named(error: &Error, annotator: &str) -> Error {
     let hint = error.advice().map(str::to_owned);
     let named = Error::task(format!("annotator `{annotator}`: {error}"));
     match hint {

@@ -23,7 +23,7 @@ const LISTS: [(&str, &str); 6] = [
 fn damaged(content: &[u8], random: &mut Random) -> Vec<u8> {
     const ODD: [&[u8]; 10] = [b"\0", b"\xFF", b"\"", b"\n", b"\t", b"\r", b",", b"\xEF\xBB\xBF", b"{", b"\xC3"];
     let mut bytes = content.to_vec();
-    for _ in 0..1 + random.below(4) {
+    for _ in 0..=random.below(4) {
         let at = random.below(bytes.len().max(1)).min(bytes.len());
         match random.below(5) {
             0 => bytes.truncate(at),

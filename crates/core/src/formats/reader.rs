@@ -29,6 +29,7 @@ pub enum Annotations {
 
 /// How to read.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one thing is read")]
 pub struct ReadOptions {
     /// The format, when neither the name nor the content tells it.
     pub format: Option<Format>,

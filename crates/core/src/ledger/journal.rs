@@ -140,6 +140,7 @@ impl Journal {
     }
 
     /// Keeps the reply to a call, with what it truly cost.
+    #[expect(clippy::needless_pass_by_value, reason = "a call ends once")]
     pub fn settle(&mut self, call: Call, reply: &Reply, at_millis: i64) -> Result<()> {
         self.end(&call, reply.cost, Some(&reply.body), at_millis)?;
         self.spent.settled = self.spent.settled + reply.cost;
@@ -147,6 +148,7 @@ impl Journal {
     }
 
     /// Ends a call that surely cost nothing: it was refused, or never left.
+    #[expect(clippy::needless_pass_by_value, reason = "a call ends once")]
     pub fn release(&mut self, call: Call, at_millis: i64) -> Result<()> {
         self.end(&call, Cost::default(), None, at_millis)
     }

@@ -143,7 +143,7 @@ fn paired(one: &[f64], other: &[f64]) -> (f64, f64) {
     (mean, ((square + 1.0) / (count * (count - 1.0).max(1.0))).sqrt())
 }
 
-impl<'a> Fit<'a> {
+impl Fit<'_> {
     /// The policy that does best on gold it has not seen, within the budget: the one whose gain over the value policy, less
     /// its standard error, is largest, and the value policy itself if there is none; of those within a tenth of a
     /// standard error of it the cheapest.

@@ -50,6 +50,9 @@ const RATES: usize = 20;
 /// Members of an ensemble at least, and of one that is put together at most.
 const ENSEMBLE: (usize, usize) = (3, 5);
 
+/// Sources, and two rates of each.
+type Rates = (Vec<u32>, Vec<(f64, f64)>);
+
 /// What gold says about a pool. Gold is taken as drawn at random (or with the inclusion probabilities it carries) from the
 /// decisions that plans are for, and everybody is taken to have been asked about it: that is the pilot.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ pub struct Fit<'a> {
     /// Sources by price, then name.
     by_price: Vec<u32>,
     shortlist: Vec<u32>,
-    rates: OnceLock<(Vec<u32>, Vec<(f64, f64)>)>,
+    rates: OnceLock<Rates>,
     pub(super) trials: OnceLock<Box<Trials<'a>>>,
 }
 

@@ -19,6 +19,9 @@ pub const EXACT_UP_TO: usize = 8_000;
 /// How many rows of products are made at once: what stays in the second cache.
 const ROWS: usize = 48;
 
+/// The neighbours of one vector: cosines and numbers.
+type Row = Vec<(f32, u32)>;
+
 impl Neighbours {
     /// The `count` nearest others of every vector; all others, if there are not more.
     ///
@@ -46,7 +49,7 @@ impl Neighbours {
         let clusters = k_means(vectors, groups, 0);
         let members = clusters.members();
         let near = Self::exact(&clusters.centres, PROBED - 1);
-        let parts: Vec<Vec<(u32, Vec<(f32, u32)>)>> = (0..groups)
+        let parts: Vec<Vec<(u32, Row)>> = (0..groups)
             .into_par_iter()
             .map(|group| {
                 let mut others = members[group].clone();
@@ -57,7 +60,7 @@ impl Neighbours {
                 members[group].iter().copied().zip(rows).collect()
             })
             .collect();
-        let mut rows: Vec<Vec<(f32, u32)>> = vec![Vec::new(); vectors.len()];
+        let mut rows: Vec<Row> = vec![Vec::new(); vectors.len()];
         for (at, row) in parts.into_iter().flatten() {
             rows[at as usize] = row;
         }
@@ -78,7 +81,7 @@ impl Neighbours {
 
     /// The number of vectors.
     pub fn len(&self) -> usize {
-        if self.count == 0 { 0 } else { self.ids.len() / self.count }
+        self.ids.len().checked_div(self.count).unwrap_or(0)
     }
 
     /// Whether nothing has a neighbour.
@@ -148,7 +151,7 @@ fn largest(values: &[f32], ids: &[u32], own: u32, count: usize, room: &mut Vec<(
     loop {
         room.clear();
         for (values, ids) in values.chunks(16).zip(ids.chunks(16)) {
-            if values.iter().fold(false, |any, &value| any | (value >= floor)) {
+            if values.iter().any(|&value| value >= floor) {
                 let wanted = |&(&value, &id): &(&f32, &u32)| value >= floor && id != own;
                 room.extend(values.iter().zip(ids).filter(wanted).map(|(&value, &id)| (value, id)));
             }

@@ -127,6 +127,7 @@ mod tests {
                 .max_by(|left, right| left.0.cmp(&right.0).then(right.1.cmp(&left.1)));
             let Some((_, best)) = best else { break };
             chosen.push(best);
+            #[expect(clippy::needless_range_loop, reason = "the obvious way")]
             for voter in 0..size {
                 if neighbours.of_vector(voter).0.contains(&(best as u32)) {
                     times[voter] += 1;

@@ -244,8 +244,8 @@ fn copies_are_not_bought_twice() {
 
 #[test]
 fn what_a_cascade_accepts_keeps_its_promise() {
-    let (mut broken, mut accepted) = (0, 0.0);
     const DRAWS: u64 = 40;
+    let (mut broken, mut accepted) = (0, 0.0);
     for seed in 0..DRAWS {
         let made = Made {
             sources: vec![source("first", 0.1, 0.9), source("last", 1.0, 0.98)],

@@ -206,10 +206,11 @@ fn note(model: &LlmAnnotator, tally: &Tally) -> Option<String> {
     let name = &model.identity().name;
     let mut note = format!("{name}: {}; {}", parts.join(", "), model.ask().basis());
     if !tally.models.is_empty() {
-        note.push_str(&format!("; answered by {}", tally.models.iter().cloned().collect::<Vec<_>>().join(", ")));
+        let models: Vec<&str> = tally.models.iter().map(String::as_str).collect();
+        note = format!("{note}; answered by {}", models.join(", "));
     }
     if let Some(first) = &tally.first_failure {
-        note.push_str(&format!("; the first without an answer: {first}"));
+        note = format!("{note}; the first without an answer: {first}");
     }
     if tally.cap_reached {
         note.push_str("; the budget is used up: raise it in `[budget]` and run again to go on");

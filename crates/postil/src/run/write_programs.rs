@@ -188,7 +188,10 @@ fn question(project: &Project, sample: &ItemBatch) -> String {
     let step = (sample.len() / SHOWN).max(1);
     for row in (0..sample.len()).step_by(step).take(SHOWN) {
         let words: String = sample.text(row).chars().take(300).collect();
-        text.push_str(&format!("- {}\n", words.split_whitespace().collect::<Vec<_>>().join(" ")));
+        let words: Vec<&str> = words.split_whitespace().collect();
+        text.push_str("- ");
+        text.push_str(&words.join(" "));
+        text.push('\n');
     }
     text.push_str("\nWrite one program. Look for words, phrases and forms that give a label away.");
     text

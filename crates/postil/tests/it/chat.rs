@@ -1,5 +1,7 @@
 //! Tags as a project: the example of mixed languages from end to end, layers that come along, and what goes wrong.
 
+use std::fmt::Write;
+
 use std::path::Path;
 
 use serde_json::Value;
@@ -99,8 +101,8 @@ fn stored() -> Folder {
     let (mut items, mut answers) = ("id,text\n".to_owned(), "item,annotator,tags\n".to_owned());
     for item in 0..40 {
         let (subject, verb) = (["Ann", "Bo", "Cem"][item % 3], ["sleeps", "runs"][item % 2]);
-        items += &format!("t{item},{subject} {verb} .\n");
-        answers += &format!("t{item},one,N V P\nt{item},two,N V P\nt{item},three,N _ P\n");
+        writeln!(items, "t{item},{subject} {verb} .").unwrap();
+        writeln!(answers, "t{item},one,N V P\nt{item},two,N V P\nt{item},three,N _ P").unwrap();
     }
     folder.write("items.csv", &items);
     folder.write("answers.csv", &answers);
@@ -109,7 +111,9 @@ fn stored() -> Folder {
         "[task]\nkind = \"tag\"\nlabels = [\"N\", \"V\", \"P\"]\n\n[data]\nitems = \"items.csv\"\ntext = \"text\"\nid = \"id\"\n\
          gold = \"gold.jsonl\"\n\n[[annotator]]\nname = \"people\"\nkind = \"replay\"\npath = \"answers.csv\"\n",
     );
-    let gold: String = (0..40).map(|item| format!("{{\"id\":\"t{item}\",\"tags\":[\"N\",\"V\",\"P\"]}}\n")).collect();
+    let gold: Vec<String> =
+        (0..40).map(|item| format!("{{\"id\":\"t{item}\",\"tags\":[\"N\",\"V\",\"P\"]}}\n")).collect();
+    let gold = gold.concat();
     folder.write("gold.jsonl", &gold);
     folder
 }
@@ -181,12 +185,15 @@ fn layers_come_through_import_run_and_export_undisturbed() {
     for sentence in 0..60 {
         let (noun, verb, language) =
             (["wesh", "bro", "khoya"][sentence % 3], ["va", "dort"][sentence % 2], ["ar", "en"][sentence % 2]);
-        source += &format!(
-            "# sent_id = s{sentence}\n# text = {noun}, ça {verb}\n\
+        source.push_str(
+            &[format!(
+                "# sent_id = s{sentence}\n# text = {noun}, ça {verb}\n\
              1\t{noun}\t{noun}\tNOUN\t_\tNumber=Sing\t4\tvocative\t_\tLang={language}|SpaceAfter=No\n\
              2\t,\t,\tPUNCT\t_\t_\t1\tpunct\t_\t_\n\
              3\tça\tcela\tPRON\t_\t_\t4\tnsubj\t_\tLang=fr\n\
              4\t{verb}\taller\tVERB\t_\t_\t0\troot\t_\tLang=fr|Gloss=to\\sgo\n\n"
+            )]
+            .concat(),
         );
     }
     folder.write("treebank.conllu", &source);

@@ -1,5 +1,7 @@
 //! `postil match` and `postil lists`.
 
+use std::fmt::Write;
+
 use crate::support::{Folder, value};
 
 fn folder() -> Folder {
@@ -153,7 +155,7 @@ fn proposed_entries_join_a_list_once_somebody_accepts_them() {
     folder.write("names.txt", "Ada Lovelace\nGrace Hopper\n");
     let mut texts = String::from("id,text\n");
     for (row, place) in ["Oslo", "Bergen", "Porto", "Tromsø", "Tromsø"].iter().enumerate() {
-        texts.push_str(&format!("{row},\"Then we flew to {place} by plane, and Grace Hopper waved.\"\n"));
+        writeln!(texts, "{row},\"Then we flew to {place} by plane, and Grace Hopper waved.\"").unwrap();
     }
     folder.write("texts.csv", texts);
     let lists = ["--list", "place=places.txt", "--list", "person=names.txt"];
@@ -183,7 +185,7 @@ fn long_lists_long_sentences_and_odd_lines_are_read_and_counted() {
     let folder = Folder::new();
     let mut names = String::new();
     for number in 0..100_000 {
-        names.push_str(&format!("Name{number} Sen\n\n  \n"));
+        writeln!(names, "Name{number} Sen\n\n  ").unwrap();
     }
     names.push_str("Tab\tnot a number\nOslo\t3\n");
     folder.write("names.txt", names);

@@ -162,9 +162,9 @@ impl TaggerTrainer<'_> {
 
     /// Learns, and where the budget leaves out more than a little, learns again with the features that stay: the others'
     /// part of the work falls to them.
-    fn learn_within(&self, material: &Material, sentences: &[u32], recipe: Recipe, budget: usize) -> Result<Learnt> {
+    fn learn_within(material: &Material, sentences: &[u32], recipe: Recipe, budget: usize) -> Result<Learnt> {
         let whole = Self::learn(material, &material.views, sentences, recipe)?;
-        let (kept, pruned) = self.pruned(material, &whole, budget);
+        let (kept, pruned) = Self::pruned(material, &whole, budget);
         if kept.weights.len() * 10 >= kept.all * 9 {
             return Ok(Learnt { again: whole.clone(), whole, kept, pruned });
         }
@@ -172,7 +172,7 @@ impl TaggerTrainer<'_> {
         kept.slots.iter().for_each(|&slot| stays[slot as usize] = true);
         let views = material.views.filtered(|slot| stays[slot as usize]);
         let again = Self::learn(material, &views, sentences, recipe)?;
-        let (fewer, pruned) = self.pruned(material, &again, budget);
+        let (fewer, pruned) = Self::pruned(material, &again, budget);
         Ok(Learnt { whole, again, kept: Kept { all: kept.all, ..fewer }, pruned })
     }
 
@@ -197,7 +197,7 @@ impl TaggerTrainer<'_> {
             report.held_out_documents = held.len();
             let (seen, held) = (material.sentences_of(&seen), material.sentences_of(&held));
             let recipe = Recipe { members: 1, ..self.recipe() };
-            let Learnt { whole, pruned, .. } = self.learn_within(material, &seen, recipe, budget)?;
+            let Learnt { whole, pruned, .. } = Self::learn_within(material, &seen, recipe, budget)?;
             for (number, goals) in asked() {
                 let temperature = goals.temperature(&pruned[number], view(number), &held)?;
                 temperatures[number] = temperature;
@@ -209,7 +209,7 @@ impl TaggerTrainer<'_> {
                 });
             }
         }
-        let Learnt { again: heads, mut kept, pruned, .. } = self.learn_within(material, &all, self.recipe(), budget)?;
+        let Learnt { again: heads, mut kept, pruned, .. } = Self::learn_within(material, &all, self.recipe(), budget)?;
         report.weights = kept.all;
         report.epochs = heads.iter().take(self.layers.len()).map(Head::epochs).collect();
         if held.is_empty() {
@@ -224,7 +224,7 @@ impl TaggerTrainer<'_> {
                 return Ok(FittedTagger { report: model.description().training.clone(), model });
             }
             budget = budget.saturating_sub(over + 256);
-            kept = self.pruned(material, &heads, budget).0;
+            kept = Self::pruned(material, &heads, budget).0;
         }
     }
 
@@ -242,7 +242,7 @@ impl TaggerTrainer<'_> {
     }
 
     /// The weights within the budget, and the heads that they make.
-    fn pruned(&self, material: &Material, heads: &[Head], budget: usize) -> (Kept, Vec<Head>) {
+    fn pruned(material: &Material, heads: &[Head], budget: usize) -> (Kept, Vec<Head>) {
         let slots = &material.slots;
         let rows: Vec<LayerRows> = heads
             .iter()

@@ -253,10 +253,8 @@ mod tests {
         let texts = texts(150);
         let index = TextIndex::new(&texts);
         let mut room = SearchRoom::default();
-        let rows: Vec<HashMap<u32, f32>> = texts
-            .iter()
-            .map(|text| index.weigh(&Reader::default().read(text).to_vec()).into_iter().collect())
-            .collect();
+        let rows: Vec<HashMap<u32, f32>> =
+            texts.iter().map(|text| index.weigh(Reader::default().read(text)).into_iter().collect()).collect();
         for (at, text) in texts.iter().enumerate() {
             let found = index.nearest(text, 9, &mut room);
             let cosine = |other: usize| {

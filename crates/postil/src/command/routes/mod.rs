@@ -99,11 +99,9 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         return say_json(&found);
     }
     show::show(&material, &found)?;
-    match &arguments.output {
-        Some(output) => say(&format!("written: {}", output.display())),
-        None => {
-            remark("note: `-o curve.html` draws cost against quality");
-            Ok(())
-        }
+    if let Some(output) = &arguments.output {
+        return say(&format!("written: {}", output.display()));
     }
+    remark("note: `-o curve.html` draws cost against quality");
+    Ok(())
 }

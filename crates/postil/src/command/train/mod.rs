@@ -32,6 +32,7 @@ pub(super) enum Kind {
 Texts and labels come in columns:   postil train tickets.csv --text body --label topic
 Tokens and spans in any format:     postil train train.conll --task spans --lists names/
                                     postil train labelled.jsonl --task spans --max-bytes 1000000")]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(super) struct Arguments {
     /// The training data, plain, .gz or .zst, or `-`: CSV, TSV, JSONL or Parquet; for spans and tags any format of
     /// `postil convert`
