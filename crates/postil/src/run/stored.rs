@@ -89,7 +89,7 @@ pub fn stored_answers(project: &Project) -> Result<StoredAnswers> {
                     _ => None,
                 };
                 let money = batch.cost(row).money_micros as f64 * 1e-6;
-                let confidence = batch.confidences()[row];
+                let confidence = batch.confidences().get(row).copied().flatten();
                 answers.push(StoredAnswer { item, annotator: annotator as u32, label, confidence, money });
             }
             Ok(())
