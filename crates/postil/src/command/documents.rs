@@ -107,9 +107,11 @@ pub(super) fn tell_remarks(remarks: &Remarks) {
     for kind in remarks.list() {
         remark(&format!("note: {} ({} times)", kind.words, count(kind.count)));
         for place in kind.first.iter().take(2) {
-            let line = place.line.map_or(String::new(), |line| format!("line {line}: "));
-            if !(line.is_empty() && place.detail.is_empty()) {
-                remark(&format!("  {line}{}", place.detail));
+            let line = place.line.map(|line| format!("line {line}"));
+            let parts: Vec<&str> =
+                line.as_deref().into_iter().chain(Some(&*place.detail)).filter(|part| !part.is_empty()).collect();
+            if !parts.is_empty() {
+                remark(&format!("  {}", parts.join(": ")));
             }
         }
     }
