@@ -1,21 +1,19 @@
 //! The student: a tagger trained on the consensus, which marks what no list knows.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use postil_core::audit::GoldPart;
 use postil_core::sequences::{Claim, SequenceConsensus, TokenSpan, What};
-use postil_core::{Digest, Document, Error, Result};
+use postil_core::{Digest, Document, Result};
 use postil_student::chain::TypedSpan;
 use postil_student::tagger::{
     FittedTagger, Layer, LayerKind, LayerPrediction, LayerTarget, PredictedSpan, TaggerOptions, TaggerScratch,
     TaggerTrainer,
 };
-use rayon::prelude::*;
 
 use super::super::Watch;
-use super::super::learn::student_error;
-use super::super::taggers::at_most;
+use super::super::taggers::{at_most, cross_fit};
 use super::fuse::layer;
 use super::gold::Gold;
 use crate::project::Project;
@@ -25,8 +23,6 @@ use crate::tagging::view;
 const MOST_LAYERS: usize = 16;
 /// Fewer items than this give no model worth having.
 const LEAST: usize = 20;
-/// Every item is marked by a model that learnt from the other parts.
-const FOLDS: usize = 3;
 
 /// A trained tagger and what it says about every item.
 pub(super) struct Learned {
@@ -132,36 +128,19 @@ pub(super) fn learn(
         let all: Vec<TokenSpan> = lesson.spans.iter().map(untyped).collect();
         LayerTarget::Spans(layer(&all, number as u16).into_iter().map(typed).collect())
     };
-    let train = |lessons: &[&Lesson], held_out: f64| {
-        let views: Vec<_> = lessons.iter().map(|lesson| lesson.view.clone()).collect();
+    let taught: Vec<usize> = lessons.iter().map(|(position, _)| *position).collect();
+    let lessons: HashMap<usize, Lesson> = lessons.into_iter().collect();
+    let train = |positions: &[usize], held_out: f64| {
+        let lessons = || positions.iter().map(|position| &lessons[position]);
+        let views: Vec<_> = lessons().map(|lesson| lesson.view.clone()).collect();
         let targets: Vec<Vec<LayerTarget>> =
-            lessons.iter().map(|lesson| (0..layers.len()).map(|number| of_layer(lesson, number)).collect()).collect();
+            lessons().map(|lesson| (0..layers.len()).map(|number| of_layer(lesson, number)).collect()).collect();
         let options = TaggerOptions::new().seed(project.seed).held_out(held_out).tokenizer(tokenizer);
         TaggerTrainer::new(layers.clone())?.with_options(options).fit(&views, &targets, None)
     };
-    let mut predicted = vec![Vec::new(); documents.len()];
-    let fold_of = |position: usize| digests[position].to_u64() as usize % FOLDS;
-    for fold in 0..FOLDS {
-        let others = lessons.iter().filter(|(position, _)| fold_of(*position) != fold);
-        let others: Vec<&Lesson> = others.map(|(_, lesson)| lesson).collect();
-        let own: Vec<usize> = (0..documents.len()).filter(|&position| fold_of(position) == fold).collect();
-        if own.is_empty() {
-            continue;
-        }
-        let fitted = match train(&others, 0.0) {
-            Ok(fitted) => fitted,
-            Err(error) if error.is_input() => return Ok(Err(format!("no model was trained: {error}"))),
-            Err(error) => return Err(student_error(error)),
-        };
-        predict(&fitted, documents, &own, &mut predicted);
-        if watch.stopped() {
-            return Err(Error::cancelled());
-        }
-    }
-    let all: Vec<&Lesson> = lessons.iter().map(|(_, lesson)| lesson).collect();
-    let fitted = train(&all, 0.1).map_err(student_error)?;
-    let trained_on = all.iter().map(|lesson| lesson.view.sentences.len()).sum();
-    Ok(Ok(Learned { fitted, spans: predicted, trained_on, texts: all.len() }))
+    let found = cross_fit((documents, digests, &taught), train, predict, watch)?;
+    let trained_on = lessons.values().map(|lesson| lesson.view.sentences.len()).sum();
+    Ok(found.map(|(fitted, spans)| Learned { fitted, spans, trained_on, texts: taught.len() }))
 }
 
 /// The sentences of a text that teach, and their spans.
@@ -215,23 +194,15 @@ fn typed(span: TokenSpan) -> TypedSpan {
     TypedSpan { start: span.start, end: span.end, class: span.class }
 }
 
-fn predict(fitted: &FittedTagger, documents: &[Document], positions: &[usize], into: &mut [Vec<PredictedSpan>]) {
-    let spans: Vec<Vec<PredictedSpan>> = positions
-        .par_iter()
-        .map_init(TaggerScratch::default, |scratch, &position| {
-            let mut found = Vec::new();
-            let layers = fitted.model.predict(&view(&documents[position]), true, scratch);
-            for (number, layer) in layers.into_iter().enumerate() {
-                let LayerPrediction::Spans(mut spans) = layer else { continue };
-                // Of several layers each knows one label only.
-                spans.iter_mut().for_each(|one| one.span.class += number as u16);
-                found.extend(spans);
-            }
-            found.sort_by_key(|one: &PredictedSpan| (one.span.start, one.span.end, one.span.class));
-            found
-        })
-        .collect();
-    for (&position, spans) in positions.iter().zip(spans) {
-        into[position] = spans;
+/// The spans of a text, of all layers together.
+fn predict(fitted: &FittedTagger, document: &Document, scratch: &mut TaggerScratch) -> Vec<PredictedSpan> {
+    let mut found = Vec::new();
+    for (number, layer) in fitted.model.predict(&view(document), true, scratch).into_iter().enumerate() {
+        let LayerPrediction::Spans(mut spans) = layer else { continue };
+        // Of several layers each knows one label only.
+        spans.iter_mut().for_each(|one| one.span.class += number as u16);
+        found.extend(spans);
     }
+    found.sort_by_key(|one: &PredictedSpan| (one.span.start, one.span.end, one.span.class));
+    found
 }
