@@ -46,6 +46,19 @@ pub(super) fn create_folder(folder: &Path) -> Result<()> {
         .map_err(|error| Error::io(format!("the folder cannot be made: {error}"), error).in_file(folder))
 }
 
+/// Removes files that a killed run left half written. Whoever writes has the ledger, so they are nobody else's.
+fn remove_leftovers(folder: &Path) -> Result<()> {
+    let failed = |error: std::io::Error| Error::io(format!("cannot be tidied: {error}"), error).in_file(folder);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+        if name.starts_with('.') && name.ends_with(".partial") {
+            std::fs::remove_file(&path).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes a file as a whole or not at all.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |error: std::io::Error| Error::io(format!("cannot be written: {error}"), error).in_file(path);
@@ -136,6 +149,7 @@ pub(super) fn write_around(
     put_aside: bool,
     key: Digest,
 ) -> Result<Vec<PathBuf>> {
+    remove_leftovers(&project.output)?;
     let folder = &project.output;
     // Without its record a folder with half of a new result is not taken for a whole one.
     remove(&folder.join(RECORD))?;
