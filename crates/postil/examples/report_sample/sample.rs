@@ -96,6 +96,7 @@ fn annotator(sketch: &Sketch, items: u64, basis: &str) -> AnnotatorRow {
         conflict,
         labels: sketch.labels.iter().map(|(label, count)| ((*label).to_owned(), *count)).collect(),
         money: sketch.money,
+        confidence: None,
         flags: sketch.flags.iter().map(|flag| (*flag).to_owned()).collect(),
     }
 }
@@ -449,6 +450,7 @@ pub(crate) fn large() -> Report {
             refused: 0,
             failed: u64::from(seat == 9),
             accuracy: share(total * 7 / 10 / (seat as u64 + 1), total / (seat as u64 + 1), basis),
+            confidence: None,
             agreement: 0.8,
             overlap: 1.0,
             conflict: 0.9,

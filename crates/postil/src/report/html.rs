@@ -12,6 +12,7 @@ use super::Report;
 mod annotators;
 mod charts;
 mod classes;
+mod confidences;
 mod curves;
 mod doubtful;
 mod figures;
@@ -118,6 +119,8 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
     section("shares", "How many of each label", !of_spans, &|| trust::shares(trust, palette));
     section("errors", "Probably wrong labels", !of_spans, &|| trust::errors(trust, palette));
     section("annotators", "Annotators", true, &|| annotators::annotators(report, palette));
+    let stated = confidences::stating(report).next().is_some();
+    section("confidences", "How sure annotators say they are", stated, &|| confidences::confidences(report));
     section("agreement", "How far annotators agree", !of_spans, &|| trust::agreement(trust));
     section("consensus", "How answers were fused", true, &|| origin::consensus(report));
     section("data", "Items and gold", true, &|| origin::data(report));

@@ -7,10 +7,12 @@ use postil_core::Measured;
 use postil_core::audit::Variation;
 use serde::{Deserialize, Serialize};
 
+mod confidence;
 mod html;
 mod marked;
 mod trust;
 
+pub use confidence::{ConfidenceSummary, ThresholdRow};
 pub use html::{render, routes_page};
 pub use marked::{MarkedSpan, MarkedText};
 pub use trust::{
@@ -280,6 +282,9 @@ pub struct AnnotatorRow {
     pub failed: u64,
     /// Accuracy of its answers on the measuring gold.
     pub accuracy: Measured,
+    /// What its stated confidence is worth, if it stated one on gold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<ConfidenceSummary>,
     /// The share of its answers that the consensus follows.
     pub agreement: f64,
     /// The share of its answers on items that another annotator answered too.

@@ -1,11 +1,12 @@
 //! The first pass over the items: every annotator answers what it has not answered before, into the ledger.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use postil_annotators::{Annotator, Silence};
 use postil_core::items::{IngestReport, ItemOptions, ItemSource};
 use postil_core::ledger::{Done, Ledger};
-use postil_core::{AnnotatorIdentity, Error, ItemBatch, Result};
+use postil_core::{AnnotatorIdentity, Digest, Error, ItemBatch, Result};
 use rayon::prelude::*;
 
 use super::Watch;
@@ -25,6 +26,8 @@ pub(super) struct Annotated {
     pub identities: Vec<AnnotatorIdentity>,
     /// What each annotator's silence on a text means, in tasks that mark text.
     pub silences: Vec<Silence>,
+    /// How each language model came to its probabilities, by version.
+    pub routes: HashMap<Digest, &'static str>,
     /// What annotators want their user to know.
     pub warnings: Vec<String>,
 }
@@ -88,6 +91,7 @@ pub(super) fn annotate(
         items,
         identities: annotators.iter().map(|annotator| annotator.identity().clone()).collect(),
         silences: annotators.iter().map(|annotator| annotator.silence()).collect(),
+        routes: HashMap::new(),
         warnings: annotators.iter().flat_map(|annotator| annotator.warnings()).collect(),
     })
 }

@@ -48,7 +48,8 @@ pub(super) fn annotators(findings: &Findings<'_>) -> Vec<AnnotatorRow> {
         .iter()
         .zip(&findings.ballots.activities)
         .zip(records)
-        .map(|((identity, activity), record)| {
+        .enumerate()
+        .map(|(column, ((identity, activity), record))| {
             let share = |part: u64| if record.decisions > 0 { part as f64 / record.decisions as f64 } else { 0.0 };
             let status = |status: Status| activity.statuses[usize::from(status.code())];
             let mut labels: Vec<(String, u64)> =
@@ -72,6 +73,11 @@ pub(super) fn annotators(findings: &Findings<'_>) -> Vec<AnnotatorRow> {
                 money: activity.cost.money_micros as f64 / 1e6,
                 flags: flags(answered, findings.items(), &labels, &accuracy, task),
                 accuracy,
+                confidence: findings.confidences.summary(
+                    column,
+                    findings.annotated.routes.get(&identity.version).copied(),
+                    findings.project.seed,
+                ),
                 labels,
             }
         })

@@ -3,9 +3,10 @@
 
 use postil_annotators::llm::{Batches, Engine, LlmAnnotator, Recording, Tally};
 use postil_core::ledger::{Done, Ledger};
-use postil_core::{AnnotatorIdentity, Digest, Document, Error, ItemBatch, Result};
+use postil_core::{AnnotatorIdentity, Document, Error, ItemBatch, Result};
 
 use super::annotate::open_items;
+use super::confidence::Confidences;
 use super::decisions::Decisions;
 use super::gold::Gold;
 use super::items::Items;
@@ -13,7 +14,14 @@ use super::{Options, Watch, ballots, fuse, now_millis};
 use crate::project::Project;
 
 /// How certain everybody so far is about each item: the probability of its most probable label, 0 where nobody answered.
-type Certainties<'a> = &'a dyn Fn(&[Digest]) -> Result<Vec<f64>>;
+type Certainties<'a> = &'a dyn Fn(&[AnnotatorIdentity]) -> Result<Vec<f64>>;
+
+/// A language model that took part.
+pub(super) struct AskedModel {
+    pub identity: AnnotatorIdentity,
+    /// How it came to its probabilities, in words.
+    pub route: &'static str,
+}
 
 /// Asks all models of the project, in its order, and gives them back. What comes in is kept reply by reply; where the
 /// budget ends the run goes on with what is there.
@@ -27,7 +35,7 @@ pub(super) fn ask(
     certainties: Certainties<'_>,
     options: &Options,
     watch: &dyn Watch,
-) -> Result<Vec<AnnotatorIdentity>> {
+) -> Result<Vec<AskedModel>> {
     let models = project.models()?;
     if models.is_empty() {
         return Ok(Vec::new());
@@ -37,14 +45,14 @@ pub(super) fn ask(
         ledger.register(model.identity(), &model.config(), now_millis())?;
     }
     let mut engine = Engine::new(ledger.journal()?, project.cap(), recording)?;
-    let mut known: Vec<Digest> = before.iter().map(|identity| identity.version).collect();
+    let mut known = before.to_vec();
     for group in models.chunk_by(|one, next| one.spec().only_below.is_none() && next.spec().only_below.is_none()) {
         let certain = match group[0].spec().only_below {
             Some(below) => Some(certainties(&known)?.into_iter().map(|certainty| certainty >= below).collect()),
             None => None,
         };
         together(project, ledger, &mut engine, group, (items, certain), options, watch)?;
-        known.extend(group.iter().map(|model| model.identity().version));
+        known.extend(group.iter().map(|model| model.identity().clone()));
     }
     let spent = engine.spent();
     if spent.open.money_micros > 0 {
@@ -57,24 +65,29 @@ pub(super) fn ask(
         let count = Recording::write(&engine.into_journal(), path)?;
         watch.note(&format!("{count} replies recorded in {}", path.display()));
     }
-    Ok(models.iter().map(|model| model.identity().clone()).collect())
+    Ok(models
+        .iter()
+        .map(|model| AskedModel { identity: model.identity().clone(), route: model.ask().basis() })
+        .collect())
 }
 
 /// What the annotators so far make of each item, by the run's own consensus.
 pub(super) fn certainties(
     project: &Project,
     ledger: &Ledger,
-    versions: &[Digest],
+    so_far: &[AnnotatorIdentity],
     items: &Items,
     (decisions, documents): (&Decisions, &[Document]),
     gold: &Gold,
 ) -> Result<Vec<f64>> {
-    if versions.is_empty() {
+    if so_far.is_empty() {
         return Ok(vec![0.0; items.len()]);
     }
-    let snapshot = ledger.snapshot(versions)?;
-    let ballots = ballots::read(&snapshot, versions, &project.task, items, (decisions, documents), project.seed)?;
-    let fused = fuse::fuse(project, &ballots.votes, decisions, gold)?;
+    let snapshot = ledger.snapshot(&so_far.iter().map(|identity| identity.version).collect::<Vec<_>>())?;
+    let confidences = Confidences::learn(&snapshot, so_far, &project.task, items, decisions, gold)?;
+    let lies = (decisions, documents);
+    let ballots = ballots::read(&snapshot, so_far, &project.task, items, lies, &confidences, project.seed)?;
+    let fused = fuse::fuse(project, ballots.believed(), decisions, gold)?;
     let of_decision = |decision: usize| {
         if fused.support[decision] == 0 {
             return 0.0;

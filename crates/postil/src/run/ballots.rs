@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use postil_core::ledger::{Detail, Snapshot};
 use postil_core::text::align;
 use postil_core::votes::{Votes, VotesBuilder};
-use postil_core::{Answer, Class, Cost, Digest, Document, Result, Span, SpanLabel, Status, Task, TaskKind};
+use postil_core::{AnnotatorIdentity, Answer, Class, Cost, Document, Result, Span, SpanLabel, Status, Task, TaskKind};
 
+use super::confidence::Confidences;
 use super::decisions::Decisions;
 use super::items::Items;
 
@@ -27,14 +28,23 @@ pub(super) struct Activity {
 
 /// The votes of a snapshot and what each annotator did.
 pub(super) struct Ballots {
-    /// The votes.
+    /// The votes, as they were cast.
     pub votes: Votes,
+    /// The same with probabilities in the place of certainty, where confidences were found to tell something.
+    believed: Option<Votes>,
     /// One per annotator, in the order given.
     pub activities: Vec<Activity>,
     /// Annotations read.
     pub annotations: u64,
     /// Spans that were answered about tokens and hold none.
     pub misplaced: u64,
+}
+
+impl Ballots {
+    /// The votes that consensus reads.
+    pub(super) fn believed(&self) -> &Votes {
+        self.believed.as_ref().unwrap_or(&self.votes)
+    }
 }
 
 /// What an answer says about the decisions of its item.
@@ -51,10 +61,11 @@ pub(super) enum Ballot {
 /// Reads the votes of these annotators on these items; annotations of other items are passed over.
 pub(super) fn read(
     snapshot: &Snapshot,
-    annotators: &[Digest],
+    annotators: &[AnnotatorIdentity],
     task: &Task,
     items: &Items,
     (decisions, documents): (&Decisions, &[Document]),
+    confidences: &Confidences,
     seed: u64,
 ) -> Result<Ballots> {
     let places = || (0..items.len()).flat_map(|item| (0..decisions.of(item).len()).map(move |place| (item, place)));
@@ -63,13 +74,14 @@ pub(super) fn read(
     if task.kind == TaskKind::Multilabel {
         builder = builder.strata(places().map(|(_, place)| place as u16).collect());
     }
+    let mut soft = (0..annotators.len()).any(|column| confidences.is_believed(column)).then(|| builder.clone());
     let mut activities = Vec::with_capacity(annotators.len());
     let (mut annotations, mut misplaced) = (0, 0);
     // Batches about the same items come one after the other: their positions are looked up once.
     let mut looked_up = (None, Vec::new());
     for (column, annotator) in annotators.iter().enumerate() {
         let mut activity = Activity::default();
-        snapshot.scan_of(*annotator, Detail::Full, |batch| {
+        snapshot.scan_of(annotator.version, Detail::Full, |batch| {
             if looked_up.0 != Some(batch.items_identity()) {
                 let positions = batch.items().iter().zip(batch.contents());
                 looked_up.1 = positions.map(|(id, digest)| items.position(id.unwrap_or(""), *digest)).collect();
@@ -93,7 +105,18 @@ pub(super) fn read(
                         let cast = cast_tokens(&mut builder, &mut activity, ballot, document, first, column as u32)?;
                         misplaced += cast;
                     }
-                    _ => cast(&mut builder, &mut activity, ballot, position, column as u32, task)?,
+                    _ => {
+                        cast(&mut builder, &mut activity, ballot, position, column as u32, task)?;
+                        let Some(soft) = &mut soft else { continue };
+                        let parts = confidences.believed(column, batch, row, task, decisions.classes())?;
+                        if parts.is_empty() {
+                            cast(soft, &mut Activity::default(), ballot, position, column as u32, task)?;
+                        }
+                        for (offset, class, right) in parts {
+                            let decision = decisions.of(position as usize).start + offset;
+                            soft.push_soft(decision as u32, column as u32, &shared(class, right, decisions.classes()))?;
+                        }
+                    }
                 }
             }
             Ok(())
@@ -101,7 +124,14 @@ pub(super) fn read(
         activities.push(activity);
     }
     let votes = builder.build(decisions.len(), annotators.len())?;
-    Ok(Ballots { votes, activities, annotations, misplaced })
+    let believed = soft.map(|soft| soft.build(decisions.len(), annotators.len())).transpose()?;
+    Ok(Ballots { votes, believed, activities, annotations, misplaced })
+}
+
+/// The shares of a vote for one class that is right with this probability; the other classes share the rest evenly.
+fn shared(class: Class, right: f64, classes: usize) -> Vec<(Class, f64)> {
+    let rest = (1.0 - right) / classes.saturating_sub(1).max(1) as f64;
+    (0..classes as Class).map(|other| (other, if other == class { right } else { rest })).collect()
 }
 
 pub(super) fn ballot(answer: &Answer, task: &Task) -> Result<Ballot> {

@@ -12,6 +12,7 @@ mod annotators;
 mod ask;
 mod ballots;
 mod combine;
+mod confidence;
 mod decisions;
 mod doubtful;
 mod facts;
@@ -124,10 +125,11 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let gold = gold::Gold::place(project, &gold_file, items, &documents, &drawn)?;
     let decisions = Decisions::new(&project.task, items.len(), &documents);
     let lies = (&decisions, &documents[..]);
-    let certainties = |versions: &[Digest]| ask::certainties(project, &ledger, versions, items, lies, &gold);
+    let certainties = |so_far: &[AnnotatorIdentity]| ask::certainties(project, &ledger, so_far, items, lies, &gold);
     let asked = ask::ask(project, &ledger, (items, &annotated.identities), &certainties, options, watch)?;
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
-    annotated.identities.extend(asked);
+    annotated.routes = asked.iter().map(|one| (one.identity.version, one.route)).collect();
+    annotated.identities.extend(asked.into_iter().map(|one| one.identity));
     let gold_version = gold.keep(project, &ledger, gold_file.version, items, &documents, now_millis)?;
     let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
     let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
@@ -145,8 +147,10 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     }
 
     watch.stage("fusing answers", None);
-    let ballots = ballots::read(&snapshot, &versions, &project.task, items, (&decisions, &documents), project.seed)?;
-    let mut fused = fuse::fuse(project, &ballots.votes, &decisions, &gold)?;
+    let (identities, task) = (&annotated.identities, &project.task);
+    let confidences = confidence::Confidences::learn(&snapshot, identities, task, items, &decisions, &gold)?;
+    let ballots = ballots::read(&snapshot, identities, task, items, lies, &confidences, project.seed)?;
+    let mut fused = fuse::fuse(project, ballots.believed(), &decisions, &gold)?;
     let sequence = of_tags.then(|| tags::context::in_sequence(&mut fused, &decisions, items.len(), &gold));
     let learned = if project.student {
         let (posterior, support) = (fused.consensus.posterior.as_slice(), fused.support.as_slice());
@@ -173,6 +177,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
         sequence: sequence.as_deref(),
         snapshot: snapshot.digest(),
         ballots: &ballots,
+        confidences: &confidences,
         fused: &fused,
         learned: &learned,
         labels: &labels,

@@ -9,6 +9,7 @@ use super::annotate::Annotated;
 use super::annotators::annotators;
 use super::ballots::Ballots;
 use super::combine::{Labels, Source, Weights};
+use super::confidence::Confidences;
 use super::decisions::Decisions;
 use super::doubtful::doubtful;
 use super::facts;
@@ -40,6 +41,7 @@ pub(super) struct Findings<'a> {
     pub sequence: Option<&'a str>,
     pub snapshot: Digest,
     pub ballots: &'a Ballots,
+    pub confidences: &'a Confidences,
     pub fused: &'a Fused,
     pub learned: &'a std::result::Result<Learned, String>,
     pub labels: &'a Labels,

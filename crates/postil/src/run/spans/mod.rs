@@ -47,7 +47,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     // Entries that need certainties are refused for spans when they are read.
     let asked = ask::ask(project, &ledger, (items, &annotated.identities), &|_| Ok(Vec::new()), options, watch)?;
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
-    annotated.identities.extend(asked);
+    annotated.identities.extend(asked.into_iter().map(|one| one.identity));
     let documents = texts::read(project, items, watch)?;
     let path = project.gold.as_deref().unwrap_or(std::path::Path::new("gold"));
     let drawn = drawn_probabilities(&ledger.draws(GOLD)?);

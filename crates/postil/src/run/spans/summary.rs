@@ -473,6 +473,7 @@ fn annotators(findings: &Findings<'_>) -> Vec<AnnotatorRow> {
             overlap: share(record.shared),
             conflict: share(record.contradicted),
             money: activity.cost.money_micros as f64 / 1e6,
+            confidence: None,
             flags: if answered == 0 { vec!["never answered".to_owned()] } else { Vec::new() },
             accuracy,
             labels,
