@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::output::{count, remark, say, say_json};
 use super::progress::Progress;
 use crate::project::Project;
-use crate::report::{Candidate, Report};
+use crate::report::{Candidate, Report, RoutingSummary};
 use crate::run::{Options, run};
 
 /// What can be typed after `postil run`.
@@ -77,6 +77,9 @@ pub(super) fn summary(report: &Report) -> String {
         let answers: u64 = report.annotators.iter().map(|annotator| annotator.answered).sum();
         format!("{}, {} answers, {}", report.annotators.len(), count(answers), report.cost.sentence)
     }));
+    if let Some(routing) = &report.routing {
+        lines.push(row("routing", routed(routing)));
+    }
     lines.push(row(
         "consensus",
         format!(
@@ -106,6 +109,25 @@ pub(super) fn summary(report: &Report) -> String {
         lines.push(row("next", next.clone()));
     }
     lines.join("\n")
+}
+
+/// Who was asked how much: `value: small 800, large 130, a person 40`.
+fn routed(routing: &RoutingSummary) -> String {
+    let shares: Vec<String> = routing
+        .rows
+        .iter()
+        .filter(|row| row.items > 0)
+        .map(|row| format!("{} {}", row.name, count(row.items)))
+        .collect();
+    let mut line = format!("{}: {}", routing.policy, routing.description);
+    if !shares.is_empty() {
+        let _ = write!(line, "; {}", shares.join(", "));
+    }
+    let _ = write!(line, "; {} gold items asked of all", count(routing.pilot));
+    if let Some(ended) = &routing.ended {
+        let _ = write!(line, "; {ended}");
+    }
+    line
 }
 
 /// What the automatic method made its mixture of: `: majority 70 %, one-coin 30 %`.

@@ -31,6 +31,9 @@ pub struct ProjectFile {
     /// The most that may be spent.
     #[serde(default)]
     pub budget: Option<Budget>,
+    /// How items are shared out among language models and people.
+    #[serde(default)]
+    pub routing: Option<RoutingTable>,
     /// The quality asked for.
     #[serde(default)]
     pub target: Option<Target>,
@@ -156,6 +159,26 @@ impl OutputFormat {
             Self::Csv => "csv",
             Self::Jsonl => "jsonl",
         }
+    }
+}
+
+/// `[routing]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RoutingTable {
+    /// The policy's name, as in `postil simulate`.
+    pub policy: String,
+    /// What an answer of a person costs, in the currency of the models' prices; without it nothing is left to people.
+    pub person: Option<f64>,
+    /// The share of errors that each link of a cascade promises to keep below.
+    pub risk: f64,
+    /// The confidence of that promise.
+    pub confidence: f64,
+}
+
+impl Default for RoutingTable {
+    fn default() -> Self {
+        Self { policy: "auto".to_owned(), person: None, risk: 0.1, confidence: 0.9 }
     }
 }
 

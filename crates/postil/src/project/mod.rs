@@ -5,6 +5,7 @@
 
 mod file;
 mod init;
+mod routing;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use postil_core::{Digest, Error, Label, LabelSet, Name, Result, Task, TaskKind};
 
 pub use file::{Metric, OutputFormat, ProjectFile, Target as Wanted};
 pub use init::{FIRST_PROGRAM, Proposal, propose};
+pub use routing::Routing;
 
 /// The name of the project file.
 pub const FILE_NAME: &str = "postil.toml";
@@ -64,6 +66,8 @@ pub struct Project {
     pub target: Option<file::Target>,
     /// The most that may be spent.
     pub budget: Option<file::Budget>,
+    /// How items are shared out among language models and people; by default every model is asked about every item.
+    pub routing: Option<Routing>,
     /// The seed of everything random.
     pub seed: u64,
     /// The digest of the settings that can change a result.
@@ -119,6 +123,7 @@ impl Project {
             return Err(Error::task(format!("expected `budget.money` of zero or more, found {money}")));
         }
         check_marks(&file)?;
+        let routing = Routing::read(&file)?;
         let name = folder
             .canonicalize()
             .ok()
@@ -159,6 +164,7 @@ impl Project {
             output: folder.join(file.output.folder),
             target: file.target,
             budget: file.budget,
+            routing,
             seed: file.seed,
             settings: Digest::of_parts([text.as_bytes()]),
             folder: folder.to_path_buf(),

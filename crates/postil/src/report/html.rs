@@ -122,6 +122,9 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
     let stated = confidences::stating(report).next().is_some();
     section("confidences", "How sure annotators say they are", stated, &|| confidences::confidences(report));
     section("agreement", "How far annotators agree", !of_spans, &|| trust::agreement(trust));
+    if let Some(routing) = &report.routing {
+        section("routing", "Who was asked about what", true, &|| origin::routing(routing));
+    }
     section("consensus", "How answers were fused", true, &|| origin::consensus(report));
     section("data", "Items and gold", true, &|| origin::data(report));
     section("student", "The model", true, &|| origin::student(report));

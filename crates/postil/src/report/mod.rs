@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 mod confidence;
 mod html;
 mod marked;
+mod routing;
 mod trust;
 
 pub use confidence::{ConfidenceSummary, ThresholdRow};
 pub use html::{render, routes_page};
 pub use marked::{MarkedSpan, MarkedText};
+pub use routing::{RoutedRow, RoutingSummary};
 pub use trust::{
     AgreementSummary, ConfusedRow, DepthRow, ErrorSummary, PairRow, Part, PromiseSummary, RiskRow, ShareRow,
     ShareSummary, SuspectRow, Trust,
@@ -61,6 +63,9 @@ pub struct Report {
     pub student: Option<StudentSummary>,
     /// What has been spent.
     pub cost: CostSummary,
+    /// How items were shared out among models and people, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing: Option<RoutingSummary>,
     /// The most doubtful items, or spans, most doubtful first.
     pub doubtful: Vec<DoubtfulItem>,
     /// In tasks that mark text: some texts as they were marked, those on which gold disagrees first.

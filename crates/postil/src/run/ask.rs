@@ -3,18 +3,39 @@
 
 use postil_annotators::llm::{Batches, Engine, LlmAnnotator, Recording, Tally};
 use postil_core::ledger::{Done, Ledger};
-use postil_core::{AnnotatorIdentity, Document, Error, ItemBatch, Result};
+use postil_core::{AnnotatorIdentity, Class, Document, Error, ItemBatch, Result};
 
 use super::annotate::open_items;
 use super::confidence::Confidences;
 use super::decisions::Decisions;
 use super::gold::Gold;
 use super::items::Items;
+use super::route::{Routed, Router};
 use super::{Options, Watch, ballots, fuse, now_millis};
 use crate::project::Project;
+use crate::score::decide;
 
-/// How certain everybody so far is about each item: the probability of its most probable label, 0 where nobody answered.
-type Certainties<'a> = &'a dyn Fn(&[AnnotatorIdentity]) -> Result<Vec<f64>>;
+/// What everybody so far makes of each item.
+type Standings<'a> = &'a dyn Fn(&[AnnotatorIdentity]) -> Result<Vec<Standing>>;
+
+/// What the annotators so far make of an item by the run's own consensus.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// The most probable label, in tasks of one label per item; none where nobody answered.
+    pub label: Option<Class>,
+    /// Its probability, with several decisions in an item that of the least certain one; 0 where nobody answered.
+    pub sure: f64,
+}
+
+/// Which items a model is asked about, by position; `None` for all.
+pub(super) type Open = Option<Vec<bool>>;
+
+/// What took part in the second pass.
+pub(super) struct Asked {
+    pub models: Vec<AskedModel>,
+    /// How items were shared out, if they were.
+    pub routed: Option<Routed>,
+}
 
 /// A language model that took part.
 pub(super) struct AskedModel {
@@ -27,34 +48,50 @@ pub(super) struct AskedModel {
 /// budget ends the run goes on with what is there.
 ///
 /// Models that are asked about everything go through the items side by side, so that a budget that ends early has bought
-/// everybody's word on the first items. A model that is asked about uncertain items waits for those before it.
+/// everybody's word on the first items. A model that is asked about uncertain items waits for those before it. With
+/// `[routing]` a plan decides instead. `known` is gold and what others make of the items, in tasks that can ask by it.
 pub(super) fn ask(
     project: &Project,
     ledger: &Ledger,
     (items, before): (&Items, &[AnnotatorIdentity]),
-    certainties: Certainties<'_>,
+    known: Option<(&Gold, Standings<'_>)>,
     options: &Options,
     watch: &dyn Watch,
-) -> Result<Vec<AskedModel>> {
+) -> Result<Asked> {
     let models = project.models()?;
     if models.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Asked { models: Vec::new(), routed: None });
     }
     let recording = options.replay.as_deref().map(Recording::read).transpose()?;
     for model in &models {
         ledger.register(model.identity(), &model.config(), now_millis())?;
     }
-    let mut engine = Engine::new(ledger.journal()?, project.cap(), recording)?;
-    let mut known = before.to_vec();
-    for group in models.chunk_by(|one, next| one.spec().only_below.is_none() && next.spec().only_below.is_none()) {
-        let certain = match group[0].spec().only_below {
-            Some(below) => Some(certainties(&known)?.into_iter().map(|certainty| certainty >= below).collect()),
-            None => None,
-        };
-        together(project, ledger, &mut engine, group, (items, certain), options, watch)?;
-        known.extend(group.iter().map(|model| model.identity().clone()));
+    let engine = Engine::new(ledger.journal()?, project.cap(), recording)?;
+    let mut asking = Asking { project, ledger, items, engine, offline: options.replay.is_some() };
+    let mut tallies = vec![Tally::default(); models.len()];
+    let mut routed = None;
+    if let (Some(routing), Some((gold, standings))) = (&project.routing, known) {
+        let before = if before.is_empty() { Vec::new() } else { standings(before)? };
+        let router = Router { project, routing, ledger, items, gold, models: &models, before };
+        routed = Some(router.route(&mut asking, &mut tallies, watch)?);
+    } else {
+        let mut so_far = before.to_vec();
+        let mut tallies = tallies.as_mut_slice();
+        for group in models.chunk_by(|one, next| one.spec().only_below.is_none() && next.spec().only_below.is_none()) {
+            let open: Open = match (group[0].spec().only_below, known) {
+                (Some(below), Some((_, standings))) => {
+                    Some(standings(&so_far)?.into_iter().map(|standing| standing.sure < below).collect())
+                }
+                _ => None,
+            };
+            let (of_group, rest) = tallies.split_at_mut(group.len());
+            asking.together(group, &vec![open; group.len()], of_group, watch)?;
+            tallies = rest;
+            so_far.extend(group.iter().map(|model| model.identity().clone()));
+        }
     }
-    let spent = engine.spent();
+    models.iter().zip(&tallies).filter_map(|(model, tally)| note(model, tally)).for_each(|note| watch.note(&note));
+    let spent = asking.engine.spent();
     if spent.open.money_micros > 0 {
         watch.note(&format!(
             "{:.4} was set aside for requests whose end is not known; it counts as spent",
@@ -62,26 +99,27 @@ pub(super) fn ask(
         ));
     }
     if let Some(path) = &options.record {
-        let count = Recording::write(&engine.into_journal(), path)?;
+        let count = Recording::write(&asking.engine.into_journal(), path)?;
         watch.note(&format!("{count} replies recorded in {}", path.display()));
     }
-    Ok(models
+    let models = models
         .iter()
         .map(|model| AskedModel { identity: model.identity().clone(), route: model.ask().basis() })
-        .collect())
+        .collect();
+    Ok(Asked { models, routed })
 }
 
 /// What the annotators so far make of each item, by the run's own consensus.
-pub(super) fn certainties(
+pub(super) fn standings(
     project: &Project,
     ledger: &Ledger,
     so_far: &[AnnotatorIdentity],
     items: &Items,
     (decisions, documents): (&Decisions, &[Document]),
     gold: &Gold,
-) -> Result<Vec<f64>> {
+) -> Result<Vec<Standing>> {
     if so_far.is_empty() {
-        return Ok(vec![0.0; items.len()]);
+        return Ok(vec![Standing { label: None, sure: 0.0 }; items.len()]);
     }
     let snapshot = ledger.snapshot(&so_far.iter().map(|identity| identity.version).collect::<Vec<_>>())?;
     let confidences = Confidences::learn(&snapshot, so_far, &project.task, items, decisions, gold)?;
@@ -90,58 +128,71 @@ pub(super) fn certainties(
     let fused = fuse::fuse(project, ballots.believed(), decisions, gold)?;
     let of_decision = |decision: usize| {
         if fused.support[decision] == 0 {
-            return 0.0;
+            return Standing { label: None, sure: 0.0 };
         }
         let row = decisions.row(&fused.consensus.posterior, decision);
-        row.iter().fold(0.0, |most: f64, &share| most.max(f64::from(share)))
+        let label = decide(row);
+        Standing { label: Some(label), sure: f64::from(row[usize::from(label)]) }
     };
-    Ok((0..items.len()).map(|item| decisions.of(item).map(of_decision).fold(1.0, f64::min)).collect())
+    let of_item = |item: usize| {
+        let all = decisions.of(item).map(of_decision);
+        all.reduce(|least, one| if one.sure < least.sure { one } else { least })
+            .unwrap_or(Standing { label: None, sure: 1.0 })
+    };
+    Ok((0..items.len()).map(of_item).collect())
 }
 
-/// One pass over the items with models side by side.
-fn together(
-    project: &Project,
-    ledger: &Ledger,
-    engine: &mut Engine,
-    models: &[LlmAnnotator],
-    (items, certain): (&Items, Option<Vec<bool>>),
-    options: &Options,
-    watch: &dyn Watch,
-) -> Result<()> {
-    let offline = &options.replay;
-    let done = models.iter().map(|model| ledger.done(model.identity().version)).collect::<Result<Vec<Done>>>()?;
-    for (model, done) in models.iter().zip(&done).filter(|(model, _)| model.spec().batch && offline.is_none()) {
-        exchange_batches(project, engine, model, done, (items, certain.as_deref()), watch)?;
-    }
-    let mut tallies = vec![Tally::default(); models.len()];
-    watch.stage("asking models", Some(items.len() as u64 * models.len() as u64));
-    for batch in open_items(project, false, None)? {
-        let batch = batch?;
-        for ((model, done), tally) in models.iter().zip(&done).zip(&mut tallies) {
-            let rows: Vec<usize> =
-                (0..batch.len()).filter(|&row| is_open(&batch, row, done, items, certain.as_deref())).collect();
-            watch.advance((batch.len() - rows.len()) as u64);
-            if rows.is_empty() || tally.cap_reached {
-                continue;
-            }
-            let progress = |items| {
-                watch.advance(items);
-                watch.stopped()
-            };
-            let (annotations, happened) = engine.ask(model, &batch, &rows, &now_millis, &progress)?;
-            ledger.append(annotations)?;
-            tally.add(happened);
-            if watch.stopped() {
-                return Err(Error::cancelled());
+/// What stays the same from one pass over the items to the next.
+pub(super) struct Asking<'a> {
+    project: &'a Project,
+    ledger: &'a Ledger,
+    items: &'a Items,
+    pub engine: Engine,
+    offline: bool,
+}
+
+impl Asking<'_> {
+    /// One pass over the items with models side by side; whether the budget ended it.
+    pub(super) fn together(
+        &mut self,
+        models: &[LlmAnnotator],
+        open: &[Open],
+        tallies: &mut [Tally],
+        watch: &dyn Watch,
+    ) -> Result<bool> {
+        let Self { project, ledger, items, engine, offline } = self;
+        let done = models.iter().map(|model| ledger.done(model.identity().version)).collect::<Result<Vec<Done>>>()?;
+        for ((model, done), open) in models.iter().zip(&done).zip(open) {
+            if model.spec().batch && !*offline {
+                exchange_batches(project, engine, model, done, (items, open), watch)?;
             }
         }
-    }
-    for (model, tally) in models.iter().zip(&tallies) {
-        if let Some(note) = note(model, tally) {
-            watch.note(&note);
+        watch.stage("asking models", Some(items.len() as u64 * models.len() as u64));
+        let mut ended = false;
+        for batch in open_items(project, false, None)? {
+            let batch = batch?;
+            for (place, (model, done)) in models.iter().zip(&done).enumerate() {
+                let rows: Vec<usize> =
+                    (0..batch.len()).filter(|&row| is_open(&batch, row, done, items, &open[place])).collect();
+                watch.advance((batch.len() - rows.len()) as u64);
+                if rows.is_empty() || tallies[place].cap_reached {
+                    continue;
+                }
+                let progress = |items| {
+                    watch.advance(items);
+                    watch.stopped()
+                };
+                let (annotations, happened) = engine.ask(model, &batch, &rows, &now_millis, &progress)?;
+                ledger.append(annotations)?;
+                ended |= happened.cap_reached;
+                tallies[place].add(happened);
+                if watch.stopped() {
+                    return Err(Error::cancelled());
+                }
+            }
         }
+        Ok(ended)
     }
-    Ok(())
 }
 
 /// Collects what a model's batches brought, and hands the next one over when none is on its way.
@@ -150,7 +201,7 @@ fn exchange_batches(
     engine: &mut Engine,
     model: &LlmAnnotator,
     done: &Done,
-    (items, certain): (&Items, Option<&[bool]>),
+    (items, open): (&Items, &Open),
     watch: &dyn Watch,
 ) -> Result<()> {
     watch.stage("exchanging batches", None);
@@ -158,7 +209,7 @@ fn exchange_batches(
     if happened.waiting.is_empty() {
         let mut rows = open_items(project, false, None)?.map(|batch| {
             let batch = batch?;
-            let rows = (0..batch.len()).filter(|&row| is_open(&batch, row, done, items, certain)).collect();
+            let rows = (0..batch.len()).filter(|&row| is_open(&batch, row, done, items, open)).collect();
             Ok((batch, rows))
         });
         let handed = engine.submit(model, &mut rows, &now_millis)?;
@@ -187,10 +238,10 @@ fn exchange_batches(
 }
 
 /// Whether an item is still to be asked about.
-fn is_open(batch: &ItemBatch, row: usize, done: &Done, items: &Items, certain: Option<&[bool]>) -> bool {
+fn is_open(batch: &ItemBatch, row: usize, done: &Done, items: &Items, open: &Open) -> bool {
     let (id, digest) = (batch.id(row), batch.digest(row));
-    let settled = |certain: &[bool]| items.position(id, digest).is_some_and(|position| certain[position as usize]);
-    !done.contains(id, digest) && !certain.is_some_and(settled)
+    let wanted = |open: &Vec<bool>| items.position(id, digest).is_some_and(|position| open[position as usize]);
+    !done.contains(id, digest) && open.as_ref().is_none_or(wanted)
 }
 
 /// What happened while one model was asked, if anything did.

@@ -24,6 +24,7 @@ mod items;
 mod learn;
 mod measure;
 mod output;
+mod route;
 mod spans;
 mod stored;
 mod summary;
@@ -47,7 +48,7 @@ pub use annotate::{REJECTED, open_items};
 use decisions::Decisions;
 pub use forecast::Forecast;
 pub use gold::{GoldFile, Truth};
-pub use output::{CONFIDENCE, LABELS, MODEL, REPORT_HTML, REPORT_JSON, read_report, write_whole};
+pub use output::{CONFIDENCE, FOR_PEOPLE, LABELS, MODEL, REPORT_HTML, REPORT_JSON, read_report, write_whole};
 pub use stored::{StoredAnswer, StoredAnswers, stored_answers};
 pub use write_programs::{Request, WRITTEN, Written, write_programs};
 
@@ -125,11 +126,11 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let gold = gold::Gold::place(project, &gold_file, items, &documents, &drawn)?;
     let decisions = Decisions::new(&project.task, items.len(), &documents);
     let lies = (&decisions, &documents[..]);
-    let certainties = |so_far: &[AnnotatorIdentity]| ask::certainties(project, &ledger, so_far, items, lies, &gold);
-    let asked = ask::ask(project, &ledger, (items, &annotated.identities), &certainties, options, watch)?;
-    annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
-    annotated.routes = asked.iter().map(|one| (one.identity.version, one.route)).collect();
-    annotated.identities.extend(asked.into_iter().map(|one| one.identity));
+    let standings = |so_far: &[AnnotatorIdentity]| ask::standings(project, &ledger, so_far, items, lies, &gold);
+    let asked = ask::ask(project, &ledger, (items, &annotated.identities), Some((&gold, &standings)), options, watch)?;
+    annotated.silences.extend(asked.models.iter().map(|_| Silence::Outside));
+    annotated.routes = asked.models.iter().map(|one| (one.identity.version, one.route)).collect();
+    annotated.identities.extend(asked.models.into_iter().map(|one| one.identity));
     let gold_version = gold.keep(project, &ledger, gold_file.version, items, &documents, now_millis)?;
     let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
     let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
@@ -178,6 +179,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
         snapshot: snapshot.digest(),
         ballots: &ballots,
         confidences: &confidences,
+        routed: asked.routed.as_ref(),
         fused: &fused,
         learned: &learned,
         labels: &labels,

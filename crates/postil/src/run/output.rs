@@ -28,6 +28,8 @@ pub const REPORT_JSON: &str = "report.json";
 pub const REPORT_HTML: &str = "report.html";
 /// The record of what the files were made from.
 const RECORD: &str = "run.json";
+/// The items that routing leaves to people, most urgent first.
+pub const FOR_PEOPLE: &str = "for_people.csv";
 /// The column of the label's probability.
 pub const CONFIDENCE: &str = "confidence";
 /// Rows written at a time.
@@ -125,10 +127,18 @@ pub(super) fn write(
     }
     let more = project.formats.iter().copied().filter(|format| !formats.contains(format)).collect::<Vec<_>>();
     formats.extend(more);
-    let labels = formats.into_iter().map(|format| format!("{LABELS}.{}", format.ending())).collect();
+    let mut names: Vec<String> = formats.into_iter().map(|format| format!("{LABELS}.{}", format.ending())).collect();
+    let people = findings.routed.map_or(&[][..], |routed| &routed.people);
+    if people.is_empty() {
+        remove(&project.output.join(FOR_PEOPLE))?;
+    } else {
+        names.push(FOR_PEOPLE.to_owned());
+    }
     let put_aside = findings.annotated.report.bad_rows > 0;
     let write_labels = |path: &Path| {
-        if !findings.is_of_tags() {
+        if path.ends_with(FOR_PEOPLE) {
+            write_for_people(findings, people, path)
+        } else if !findings.is_of_tags() {
             write_labels(findings, path)
         } else if path.extension().is_some_and(|ending| ending == OutputFormat::Jsonl.ending()) {
             tags::output::lines(findings, path)
@@ -136,7 +146,7 @@ pub(super) fn write(
             tags::output::table(findings, path)
         }
     };
-    write_around(project, labels, write_labels, model.map(Vec::as_slice), report, put_aside, key)
+    write_around(project, names, write_labels, model.map(Vec::as_slice), report, put_aside, key)
 }
 
 /// Writes the files of labels with `write_labels`, then the model, the report and the record of them all.
@@ -189,6 +199,26 @@ fn remove(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The items that are left to people with the labels they have so far.
+fn write_for_people(findings: &Findings<'_>, people: &[u32], path: &Path) -> Result<()> {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Utf8, false),
+        Field::new("label", DataType::Utf8, false),
+        Field::new(CONFIDENCE, DataType::Float32, false),
+    ]));
+    let items = || people.iter().map(|&item| item as usize);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(items().map(|item| findings.annotated.items.id(item)))),
+        Arc::new(StringArray::from_iter_values(items().map(|item| findings.label_of(item)))),
+        Arc::new(Float32Array::from_iter_values(items().map(|item| findings.confidence_of(item)))),
+    ];
+    let batch = RecordBatch::try_new(schema.clone(), columns)
+        .map_err(|error| Error::input("the items do not fit their table").because(error))?;
+    let mut writer = TableWriter::create(path, schema, None)?;
+    writer.write(&batch)?;
+    writer.finish()
 }
 
 /// One row per item: id, label, its probability, where it comes from, votes, the gold label if there is one, and a

@@ -17,6 +17,7 @@ use super::fuse::Fused;
 use super::gold::{Gold, GoldFile};
 use super::learn::Learned;
 use super::measure::{LEAST, Measurements};
+use super::route::Routed;
 use super::tags::show;
 use super::trust::trust;
 use crate::project::{Metric, Project};
@@ -42,6 +43,8 @@ pub(super) struct Findings<'a> {
     pub snapshot: Digest,
     pub ballots: &'a Ballots,
     pub confidences: &'a Confidences,
+    /// How items were shared out among models and people, if they were.
+    pub routed: Option<&'a Routed>,
     pub fused: &'a Fused,
     pub learned: &'a std::result::Result<Learned, String>,
     pub labels: &'a Labels,
@@ -172,6 +175,7 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&Vec<u8>>, watch: &d
             .zip(model)
             .map(|(learned, model)| facts::student(project, model, learned.student.settings(), learned.trained_on)),
         cost: facts::cost(&findings.ballots.activities, findings.ballots.annotations),
+        routing: findings.routed.map(|routed| routed.summary.clone()),
         trust: trust(findings),
         doubtful: if findings.is_of_tags() { show::doubtful(findings) } else { doubtful(findings, watch)? },
         marked: show::marked(findings),

@@ -17,6 +17,7 @@ mod lists;
 mod llm;
 mod llm_budget;
 mod llm_kill;
+mod llm_routing;
 mod newswire;
 mod pairs;
 mod places;

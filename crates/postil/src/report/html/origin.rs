@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::{ConsensusSummary, Report};
+use super::super::{ConsensusSummary, Report, RoutingSummary};
 use super::{charts, figures, numbers, text};
 
 /// A name and its value in a list of facts.
@@ -185,6 +185,37 @@ pub(super) fn cost(report: &Report) -> Markup {
             (fact("Annotations", numbers::count(cost.annotations)))
             @if report.items.count > 0 && cost.money > 0.0 {
                 (fact("Money per thousand items", numbers::money(cost.money / report.items.count as f64 * 1000.0)))
+            }
+        }
+    }
+}
+
+/// How items were shared out.
+pub(super) fn routing(found: &RoutingSummary) -> Markup {
+    let money = |amount: f64| {
+        if found.unit == "money" { numbers::money(amount) } else { format!("{amount:.0} {}", text::clean(&found.unit)) }
+    };
+    html! {
+        p {
+            @if found.automatic { "Chosen on gold: " } strong { (text::user(&found.policy)) } ". " (text::user(&found.description)) "."
+        }
+        p {
+            "Everybody was first asked about the " (numbers::counted(found.pilot, "gold item", "gold items")) " that fit, for "
+            (money(found.pilot_cost)) ": from that it is known what to expect of whom. The other items were then asked about step by step."
+            @if let Some(ended) = &found.ended { " It stopped early: " (text::prose(ended)) "." }
+        }
+        div class="scroll" role="region" tabindex="0" aria-label="Routing" {
+            table {
+                thead { tr { th scope="col" { "Who" } th scope="col" class="number" { "Items" } th scope="col" class="number" { "Price of an answer" } } }
+                tbody {
+                    @for row in &found.rows {
+                        tr {
+                            th scope="row" { (text::user(&row.name)) }
+                            td class="number" { (numbers::count(row.items)) }
+                            td class="number" { @if row.price > 0.0 && row.price < 0.01 && found.unit == "money" { (format!("{:.2e}", row.price)) } @else { (money(row.price)) } }
+                        }
+                    }
+                }
             }
         }
     }

@@ -44,8 +44,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let mut annotated = annotate::annotate(project, &ledger, &mut annotators, options.strict, now_millis, watch)?;
     drop(annotators);
     let items = &annotated.items;
-    // Entries that need certainties are refused for spans when they are read.
-    let asked = ask::ask(project, &ledger, (items, &annotated.identities), &|_| Ok(Vec::new()), options, watch)?;
+    // Entries that ask by what is known so far are refused for spans when they are read.
+    let asked = ask::ask(project, &ledger, (items, &annotated.identities), None, options, watch)?.models;
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
     annotated.identities.extend(asked.into_iter().map(|one| one.identity));
     let documents = texts::read(project, items, watch)?;

@@ -121,6 +121,7 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Report {
             .zip(model)
             .map(|(learned, model)| facts::student(project, model, tagger_settings(&learned.fitted), learned.texts)),
         cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
+        routing: None,
         doubtful: doubtful(findings),
         marked: marked(findings),
         forms: Vec::new(),
