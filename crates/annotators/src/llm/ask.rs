@@ -1,5 +1,6 @@
 //! From an item to requests: the exact bytes, and how the reply to each is to be read.
 
+use bytes::Bytes;
 use postil_core::{Class, Digest, Task, TaskKind};
 use serde_json::{Map, Value, json};
 
@@ -32,8 +33,8 @@ pub(super) enum Object {
 /// One request as it goes over the wire.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The body. What it says and to whom is all in here, but for the key of the endpoint.
-    pub body: Vec<u8>,
+    /// The body, which is shared and not copied. What it says and to whom is all in here, but for the key of the endpoint.
+    pub body: Bytes,
     /// What a reply is kept under: the dialect and the body.
     pub key: Digest,
     /// The tokens, as far as they are known before.
@@ -79,7 +80,7 @@ impl Words<'_> {
         let key = Digest::of_parts([Dialect::Chat.path().as_bytes(), &body]);
         let (bytes, most_output) = (body.len() as u64, u64::from(self.most_tokens));
         let tokens = Tokens { input: bytes.div_ceil(4), output: most_output / 2, most_input: bytes + 64, most_output };
-        Request { body, key, tokens, shape: Shape::Object(Object::Label), prompt: 0 }
+        Request { body: body.into(), key, tokens, shape: Shape::Object(Object::Label), prompt: 0 }
     }
 }
 
@@ -305,7 +306,7 @@ impl Asker {
         let key = Digest::of_parts([self.dialect.path().as_bytes(), &body]);
         let bytes = body.len() as u64;
         let tokens = Tokens { input: bytes.div_ceil(4), output, most_input: bytes + 64, most_output };
-        Request { body, key, tokens, shape, prompt }
+        Request { body: body.into(), key, tokens, shape, prompt }
     }
 
     /// The choices and the way to answer, in words.

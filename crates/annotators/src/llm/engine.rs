@@ -112,6 +112,8 @@ impl Engine {
     pub fn new(journal: Journal, cap: Cap, recording: Option<Recording>) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
+            // A reply is written down before the next connection is read: what dies with the process is then all but nothing.
+            .event_interval(1)
             .enable_time()
             .build()
             .map_err(|error| Error::io("no connections can be made", error))?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use postil_core::{Error, Result};
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -90,7 +91,7 @@ impl Endpoint {
     }
 
     /// Sends one request and waits for its end.
-    pub(super) async fn send(&self, body: Vec<u8>) -> End {
+    pub(super) async fn send(&self, body: Bytes) -> End {
         self.exchange(self.client.post(&self.url).header(CONTENT_TYPE, "application/json").body(body), false).await
     }
 

@@ -223,7 +223,7 @@ impl Probe<'_> {
         let mut reason = String::new();
         for _ in 0..3 {
             let begun = Instant::now();
-            match self.endpoint.send(body.to_string().into_bytes()).await {
+            match self.endpoint.send(body.to_string().into()).await {
                 End::Reply(bytes) => {
                     self.times.push(begun.elapsed().as_secs_f64());
                     let usage = super::chat::usage(&bytes);

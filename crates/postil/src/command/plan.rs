@@ -135,6 +135,11 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
     for forecast in &forecasts {
         say(&format!("\n{}", model_in_words(forecast)))?;
     }
+    if project.routing.is_some() {
+        say(
+            "\n`[routing]` asks every model about the gold that fits, and then only where its plan wants an answer: these costs are the most",
+        )?;
+    }
     let text: String = sample.text(0).chars().take(160).collect();
     say(&format!("\nexample item `{}`: {text}", sample.id(0)))?;
     say(&format!(
