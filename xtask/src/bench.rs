@@ -8,6 +8,7 @@ mod estimate;
 mod files;
 mod inside;
 mod llm;
+mod route;
 mod select;
 mod sequences;
 mod tagger;
@@ -55,6 +56,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("match-100k", Bench::Annotators("match_bench", "100k")),
     ("match-1m", Bench::Annotators("match_bench", "1m")),
     ("ten-thousand", Bench::Files(files::ten_thousand)),
+    ("route-policies", Bench::Files(route::policies)),
     ("llm-throughput", Bench::Served(llm::throughput)),
     ("llm-kill", Bench::Served(llm::kill)),
 ];

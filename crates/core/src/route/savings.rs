@@ -125,23 +125,54 @@ fn saving(
     Saving { against, quality, cost, automatic: reached, saved }
 }
 
+/// A point of the automatic policy that another policy's point beats at no higher cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Dominated {
+    /// The automatic point.
+    pub automatic: usize,
+    /// The other.
+    pub rival: usize,
+    /// Whether that also holds when it is taken into account that all pairs were looked at.
+    pub simultaneous: bool,
+}
+
 /// Automatic points that another policy's point beats at no higher cost: the interval of the difference in quality over
 /// the resamples lies above zero.
-pub(super) fn dominated(points: &[Point], estimates: &[Estimate]) -> Vec<(usize, usize)> {
-    let mut found = Vec::new();
+///
+/// Of many pairs some are beyond their own interval by chance. Simultaneous are those whose difference in standard errors
+/// exceeds what the largest of all pairs exceeds in 2.5 % of the resamples (the maximum-t bootstrap of Romano and Wolf
+/// 2005).
+pub(super) fn dominated(points: &[Point], estimates: &[Estimate]) -> Vec<Dominated> {
+    let mut pairs: Vec<(Dominated, f64, Vec<f64>)> = Vec::new();
     for (place, point) in points.iter().enumerate().filter(|(_, point)| point.policy == Policy::Auto) {
         for (other, rival) in points.iter().enumerate().filter(|(_, rival)| rival.policy != Policy::Auto) {
             if estimates[other].value.1 > estimates[place].value.1 || rival.budget > point.budget * (1.0 + 1e-9) {
                 continue;
             }
-            let differences =
+            let differences: Vec<f64> =
                 estimates[other].resampled.iter().zip(&estimates[place].resampled).map(|(a, b)| a.0 - b.0).collect();
-            if percentiles(differences).0 > 0.0 {
-                found.push((place, other));
-            }
+            let difference = estimates[other].value.0 - estimates[place].value.0;
+            pairs.push((Dominated { automatic: place, rival: other, simultaneous: false }, difference, differences));
         }
     }
-    found
+    let errors: Vec<f64> = pairs.iter().map(|(_, _, all)| deviation(all).max(1e-9)).collect();
+    let samples = pairs.first().map_or(0, |pair| pair.2.len());
+    let largest = (0..samples).map(|sample| {
+        pairs.iter().zip(&errors).map(|((_, at, all), error)| (all[sample] - at) / error).fold(0.0, f64::max)
+    });
+    let beyond = percentiles(largest.collect()).1;
+    pairs
+        .into_iter()
+        .zip(errors)
+        .filter(|((_, _, all), _)| percentiles(all.clone()).0 > 0.0)
+        .map(|((one, at, _), error)| Dominated { simultaneous: at / error > beyond, ..one })
+        .collect()
+}
+
+fn deviation(values: &[f64]) -> f64 {
+    let count = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::fit::{Fit, Settings};
 use super::plan::replay;
 use super::policy::Policy;
 use super::pool::{Pool, Stored};
-use super::savings::{self, Saving};
+use super::savings::{self, Dominated, Saving};
 use crate::audit::wilson;
 use crate::error::{Error, Result};
 use crate::measured::Measured;
@@ -89,9 +89,8 @@ pub struct Simulation {
     pub alone: Vec<Alone>,
     /// What the automatic policy saves at equal quality.
     pub savings: Vec<Saving>,
-    /// Points of the automatic policy that another policy beats at no higher cost, beyond the interval: its point and the
-    /// other's.
-    pub dominated: Vec<(usize, usize)>,
+    /// Points of the automatic policy that another policy beats at no higher cost, beyond the interval.
+    pub dominated: Vec<Dominated>,
 }
 
 /// Resamples of the bootstrap over gold items and draws.

@@ -25,14 +25,15 @@ pub(super) fn show(material: &Material, found: &Simulation) -> anyhow::Result<()
         say("\nwhat `auto` saves at equal quality")?;
         say(&table(&["against", "right", "spent", "auto spends", "saved"], &rows))?;
     }
-    for &(automatic, other) in &found.dominated {
-        let (automatic, other) = (&found.points[automatic], &found.points[other]);
+    for one in &found.dominated {
+        let (automatic, rival) = (&found.points[one.automatic], &found.points[one.rival]);
         say(&format!(
-            "with a budget of {} `{}` is better than `auto` at no higher cost: {} against {}",
+            "with a budget of {} `{}` is better than `auto` at no higher cost: {} against {}{}",
             money(automatic.budget * items),
-            other.policy.name(),
-            other.quality.brief(),
-            automatic.quality.brief()
+            rival.policy.name(),
+            rival.quality.brief(),
+            automatic.quality.brief(),
+            if one.simultaneous { "" } else { " (within what one of so many pairs does by chance)" }
         ))?;
     }
     if let Some(note) = &material.note {

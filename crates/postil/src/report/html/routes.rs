@@ -403,7 +403,9 @@ fn how(found: &Simulation) -> Markup {
         @if !found.dominated.is_empty() {
             p class="alarm" {
                 "At " (counted(found.dominated.len() as u64, "pair of points", "pairs of points"))
-                " another policy is better than the automatic one at no higher cost, beyond the interval."
+                " another policy is better than the automatic one at no higher cost, beyond the interval; "
+                (found.dominated.iter().filter(|one| one.simultaneous).count())
+                " of them beyond what the best of so many pairs does by chance."
             }
         }
     }
