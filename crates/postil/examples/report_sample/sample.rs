@@ -309,6 +309,7 @@ pub(crate) fn usual() -> Report {
         student: Some(StudentSummary { file: "out/model.postil".into(), bytes: 1_318_400, settings: "words and pairs of words, characters 2 to 5, weights in 8 bits, regularisation 0.003 (chosen by 5-fold cross-validation)".into(), trained_on: 638 }),
         cost: CostSummary { money: 0.412, person_minutes: 85.0, annotations: 2544, sentence: "The labels cost 0.41 and 85 minutes of people's time, gold included.".into() },
         doubtful: (0..20).map(doubtful).collect(),
+        pairs: None,
         marked: Vec::new(),
         forms: Vec::new(),
         warnings: vec![

@@ -20,6 +20,7 @@ mod headline;
 mod marked;
 mod numbers;
 mod origin;
+mod pairs;
 mod palette;
 mod reliability;
 mod routes;
@@ -118,6 +119,10 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
     section("shares", "How many of each label", !of_spans, &|| trust::shares(trust, palette));
     section("errors", "Probably wrong labels", !of_spans, &|| trust::errors(trust, palette));
     section("annotators", "Annotators", true, &|| annotators::annotators(report, palette));
+    if let Some(pairs) = &report.pairs {
+        section("places", "Left and right", true, &|| pairs::places(pairs));
+        section("ranking", "Ranking", !pairs.ranking.is_empty(), &|| pairs::ranking(pairs));
+    }
     section("agreement", "How far annotators agree", !of_spans, &|| trust::agreement(trust));
     section("consensus", "How answers were fused", true, &|| origin::consensus(report));
     section("data", "Items and gold", true, &|| origin::data(report));

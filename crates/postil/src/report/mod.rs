@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 mod html;
 mod marked;
+mod pairs;
 mod trust;
 
 pub use html::{render, routes_page};
 pub use marked::{MarkedSpan, MarkedText};
+pub use pairs::{PairsSummary, PlaceRow, RankRow};
 pub use trust::{
     AgreementSummary, ConfusedRow, DepthRow, ErrorSummary, PairRow, Part, PromiseSummary, RiskRow, ShareRow,
     ShareSummary, SuspectRow, Trust,
@@ -67,6 +69,9 @@ pub struct Report {
     /// In tasks of tags: words that were tagged now one way, now another, the most suspect first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forms: Vec<Variation>,
+    /// In tasks of pairs: places and ranks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairsSummary>,
     /// What went wrong or needs a look, one sentence each.
     pub warnings: Vec<String>,
     /// What to do next, most useful first, one sentence each.

@@ -122,6 +122,7 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Report {
             .map(|(learned, model)| facts::student(project, model, tagger_settings(&learned.fitted), learned.texts)),
         cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
         doubtful: doubtful(findings),
+        pairs: None,
         marked: marked(findings),
         forms: Vec::new(),
         warnings: warnings(findings),
