@@ -208,7 +208,7 @@ impl ProgramAnnotator {
             Reply::Abstain if self.is_on_tokens() => self.silence.answer(Vec::new()),
             Reply::Abstain => Answer::Abstain,
             Reply::Class(class) if several => Answer::Set { labels: vec![label(&class)] },
-            Reply::Class(class) => Answer::Class { label: label(&class) },
+            Reply::Class(class) => Answer::of_label(self.kind, label(&class)),
             Reply::Classes(classes) if several => Answer::Set { labels: classes.iter().map(label).collect() },
             Reply::Classes(classes) => Answer::Candidates { labels: classes.iter().map(label).collect() },
             Reply::Weights(weights) if several => {

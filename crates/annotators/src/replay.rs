@@ -225,7 +225,7 @@ impl ReplayAnnotator {
             Stored::Refused => return failed(Status::Refused, "the label is blank"),
             Stored::Malformed(reason) => return failed(Status::Malformed, reason),
             Stored::Class(class) if self.kind == TaskKind::Multilabel => Answer::Set { labels: vec![label(class)] },
-            Stored::Class(class) => Answer::Class { label: label(class) },
+            Stored::Class(class) => Answer::of_label(self.kind, label(class)),
             Stored::Set(classes) => Answer::Set { labels: classes.iter().map(label).collect() },
         };
         Annotation { confidence: answer.confidence, ..Annotation::new(item, content, version, said) }

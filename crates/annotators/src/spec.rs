@@ -123,10 +123,10 @@ impl Settings {
 /// # Errors
 /// Files that are missing or wrong, labels that the task does not have, kinds that are not yet available.
 pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Settings) -> Result<Vec<Box<dyn Annotator>>> {
-    use postil_core::TaskKind::{Classify, Multilabel, Ordinal, Spans, Tag};
+    use postil_core::TaskKind::{Classify, Multilabel, Ordinal, Pairs, Spans, Tag};
 
     let on_tokens = matches!(task.kind, Spans | Tag);
-    if !on_tokens && !matches!(task.kind, Classify | Multilabel | Ordinal) {
+    if !on_tokens && !matches!(task.kind, Classify | Multilabel | Ordinal | Pairs) {
         return Err(Error::unavailable(format!("annotators for `{}` tasks are not yet available", task.kind)));
     }
     let silence = match spec {
@@ -146,6 +146,13 @@ pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Setting
         Err(Error::unavailable(format!("annotator `{name}`: the kind `{kind}` is not yet available"))
             .hint("put its stored answers into a file and use the kind `replay`"))
     };
+    if task.kind == Pairs && matches!(spec, AnnotatorSpec::List(_) | AnnotatorSpec::Model(_)) {
+        return Err(Error::task(format!(
+            "annotator `{}`: lists and trained models look at one text, and a pair has two",
+            spec.name()
+        ))
+        .hint("compare with a program, stored answers (`replay`) or a language model"));
+    }
     match spec {
         AnnotatorSpec::Program(spec) => Ok(boxed(ProgramAnnotator::open(spec, task, folder, settings)?)),
         AnnotatorSpec::List(spec) if on_tokens => Ok(boxed(SpanListAnnotator::open(spec, task, folder, settings)?)),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::number;
-use crate::task::Name;
+use crate::task::{Name, TaskKind};
 
 /// An annotator's answer about one item.
 ///
@@ -54,6 +54,10 @@ pub enum Answer {
     Preference {
         /// The side.
         choice: Preference,
+        /// Of an annotator that was asked twice: what it said with the left one shown first, and with the right one
+        /// shown first. Where the two contradict each other its choice follows the place and not the text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        orders: Option<(Preference, Preference)>,
     },
     /// A value per field.
     Record {
@@ -89,7 +93,34 @@ pub enum Preference {
     Tie,
 }
 
+impl Preference {
+    /// All sides; those that a task has are its labels.
+    pub const ALL: [Self; 3] = [Self::Left, Self::Right, Self::Tie];
+
+    /// The name of the side as a label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Right => "right",
+            Self::Tie => "tie",
+        }
+    }
+
+    /// The side of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|side| side.name() == name)
+    }
+}
+
 impl Answer {
+    /// One label of a task: a preference where the labels are sides.
+    pub fn of_label(kind: TaskKind, label: Name) -> Self {
+        match Preference::from_name(&label).filter(|_| kind == TaskKind::Pairs) {
+            Some(choice) => Self::Preference { choice, orders: None },
+            None => Self::Class { label },
+        }
+    }
+
     /// One label.
     pub fn class(label: impl Into<Name>) -> Self {
         Self::Class { label: label.into() }
@@ -140,7 +171,7 @@ mod tests {
             Answer::Distribution { weights: vec![("a".into(), 0.25), ("b".into(), 0.75)] },
             Answer::Spans { spans: vec![Span { start: 0, end: 3, label: "PER".into(), quote: "Ann".into() }] },
             Answer::Tags { tags: vec!["O".into(), "B-PER".into()] },
-            Answer::Preference { choice: Preference::Tie },
+            Answer::Preference { choice: Preference::Tie, orders: Some((Preference::Left, Preference::Right)) },
             Answer::Record { fields: serde_json::from_str(r#"{"price": 3, "unit": null}"#).unwrap() },
             Answer::Abstain,
         ];

@@ -209,7 +209,7 @@ impl Task {
                 matches!(self.kind, TaskKind::Classify | TaskKind::Ordinal | TaskKind::Multilabel)
             }
             Answer::Candidates { .. } | Answer::Distribution { .. } => {
-                matches!(self.kind, TaskKind::Classify | TaskKind::Ordinal)
+                matches!(self.kind, TaskKind::Classify | TaskKind::Ordinal | TaskKind::Pairs)
             }
             Answer::Ordinal { .. } => self.kind == TaskKind::Ordinal,
             Answer::Set { .. } => self.kind == TaskKind::Multilabel,

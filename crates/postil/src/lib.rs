@@ -22,6 +22,7 @@
 
 pub mod command;
 pub mod project;
+mod ranking;
 pub mod report;
 pub mod run;
 pub mod score;

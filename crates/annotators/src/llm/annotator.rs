@@ -10,6 +10,7 @@ use postil_core::{
 
 use super::ask::{Asker, Request};
 use super::decision::most;
+use super::pairs::{self, PAIRS_PROMPT};
 use super::probe::Capabilities;
 use super::said::{Heard, Reader, Said, folded};
 use super::spec::{Ask, Dialect, LlmSpec};
@@ -60,6 +61,7 @@ impl LlmAnnotator {
             let text = match &path {
                 Some(path) => std::fs::read_to_string(path)
                     .map_err(|error| Error::io("the prompt cannot be read", error).in_file(path))?,
+                None if task.kind == TaskKind::Pairs => PAIRS_PROMPT.to_owned(),
                 None => DEFAULT.to_owned(),
             };
             prompts.push(Prompt::new(&text, path.as_deref(), task, &examples)?);
@@ -119,10 +121,11 @@ impl LlmAnnotator {
     /// What one reply says.
     pub(super) fn hear(&self, request: &Request, text: &str, body: &[u8]) -> Said {
         let reader = Reader { task: &self.task, folded: &self.folded, text };
-        match self.spec.dialect {
+        let said = match self.spec.dialect {
             Dialect::Chat => chat::read(&reader, &request.shape, body),
             dialect => decision::read(&reader, dialect, body),
-        }
+        };
+        Said { swapped: request.swapped, ..said }
     }
 
     /// The request to repeat a question whose reply could not be used.
@@ -150,6 +153,7 @@ impl LlmAnnotator {
         };
         let (answer, distribution, confidence) = match self.task.kind {
             TaskKind::Multilabel => self.labels(&usable),
+            TaskKind::Pairs => pairs::preference(&usable, self.task.labels.len()),
             TaskKind::Spans => match &first.heard {
                 Some(Heard::Spans(spans)) => (Answer::Spans { spans: spans.clone() }, None, None),
                 _ => (Answer::Abstain, None, None),

@@ -1,9 +1,11 @@
 //! From an item to requests: the exact bytes, and how the reply to each is to be read.
 
 use bytes::Bytes;
+use postil_core::items::PairText;
 use postil_core::{Class, Digest, Task, TaskKind};
 use serde_json::{Map, Value, json};
 
+use super::pairs;
 use super::spec::{Ask, Dialect, LlmSpec, Tokens};
 use super::template::{Prompt, question};
 
@@ -28,6 +30,8 @@ pub(super) enum Object {
     Candidates,
     Labels,
     Spans,
+    /// The better of two.
+    Side,
 }
 
 /// One request as it goes over the wire.
@@ -41,6 +45,8 @@ pub struct Request {
     pub tokens: Tokens,
     pub(super) shape: Shape,
     pub(super) prompt: usize,
+    /// Of a pair: whether the right one is shown first.
+    pub(super) swapped: bool,
 }
 
 impl Request {
@@ -80,7 +86,8 @@ impl Words<'_> {
         let key = Digest::of_parts([Dialect::Chat.path().as_bytes(), &body]);
         let (bytes, most_output) = (body.len() as u64, u64::from(self.most_tokens));
         let tokens = Tokens { input: bytes.div_ceil(4), output: most_output / 2, most_input: bytes + 64, most_output };
-        Request { body: body.into(), key, tokens, shape: Shape::Object(Object::Label), prompt: 0 }
+        let shape = Shape::Object(Object::Label);
+        Request { body: body.into(), key, tokens, shape, prompt: 0, swapped: false }
     }
 }
 
@@ -135,7 +142,7 @@ impl Asker {
             length_field: if spec.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" },
             extra: spec.extra.clone(),
             samples: if ask == Ask::Samples { spec.samples } else { 1 },
-            both_orders: spec.both_orders,
+            both_orders: spec.both_orders.unwrap_or(task.kind == TaskKind::Pairs),
             reason: spec.reason,
             candidates: spec.candidates,
         };
@@ -163,6 +170,17 @@ impl Asker {
 
     /// All requests about one text, always in the same order.
     pub(super) fn requests(&self, text: &str) -> Vec<Request> {
+        if self.choices.kind == TaskKind::Pairs {
+            let orders = [false, true].into_iter().take(if self.settings.both_orders { 2 } else { 1 });
+            let shown = |swapped: bool| if swapped { PairText::read(text).swapped().write() } else { text.to_owned() };
+            let requests =
+                |swapped| self.as_shown(&shown(swapped)).into_iter().map(move |one| Request { swapped, ..one });
+            return orders.flat_map(requests).collect();
+        }
+        self.as_shown(text)
+    }
+
+    fn as_shown(&self, text: &str) -> Vec<Request> {
         if self.dialect != Dialect::Chat {
             return self.decisions(text);
         }
@@ -181,7 +199,9 @@ impl Asker {
     /// fill with blanks. There is one such turn.
     pub(super) fn again(&self, request: &Request, text: &str, reason: &str) -> Option<Request> {
         let Shape::Object(_) = request.shape else { return None };
-        Some(self.chat(request.prompt, text, request.shape.clone(), 0, Some(reason)))
+        let swapped = request.swapped;
+        let shown = if swapped { PairText::read(text).swapped().write() } else { text.to_owned() };
+        Some(Request { swapped, ..self.chat(request.prompt, &shown, request.shape.clone(), 0, Some(reason)) })
     }
 
     fn shapes(&self) -> Vec<Shape> {
@@ -194,6 +214,8 @@ impl Asker {
                     std::iter::once(first).chain(second)
                 })
                 .collect(),
+            (Ask::Letter, TaskKind::Pairs) => vec![Shape::Letters((0..classes).collect())],
+            (_, TaskKind::Pairs) => vec![Shape::Object(Object::Side)],
             (Ask::Letter, _) => {
                 let first = Shape::Letters((0..classes).collect());
                 let second = self.settings.both_orders.then(|| Shape::Letters((0..classes).rev().collect()));
@@ -209,7 +231,11 @@ impl Asker {
 
     fn chat(&self, prompt: usize, text: &str, shape: Shape, sample: u32, complaint: Option<&str>) -> Request {
         let (choices, answer) = self.words(&shape);
-        let mut user = self.prompts[prompt].item(text, &choices, &answer);
+        let mut user = if self.choices.kind == TaskKind::Pairs {
+            self.prompts[prompt].with(&pairs::shown(&PairText::read(text)), &choices, &answer)
+        } else {
+            self.prompts[prompt].item(text, &choices, &answer)
+        };
         if let Some(complaint) = complaint {
             user.push_str("\n\nAn earlier answer could not be used: ");
             user.push_str(complaint);
@@ -275,7 +301,8 @@ impl Asker {
                     json!({ "type": "choice", "instructions": instructions, "criteria": criteria }),
                 )])
             };
-            body.insert("state".to_owned(), json!(text));
+            let state = if choices.kind == TaskKind::Pairs { json!(PairText::read(text)) } else { json!(text) };
+            body.insert("state".to_owned(), state);
             body.insert("questions".to_owned(), Value::Object(questions));
         } else {
             let questions: Vec<Value> = if choices.kind == TaskKind::Multilabel {
@@ -306,7 +333,7 @@ impl Asker {
         let key = Digest::of_parts([self.dialect.path().as_bytes(), &body]);
         let bytes = body.len() as u64;
         let tokens = Tokens { input: bytes.div_ceil(4), output, most_input: bytes + 64, most_output };
-        Request { body: body.into(), key, tokens, shape, prompt }
+        Request { body: body.into(), key, tokens, shape, prompt, swapped: false }
     }
 
     /// The choices and the way to answer, in words.
@@ -320,7 +347,10 @@ impl Asker {
                 let lines: Vec<String> = order
                     .iter()
                     .enumerate()
-                    .map(|(place, &class)| format!("{}. {}", letter(place), choices.names[usize::from(class)]))
+                    .map(|(place, &class)| match choices.kind {
+                        TaskKind::Pairs => format!("{}. {}", letter(place), pairs::choice(class)),
+                        _ => format!("{}. {}", letter(place), choices.names[usize::from(class)]),
+                    })
                     .collect();
                 (lines.join("\n"), "Answer with the letter of the label and nothing else.".to_owned())
             }
@@ -361,6 +391,13 @@ impl Asker {
                     quoted()
                 ),
             ),
+            Shape::Object(Object::Side) => {
+                let sides = pairs::SHOWN[..choices.names.len()].join("\", \"");
+                (
+                    String::new(),
+                    format!("Answer with one JSON object: {{{first}\"label\": the better one, of \"{sides}\"}}."),
+                )
+            }
             Shape::Decision => (String::new(), String::new()),
         }
     }
@@ -371,6 +408,7 @@ impl Asker {
             Object::Label | Object::LabelAndNumber => ("label", label),
             Object::Candidates => ("candidates", json!({ "type": "array", "items": label })),
             Object::Labels => ("labels", json!({ "type": "array", "items": label })),
+            Object::Side => ("label", json!({ "type": "string", "enum": pairs::SHOWN[..self.choices.names.len()] })),
             Object::Spans => (
                 "spans",
                 json!({ "type": "array", "items": { "type": "object",
@@ -401,7 +439,7 @@ impl Asker {
         let needed = match shape {
             Shape::Letters(_) | Shape::YesNo { .. } => return 1,
             Shape::Decision => return 0,
-            Shape::Object(Object::Label | Object::LabelAndNumber) => longest + 32,
+            Shape::Object(Object::Label | Object::LabelAndNumber | Object::Side) => longest + 32,
             Shape::Object(Object::Candidates | Object::Labels) => all + 32,
             Shape::Object(Object::Spans) => 64 + text.len() as u64 * 2,
         };

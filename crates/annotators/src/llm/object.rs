@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::ask::Object;
 use super::chat::brief;
+use super::pairs::class_of;
 use super::quotes::locate;
 use super::said::{Heard, Reader, Said};
 
@@ -28,6 +29,7 @@ pub(super) fn says(reader: &Reader<'_>, object: Object, fields: &Map<String, Val
     let result = match object {
         Object::Label => one(reader, fields, "label").map(|(class, exact)| (Heard::Class(class), exact)),
         Object::LabelAndNumber => one(reader, fields, "label").map(|(class, exact)| (Heard::Class(class), exact)),
+        Object::Side => side(reader, fields).map(|class| (Heard::Class(class), true)),
         Object::Candidates => several(reader, fields, "candidates").and_then(|(classes, exact)| match classes[..] {
             [] => Err("expected at least one candidate, found none".to_owned()),
             [class] => Ok((Heard::Class(class), exact)),
@@ -63,6 +65,11 @@ fn one(reader: &Reader<'_>, fields: &Map<String, Value>, name: &str) -> Result<(
         Some(_) => Err(format!("expected text in `{name}`, found something else")),
         None => Err(format!("expected a field `{name}`, found none")),
     }
+}
+
+fn side(reader: &Reader<'_>, fields: &Map<String, Value>) -> Result<Class, String> {
+    let said = fields.get("label").and_then(Value::as_str).ok_or("expected a field `label`, found none")?;
+    class_of(said, reader.classes()).ok_or_else(|| format!("unknown label `{}`", brief(said)))
 }
 
 fn several(reader: &Reader<'_>, fields: &Map<String, Value>, name: &str) -> Result<(Vec<Class>, bool), String> {

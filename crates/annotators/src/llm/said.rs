@@ -25,6 +25,8 @@ pub(super) struct Said {
     pub(super) words: String,
     /// Whether the reply was not of the shape that was asked for and could be read all the same.
     pub(super) repaired: bool,
+    /// Of a pair: whether the right one was shown first.
+    pub(super) swapped: bool,
     /// Quotes that are not in the text.
     pub(super) not_in_text: u32,
     /// The tokens that were billed, sent and received.

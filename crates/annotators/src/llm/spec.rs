@@ -46,9 +46,10 @@ pub struct LlmSpec {
     /// How often each prompt is asked, where `ask` is `samples`.
     #[serde(default = "five")]
     pub samples: u32,
-    /// Whether each prompt is asked a second time with the choices in reverse order, which halves position bias.
+    /// Whether each prompt is asked a second time with the choices in reverse order, which halves position bias; without
+    /// it, pairs are and everything else is not.
     #[serde(default)]
-    pub both_orders: bool,
+    pub both_orders: Option<bool>,
     /// Whether the model may name several labels when it is not sure.
     #[serde(default)]
     pub candidates: bool,
@@ -205,7 +206,8 @@ impl LlmSpec {
     /// Settings that contradict each other or the task.
     pub(super) fn ask_about(&self, task: &Task, known: Option<&Capabilities>) -> Result<Ask> {
         let wrong = |message: String| Error::task(format!("annotator `{}`: {message}", self.name));
-        let whole_items = matches!(task.kind, TaskKind::Classify | TaskKind::Ordinal | TaskKind::Multilabel);
+        let whole_items =
+            matches!(task.kind, TaskKind::Classify | TaskKind::Ordinal | TaskKind::Multilabel | TaskKind::Pairs);
         if !whole_items && task.kind != TaskKind::Spans {
             return Err(Error::unavailable(format!(
                 "annotator `{}`: language models for `{}` tasks are not yet available",
@@ -246,6 +248,9 @@ impl LlmSpec {
             && (!matches!(ask, Ask::Json) || !matches!(task.kind, TaskKind::Classify | TaskKind::Ordinal))
         {
             return Err(wrong("`candidates` goes with `ask = \"json\"` and one label per item".to_owned()));
+        }
+        if task.kind == TaskKind::Pairs && ask == Ask::Verbal {
+            return Err(wrong("`ask = \"verbal\"` does not go with pairs".to_owned()));
         }
         if self.reason && matches!(ask, Ask::Letter | Ask::Decision) {
             return Err(wrong(format!("`reason` does not go with `ask = \"{}\"`", ask.name()))

@@ -100,9 +100,13 @@ impl Prompt {
 
     /// The part for one item.
     pub(super) fn item(&self, text: &str, choices: &str, answer: &str) -> String {
-        let item = fenced(text);
+        self.with(&fenced(text), choices, answer)
+    }
+
+    /// The same with an item that is fenced already.
+    pub(super) fn with(&self, item: &str, choices: &str, answer: &str) -> String {
         fill(&self.item, &|name| match name {
-            "item" => item.clone(),
+            "item" => item.to_owned(),
             "choices" => choices.to_owned(),
             "answer" => answer.to_owned(),
             _ => String::new(),
@@ -130,6 +134,7 @@ pub(super) fn question(task: &Task) -> String {
     match task.kind {
         TaskKind::Multilabel => format!("Say which of these labels apply to a text; any number may, or none: {names}."),
         TaskKind::Ordinal => format!("Place a text on this scale, from lowest to highest: {names}."),
+        TaskKind::Pairs => "Say which of two texts is better.".to_owned(),
         TaskKind::Spans => format!("Find every stretch of a text that deserves one of these labels: {names}."),
         _ => format!("Give a text exactly one of these labels: {names}."),
     }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::ItemBatch;
 use super::aside::{Aside, HEX, RowFault};
+use super::pair::{PairColumns, PairText};
 use crate::error::{Error, Result};
 use crate::formats::given_tokens;
 use crate::hash::Digest;
@@ -28,6 +29,9 @@ pub struct ItemOptions {
     /// The column that holds the tokens of the text, where they are given: as a JSON list of strings in the text's
     /// order, or of pairs of places in code points. The columns [`WITH_TOKENS`] then hold JSON as well.
     pub tokens: Option<String>,
+    /// Where items are pairs: the columns of the two texts. The text of an item is then a written [`PairText`], and the
+    /// column `text` holds what both are about; it may be missing.
+    pub pair: Option<PairColumns>,
     /// The format, when neither the name nor the content of the file tells it.
     pub format: Option<Format>,
     /// The most items in a batch.
@@ -46,6 +50,7 @@ impl ItemOptions {
             text: text.into(),
             id: None,
             tokens: None,
+            pair: None,
             format: None,
             batch_rows: 8192,
             strict: false,
@@ -114,7 +119,10 @@ impl ItemSource {
         let table_options = TableOptions {
             format: options.format,
             batch_rows: options.batch_rows.max(1),
-            text: options.id.iter().chain([&options.text]).cloned().collect(),
+            text: (options.id.iter().chain([&options.text]))
+                .chain(options.pair.iter().flat_map(|pair| [&pair.left, &pair.right]))
+                .cloned()
+                .collect(),
             keep_raw: true,
             ..TableOptions::default()
         };
@@ -122,7 +130,10 @@ impl ItemSource {
         let columns = table.columns().to_vec();
         // JSONL without one good row has no columns; what is wrong with the rows is the better message.
         if !columns.is_empty() {
-            let wanted = [(&options.text, "text")].into_iter().chain(options.id.iter().map(|id| (id, "id")));
+            let text = (options.pair.is_none() || !options.text.is_empty()).then_some((&options.text, "text"));
+            let wanted = text.into_iter().chain(options.id.iter().map(|id| (id, "id")));
+            let wanted =
+                wanted.chain(options.pair.iter().flat_map(|pair| [(&pair.left, "left"), (&pair.right, "right")]));
             let wanted = wanted.chain(options.tokens.iter().map(|tokens| (tokens, "tokens")));
             for (column, what) in wanted {
                 if !columns.contains(column) {
@@ -185,7 +196,10 @@ impl ItemSource {
     fn items_of(&mut self, chunk: &Chunk) -> Result<(ItemBatch, Vec<BadRow>)> {
         let columns = &chunk.batch;
         self.layout.fit(columns, &self.options);
-        let texts = self.strings(columns, &self.options.text)?;
+        let texts = match &self.options.pair {
+            Some(pair) => self.pairs(columns, pair)?,
+            None => self.strings(columns, &self.options.text)?,
+        };
         let given = self.options.id.as_ref().map(|id| self.strings(columns, id)).transpose()?;
         let tokens = self.options.tokens.as_ref().map(|name| columns.column_by_name(name));
         let mut kept_tokens = tokens.is_some().then(Vec::new);
@@ -193,7 +207,11 @@ impl ItemSource {
         let mut content = Vec::new();
         for row in 0..columns.num_rows() {
             let refusal = if texts.is_null(row) {
-                Some(format!("expected a text in `{}`, found nothing", self.options.text))
+                let column = match &self.options.pair {
+                    Some(pair) => format!("`{}` and in `{}`", pair.left, pair.right),
+                    None => format!("`{}`", self.options.text),
+                };
+                Some(format!("expected a text in {column}, found nothing"))
             } else if given.as_ref().is_some_and(|ids| ids.is_null(row) || ids.value(row).trim().is_empty()) {
                 Some(format!("expected an id in `{}`, found nothing", self.options.id.as_deref().unwrap_or_default()))
             } else {
@@ -244,6 +262,18 @@ impl ItemSource {
             .map_err(|error| Error::input("rows could not be selected").because(error))?;
         let batch = ItemBatch::new(columns, ids, texts, digests, lines)?;
         Ok((if let Some(tokens) = kept_tokens { batch.with_tokens(tokens)? } else { batch }, refused))
+    }
+
+    /// The pairs as texts; null where a side is missing.
+    fn pairs(&self, columns: &RecordBatch, pair: &PairColumns) -> Result<StringArray> {
+        let (left, right) = (self.strings(columns, &pair.left)?, self.strings(columns, &pair.right)?);
+        let about = self.strings(columns, &self.options.text)?;
+        let one = |row: usize| {
+            let value = |column: &StringArray| column.is_valid(row).then(|| column.value(row).to_owned());
+            let about = value(&about).filter(|about| !about.is_empty());
+            Some(PairText { about, left: value(&left)?, right: value(&right)? }.write())
+        };
+        Ok((0..columns.num_rows()).map(one).collect())
     }
 
     fn strings(&self, columns: &RecordBatch, name: &str) -> Result<StringArray> {

@@ -75,8 +75,19 @@ pub struct TaskTable {
 pub struct DataTable {
     /// The items: CSV, TSV, JSONL or Parquet, plain, .gz or .zst, or `-` for standard input.
     pub items: PathBuf,
-    /// The column of the text.
-    pub text: String,
+    /// The column of the text; in a task of pairs what both are about, and it may be missing.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// In a task of pairs: the columns of the two texts.
+    #[serde(default)]
+    pub left: Option<String>,
+    #[serde(default)]
+    pub right: Option<String>,
+    /// In a task of pairs: the columns of the names of those who wrote them, by which they are ranked.
+    #[serde(default)]
+    pub left_name: Option<String>,
+    #[serde(default)]
+    pub right_name: Option<String>,
     /// The column of the id; without one, items are known by a digest of their content.
     #[serde(default)]
     pub id: Option<String>,

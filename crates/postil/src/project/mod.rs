@@ -5,6 +5,7 @@
 
 mod file;
 mod init;
+mod pairs;
 mod routing;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use postil_core::{Digest, Error, Label, LabelSet, Name, Result, Task, TaskKind};
 
 pub use file::{Metric, OutputFormat, ProjectFile, Target as Wanted};
 pub use init::{FIRST_PROGRAM, Proposal, propose};
+pub use pairs::Pairs;
 pub use routing::Routing;
 
 /// The name of the project file.
@@ -36,6 +38,8 @@ pub struct Project {
     pub items: PathBuf,
     /// The column of the text.
     pub text: String,
+    /// Where the two texts of an item stand, in a task of pairs.
+    pub pairs: Option<Pairs>,
     /// The column of the id, if there is one.
     pub id: Option<String>,
     /// The gold file, if there is one.
@@ -101,6 +105,7 @@ impl Project {
                 })?)
             }
         };
+        let (column, pairs) = pairs::columns(&file)?;
         let task = Task { kind: file.task.kind, labels: labels(&file)?, guidelines };
         if file.annotators.is_empty() {
             return Err(Error::task("expected at least one annotator, found none")
@@ -148,7 +153,8 @@ impl Project {
             name,
             task,
             items,
-            text: file.data.text,
+            text: column,
+            pairs,
             id: file.data.id,
             gold: file.data.gold.map(|gold| folder.join(gold)),
             gold_label: file.data.gold_label,
@@ -198,11 +204,11 @@ impl Project {
 
     /// An error if this version cannot run the task's kind.
     pub fn check_available(&self) -> Result<()> {
-        if !matches!(self.task.kind, TaskKind::Pairs | TaskKind::Extract) {
+        if self.task.kind != TaskKind::Extract {
             return Ok(());
         }
         Err(Error::unavailable(format!("`{}` tasks are not yet available", self.task.kind))
-            .hint("this version runs `classify`, `multilabel`, `ordinal`, `spans` and `tag` tasks"))
+            .hint("this version runs `classify`, `multilabel`, `ordinal`, `spans`, `tag` and `pairs` tasks"))
     }
 }
 
@@ -228,7 +234,7 @@ fn check_marks(file: &ProjectFile) -> Result<()> {
 }
 
 fn labels(file: &ProjectFile) -> Result<LabelSet> {
-    let known = |name: &String| file.task.labels.contains(name);
+    let known = |name: &String| file.task.labels.contains(name) || pairs::sides(file).iter().any(|side| side == name);
     for (table, names) in [("definitions", file.task.definitions.keys()), ("parents", file.task.parents.keys())] {
         if let Some(name) = names.into_iter().find(|name| !known(name)) {
             return Err(Error::task(format!("`task.{table}` names `{name}`, which is not in `labels`")));
@@ -238,6 +244,7 @@ fn labels(file: &ProjectFile) -> Result<LabelSet> {
         file.task
             .labels
             .iter()
+            .chain(pairs::sides(file))
             .map(|name| Label {
                 name: Name::from(name.as_str()),
                 parent: file.task.parents.get(name).map(|parent| Name::from(parent.as_str())),

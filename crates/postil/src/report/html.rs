@@ -21,6 +21,7 @@ mod headline;
 mod marked;
 mod numbers;
 mod origin;
+mod pairs;
 mod palette;
 mod reliability;
 mod routes;
@@ -121,6 +122,10 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
     section("annotators", "Annotators", true, &|| annotators::annotators(report, palette));
     let stated = confidences::stating(report).next().is_some();
     section("confidences", "How sure annotators say they are", stated, &|| confidences::confidences(report));
+    if let Some(pairs) = &report.pairs {
+        section("places", "Left and right", true, &|| pairs::places(pairs));
+        section("ranking", "Ranking", !pairs.ranking.is_empty(), &|| pairs::ranking(pairs));
+    }
     section("agreement", "How far annotators agree", !of_spans, &|| trust::agreement(trust));
     if let Some(routing) = &report.routing {
         section("routing", "Who was asked about what", true, &|| origin::routing(routing));

@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 mod confidence;
 mod html;
 mod marked;
+mod pairs;
 mod routing;
 mod trust;
 
 pub use confidence::{ConfidenceSummary, ThresholdRow};
 pub use html::{render, routes_page};
 pub use marked::{MarkedSpan, MarkedText};
+pub use pairs::{PairsSummary, PlaceRow, RankRow};
 pub use routing::{RoutedRow, RoutingSummary};
 pub use trust::{
     AgreementSummary, ConfusedRow, DepthRow, ErrorSummary, PairRow, Part, PromiseSummary, RiskRow, ShareRow,
@@ -74,6 +76,9 @@ pub struct Report {
     /// In tasks of tags: words that were tagged now one way, now another, the most suspect first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forms: Vec<Variation>,
+    /// In tasks of pairs: places and ranks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairsSummary>,
     /// What went wrong or needs a look, one sentence each.
     pub warnings: Vec<String>,
     /// What to do next, most useful first, one sentence each.

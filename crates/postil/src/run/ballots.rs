@@ -147,6 +147,8 @@ pub(super) fn ballot(answer: &Answer, task: &Task) -> Result<Ballot> {
             let share = 1.0 / classes.len().max(1) as f64;
             Ballot::Shares(classes.into_iter().map(|class| (class, share)).collect())
         }
+        // Where a side must be chosen, neither says nothing.
+        (Answer::Preference { choice, .. }, _) => task.labels.class(choice.name()).map_or(Ballot::Nothing, Ballot::One),
         (Answer::Tags { tags }, TaskKind::Tag) => Ballot::Tags(classes(tags)?),
         (Answer::Spans { spans }, TaskKind::Tag) => Ballot::Spans(
             spans

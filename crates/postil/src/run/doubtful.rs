@@ -1,5 +1,6 @@
 //! The items that a person should read first.
 
+use postil_core::items::PairText;
 use postil_core::{Class, Result, TaskKind};
 
 use super::Watch;
@@ -89,6 +90,7 @@ fn doubtful_item(findings: &Findings<'_>, item: usize, text: &str) -> DoubtfulIt
         (_, 1) => "the annotators agree, the model does not",
         _ => "the annotators disagree",
     };
+    let text = if task.kind == TaskKind::Pairs { &PairText::read(text).plain() } else { text };
     let mut excerpt: String = text.chars().take(EXCERPT).collect();
     if text.chars().nth(EXCERPT).is_some() {
         excerpt.push('…');

@@ -174,7 +174,7 @@ impl Placed {
             TaskKind::Multilabel => Answer::Set { labels: self.classes(task).into_iter().map(name).collect() },
             TaskKind::Ordinal => Answer::Ordinal { label: one(), score: None },
             TaskKind::Tag => tags::gold::answer(&documents[self.position as usize], &self.truth, name),
-            _ => Answer::Class { label: one() },
+            kind => Answer::of_label(kind, one()),
         }
     }
 }

@@ -121,6 +121,10 @@ pub(super) fn answer_in_words(answer: &Answer) -> String {
             spans.iter().take(3).map(|span| format!("{} {}", span.label, span.quote)).collect::<Vec<_>>().join(", ")
         }
         Answer::Tags { tags } => tags.iter().take(6).map(|tag| &**tag).collect::<Vec<_>>().join(" "),
+        Answer::Preference { choice, orders } => match orders {
+            Some((first, second)) if first != second => format!("{} (by place)", choice.name()),
+            _ => choice.name().to_owned(),
+        },
         Answer::Abstain => "nothing".to_owned(),
         other => other.kind_name().to_owned(),
     }

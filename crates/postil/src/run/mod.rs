@@ -24,6 +24,7 @@ mod items;
 mod learn;
 mod measure;
 mod output;
+mod pairs;
 mod route;
 mod spans;
 mod stored;
@@ -153,7 +154,9 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let ballots = ballots::read(&snapshot, identities, task, items, lies, &confidences, project.seed)?;
     let mut fused = fuse::fuse(project, ballots.believed(), &decisions, &gold)?;
     let sequence = of_tags.then(|| tags::context::in_sequence(&mut fused, &decisions, items.len(), &gold));
-    let learned = if project.student {
+    let learned = if project.task.kind == TaskKind::Pairs {
+        Err("no model was trained: a student reads one text, and a pair has two".to_owned())
+    } else if project.student {
         let (posterior, support) = (fused.consensus.posterior.as_slice(), fused.support.as_slice());
         let believed = learn::Believed { posterior, support, decisions: &decisions };
         if of_tags {
@@ -186,8 +189,10 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
         measured: &measured,
     };
     let model = output::model(&findings)?;
+    let ranking = pairs::ranking(&findings, watch)?;
     let report = summary::report(&findings, model.as_ref(), watch)?;
-    let files = output::write(&findings, model.as_ref(), &report, key)?;
+    let report = Report { pairs: pairs::summary(&findings, &snapshot, ranking.as_ref())?, ..report };
+    let files = output::write(&findings, model.as_ref(), ranking.as_ref(), &report, key)?;
     ledger.close()?;
     Ok(Outcome { report, files, unchanged: false })
 }

@@ -12,14 +12,18 @@ use postil_core::table::TableWriter;
 use postil_core::{Digest, Error, Result, TaskKind};
 use serde::{Deserialize, Serialize};
 
+use super::pairs::Ranked;
 use super::summary::{Findings, measured_notes};
 use super::tags;
 use super::{Outcome, annotate::REJECTED};
 use crate::project::{OutputFormat, Project};
+use crate::ranking::write_ranking;
 use crate::report::Report;
 
 /// The labels' file, without its ending.
 pub const LABELS: &str = "labels";
+/// The file of the ranking, where pairs name those who wrote them.
+pub(super) const RANKING: &str = "ranking.csv";
 /// The model's file.
 pub const MODEL: &str = "model.postil";
 /// The report's data.
@@ -116,6 +120,7 @@ pub(super) fn model(findings: &Findings<'_>) -> Result<Option<Vec<u8>>> {
 pub(super) fn write(
     findings: &Findings<'_>,
     model: Option<&Vec<u8>>,
+    ranked: Option<&Ranked>,
     report: &Report,
     key: Digest,
 ) -> Result<Vec<PathBuf>> {
@@ -134,10 +139,13 @@ pub(super) fn write(
     } else {
         names.push(FOR_PEOPLE.to_owned());
     }
+    names.extend(ranked.map(|_| RANKING.to_owned()));
     let put_aside = findings.annotated.report.bad_rows > 0;
     let write_labels = |path: &Path| {
         if path.ends_with(FOR_PEOPLE) {
             write_for_people(findings, people, path)
+        } else if let Some(ranked) = ranked.filter(|_| path.ends_with(RANKING)) {
+            write_ranking(path, &ranked.contestants, &ranked.ranking)
         } else if !findings.is_of_tags() {
             write_labels(findings, path)
         } else if path.extension().is_some_and(|ending| ending == OutputFormat::Jsonl.ending()) {

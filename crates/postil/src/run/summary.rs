@@ -178,6 +178,7 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&Vec<u8>>, watch: &d
         routing: findings.routed.map(|routed| routed.summary.clone()),
         trust: trust(findings),
         doubtful: if findings.is_of_tags() { show::doubtful(findings) } else { doubtful(findings, watch)? },
+        pairs: None,
         marked: show::marked(findings),
         forms: show::forms(findings),
         warnings: warnings(findings),
@@ -354,6 +355,7 @@ fn warnings(findings: &Findings<'_>) -> Vec<String> {
     warnings.extend(findings.fused.consensus.warnings.iter().map(|warning| in_words(findings, warning)));
     if let Err(reason) = findings.learned
         && findings.project.student
+        && findings.project.task.kind != TaskKind::Pairs
     {
         warnings.push(reason.clone());
     }

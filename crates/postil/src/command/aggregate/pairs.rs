@@ -4,17 +4,18 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_array::{ArrayRef, StringArray, UInt64Array};
+use arrow_schema::{DataType, Field};
+use postil_core::Error;
 use postil_core::items::{AnswerOptions, Names};
 use postil_core::pairs::{Comparison, Comparisons, Method, Outcome, Ranking, Settings, rank};
-use postil_core::table::{TableOptions, TableReader, TableWriter};
+use postil_core::table::{TableOptions, TableReader};
 use postil_core::votes::Repeats;
-use postil_core::{Error, Measured};
 use serde_json::json;
 
 use super::super::input::text_column;
 use super::super::output::{Voice, count, remark, say_json, table};
+use crate::ranking::{figure, warnings, write, write_ranking};
 
 /// What a ranking is made from and where it goes.
 pub(super) struct Wanted<'a> {
@@ -72,7 +73,7 @@ pub(super) fn execute(wanted: &Wanted<'_>) -> anyhow::Result<()> {
     let settings = Settings { method: wanted.method, ..Settings::default() };
     let ranking = rank(&comparisons, &settings).map_err(|error| error.in_file(wanted.comparisons))?;
     if let Some(path) = wanted.output {
-        write_ranking(path, &read, &ranking)?;
+        write_ranking(path, &read.contestants, &ranking)?;
     }
     if let Some(path) = wanted.annotators {
         write_annotators(path, &read, &ranking)?;
@@ -230,55 +231,6 @@ impl Read {
     }
 }
 
-fn part(figure: &Measured, which: usize) -> Option<f64> {
-    match figure {
-        Measured::Known { value, low, high, .. } => Some([*value, *low, *high][which]),
-        Measured::Unknown { .. } => None,
-    }
-}
-
-/// Three columns of a figure: value, low, high.
-fn figure<'a>(
-    name: &str,
-    figures: impl Iterator<Item = &'a Measured>,
-    fields: &mut Vec<Field>,
-    columns: &mut Vec<ArrayRef>,
-) {
-    let figures: Vec<&Measured> = figures.collect();
-    for (which, ending) in ["", "_low", "_high"].into_iter().enumerate() {
-        fields.push(Field::new(format!("{name}{ending}"), DataType::Float64, true));
-        columns.push(Arc::new(figures.iter().map(|figure| part(figure, which)).collect::<Float64Array>()));
-    }
-}
-
-fn write(path: &Path, fields: Vec<Field>, columns: Vec<ArrayRef>) -> anyhow::Result<()> {
-    let schema = Arc::new(Schema::new(fields));
-    let mut writer = TableWriter::create(path, schema.clone(), None)?;
-    writer.write(&RecordBatch::try_new(schema, columns)?)?;
-    Ok(writer.finish()?)
-}
-
-fn write_ranking(path: &Path, read: &Read, ranking: &Ranking) -> anyhow::Result<()> {
-    let ranked = || ranking.order.iter().map(|&place| &ranking.standings[place as usize]);
-    let mut fields = vec![Field::new("rank", DataType::UInt64, false), Field::new("contestant", DataType::Utf8, false)];
-    let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(UInt64Array::from_iter_values(1..=ranking.order.len() as u64)),
-        Arc::new(StringArray::from_iter_values(ranking.order.iter().map(|&place| read.contestants.get(place)))),
-    ];
-    figure("strength", ranked().map(|one| &one.strength), &mut fields, &mut columns);
-    fields.push(Field::new("share", DataType::Float64, false));
-    columns.push(Arc::new(Float64Array::from_iter_values(ranked().map(|one| one.share))));
-    for (name, number) in [
-        ("wins", ranked().map(|one| one.wins).collect::<Vec<_>>()),
-        ("losses", ranked().map(|one| one.losses).collect()),
-        ("ties", ranked().map(|one| one.ties).collect()),
-    ] {
-        fields.push(Field::new(name, DataType::UInt64, false));
-        columns.push(Arc::new(UInt64Array::from(number)));
-    }
-    write(path, fields, columns)
-}
-
 fn write_annotators(path: &Path, read: &Read, ranking: &Ranking) -> anyhow::Result<()> {
     let all = &ranking.annotators;
     let mut fields =
@@ -291,45 +243,7 @@ fn write_annotators(path: &Path, read: &Read, ranking: &Ranking) -> anyhow::Resu
     figure("left_wins", all.iter().map(|one| &one.left_wins), &mut fields, &mut columns);
     figure("reliability", all.iter().map(|one| &one.reliability), &mut fields, &mut columns);
     figure("leaning", all.iter().map(|one| &one.leaning), &mut fields, &mut columns);
-    write(path, fields, columns)
-}
-
-fn warnings(read: &Read, ranking: &Ranking) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let connection = &ranking.connection;
-    if connection.groups > 1 {
-        let first = |wanted: u32| {
-            let place = connection.group.iter().position(|group| *group == Some(wanted)).unwrap_or_default();
-            format!("`{}`", read.contestants.get(place as u32))
-        };
-        let named: Vec<String> = (0..connection.groups.min(5) as u32).map(first).collect();
-        warnings.push(format!(
-            "the contestants fall into {} groups that were never compared with each other (those of {}): strengths of \
-             different groups cannot be compared",
-            connection.groups,
-            named.join(", ")
-        ));
-    } else if connection.strong_groups > 1 {
-        warnings.push(
-            "some contestants only won or only lost against the rest: their strengths are held finite by the quarter of a \
-             win and of a loss that is added for each"
-                .to_owned(),
-        );
-    }
-    if !ranking.converged {
-        warnings.push("the iteration stopped before it settled".to_owned());
-    }
-    if let Measured::Known { value, low, high, .. } = &ranking.left_among_equals
-        && !(*low..=*high).contains(&0.5)
-    {
-        let side = if *value > 0.5 { "left" } else { "right" };
-        warnings.push(format!(
-            "annotators lean to the {side}: among equals the left one wins in {:.1} % of the comparisons; the strengths \
-             take that into account",
-            value * 100.0
-        ));
-    }
-    warnings
+    Ok(write(path, fields, columns)?)
 }
 
 fn as_json(read: &Read, ranking: &Ranking) -> serde_json::Value {
@@ -361,7 +275,7 @@ fn as_json(read: &Read, ranking: &Ranking) -> serde_json::Value {
             value["annotator"] = json!(name);
             value
         }).collect::<Vec<_>>(),
-        "warnings": warnings(read, ranking),
+        "warnings": warnings(&read.contestants, ranking),
     })
 }
 
@@ -428,7 +342,7 @@ fn show(wanted: &Wanted<'_>, read: &Read, ranking: &Ranking) -> anyhow::Result<(
     if order.len() > rows.len() {
         line(&format!("and {} more annotators; `--annotators FILE` writes all", order.len() - rows.len()))?;
     }
-    for warning in warnings(read, ranking) {
+    for warning in warnings(&read.contestants, ranking) {
         line(&format!("note: {warning}"))?;
     }
     line(

@@ -123,6 +123,7 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Report {
         cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
         routing: None,
         doubtful: doubtful(findings),
+        pairs: None,
         marked: marked(findings),
         forms: Vec::new(),
         warnings: warnings(findings),
