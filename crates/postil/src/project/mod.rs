@@ -184,7 +184,10 @@ impl Project {
         self.annotators
             .iter()
             .filter_map(|spec| match spec {
-                AnnotatorSpec::Llm(spec) => Some(LlmAnnotator::open(spec, &self.task, &self.folder)),
+                AnnotatorSpec::Llm(spec) => {
+                    let model = LlmAnnotator::open(spec, &self.task, &self.folder);
+                    Some(model.and_then(|model| crate::run::with_pool(self, model)))
+                }
                 _ => None,
             })
             .collect()

@@ -9,6 +9,7 @@ use super::annotate::open_items;
 use super::decisions::Decisions;
 use super::gold::Gold;
 use super::items::Items;
+use super::rounds::Rounds;
 use super::{Options, Watch, ballots, fuse, now_millis};
 use crate::project::Project;
 
@@ -19,12 +20,14 @@ type Certainties<'a> = &'a dyn Fn(&[Digest]) -> Result<Vec<f64>>;
 /// budget ends the run goes on with what is there.
 ///
 /// Models that are asked about everything go through the items side by side, so that a budget that ends early has bought
-/// everybody's word on the first items. A model that is asked about uncertain items waits for those before it.
+/// everybody's word on the first items. A model that is asked about uncertain items waits for those before it. Models
+/// that a student finds demonstrations for are asked again once those beside them have answered.
 pub(super) fn ask(
     project: &Project,
     ledger: &Ledger,
     (items, before): (&Items, &[AnnotatorIdentity]),
     certainties: Certainties<'_>,
+    rounds: Option<&Rounds<'_>>,
     options: &Options,
     watch: &dyn Watch,
 ) -> Result<Vec<AnnotatorIdentity>> {
@@ -37,6 +40,7 @@ pub(super) fn ask(
         ledger.register(model.identity(), &model.config(), now_millis())?;
     }
     let mut engine = Engine::new(ledger.journal()?, project.cap(), recording)?;
+    let mut latest: Vec<AnnotatorIdentity> = Vec::with_capacity(models.len());
     let mut known: Vec<Digest> = before.iter().map(|identity| identity.version).collect();
     for group in models.chunk_by(|one, next| one.spec().only_below.is_none() && next.spec().only_below.is_none()) {
         let certain = match group[0].spec().only_below {
@@ -44,7 +48,17 @@ pub(super) fn ask(
             None => None,
         };
         together(project, ledger, &mut engine, group, (items, certain), options, watch)?;
+        let first = known.len();
         known.extend(group.iter().map(|model| model.identity().version));
+        for (place, model) in group.iter().enumerate() {
+            let mut identity = model.identity().clone();
+            if let Some(rounds) = rounds {
+                let others: Vec<Digest> = known.iter().copied().filter(|&version| version != identity.version).collect();
+                identity = rounds.again(&mut engine, model, &others)?;
+            }
+            known[first + place] = identity.version;
+            latest.push(identity);
+        }
     }
     let spent = engine.spent();
     if spent.open.money_micros > 0 {
@@ -57,7 +71,7 @@ pub(super) fn ask(
         let count = Recording::write(&engine.into_journal(), path)?;
         watch.note(&format!("{count} replies recorded in {}", path.display()));
     }
-    Ok(models.iter().map(|model| model.identity().clone()).collect())
+    Ok(latest)
 }
 
 /// What the annotators so far make of each item, by the run's own consensus.
@@ -86,7 +100,7 @@ pub(super) fn certainties(
 }
 
 /// One pass over the items with models side by side.
-fn together(
+pub(super) fn together(
     project: &Project,
     ledger: &Ledger,
     engine: &mut Engine,

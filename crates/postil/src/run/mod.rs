@@ -23,6 +23,8 @@ mod items;
 mod learn;
 mod measure;
 mod output;
+mod rounds;
+mod shown;
 mod spans;
 mod stored;
 mod summary;
@@ -46,6 +48,7 @@ pub use annotate::{REJECTED, open_items};
 use decisions::Decisions;
 pub use forecast::Forecast;
 pub use gold::{GoldFile, Truth};
+pub(crate) use shown::with_pool;
 pub use output::{CONFIDENCE, LABELS, MODEL, REPORT_HTML, REPORT_JSON, read_report, write_whole};
 pub use stored::{StoredAnswer, StoredAnswers, stored_answers};
 pub use write_programs::{Request, WRITTEN, Written, write_programs};
@@ -125,7 +128,17 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let decisions = Decisions::new(&project.task, items.len(), &documents);
     let lies = (&decisions, &documents[..]);
     let certainties = |versions: &[Digest]| ask::certainties(project, &ledger, versions, items, lies, &gold);
-    let asked = ask::ask(project, &ledger, (items, &annotated.identities), &certainties, options, watch)?;
+    let rounds = rounds::Rounds {
+        project,
+        ledger: &ledger,
+        items,
+        decisions: &decisions,
+        documents: &documents,
+        gold: &gold,
+        options,
+        watch,
+    };
+    let asked = ask::ask(project, &ledger, (items, &annotated.identities), &certainties, Some(&rounds), options, watch)?;
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
     annotated.identities.extend(asked);
     let gold_version = gold.keep(project, &ledger, gold_file.version, items, &documents, now_millis)?;

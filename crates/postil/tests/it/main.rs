@@ -24,5 +24,6 @@ mod report;
 mod routes;
 mod simulate;
 mod support;
+mod teach;
 mod tickets;
 mod train_predict;

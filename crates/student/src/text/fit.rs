@@ -165,6 +165,10 @@ impl Trainer {
         Ok(Self { labels, head, options: TextOptions::default() })
     }
 
+    pub(crate) fn classes(&self) -> usize {
+        self.labels.len()
+    }
+
     /// The same trainer with other settings.
     #[must_use]
     pub fn with_options(mut self, options: TextOptions) -> Self {

@@ -45,7 +45,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     drop(annotators);
     let items = &annotated.items;
     // Entries that need certainties are refused for spans when they are read.
-    let asked = ask::ask(project, &ledger, (items, &annotated.identities), &|_| Ok(Vec::new()), options, watch)?;
+    let asked = ask::ask(project, &ledger, (items, &annotated.identities), &|_| Ok(Vec::new()), None, options, watch)?;
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
     annotated.identities.extend(asked);
     let documents = texts::read(project, items, watch)?;
