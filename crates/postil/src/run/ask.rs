@@ -47,12 +47,12 @@ pub(super) fn ask(
             Some(below) => Some(certainties(&known)?.into_iter().map(|certainty| certainty >= below).collect()),
             None => None,
         };
-        together(project, ledger, &mut engine, group, (items, certain), options, watch)?;
+        let whole = together(project, ledger, &mut engine, group, (items, certain), options, watch)?;
         let first = known.len();
         known.extend(group.iter().map(|model| model.identity().version));
         for (place, model) in group.iter().enumerate() {
             let mut identity = model.identity().clone();
-            if let Some(rounds) = rounds {
+            if let Some(rounds) = rounds.filter(|_| whole) {
                 let others: Vec<Digest> = known.iter().copied().filter(|&version| version != identity.version).collect();
                 identity = rounds.again(&mut engine, model, &others)?;
             }
@@ -99,7 +99,7 @@ pub(super) fn certainties(
     Ok((0..items.len()).map(|item| decisions.of(item).map(of_decision).fold(1.0, f64::min)).collect())
 }
 
-/// One pass over the items with models side by side.
+/// One pass over the items with models side by side; whether everything was asked that was to be asked.
 pub(super) fn together(
     project: &Project,
     ledger: &Ledger,
@@ -108,7 +108,7 @@ pub(super) fn together(
     (items, certain): (&Items, Option<Vec<bool>>),
     options: &Options,
     watch: &dyn Watch,
-) -> Result<()> {
+) -> Result<bool> {
     let offline = &options.replay;
     let done = models.iter().map(|model| ledger.done(model.identity().version)).collect::<Result<Vec<Done>>>()?;
     for (model, done) in models.iter().zip(&done).filter(|(model, _)| model.spec().batch && offline.is_none()) {
@@ -142,7 +142,7 @@ pub(super) fn together(
             watch.note(&note);
         }
     }
-    Ok(())
+    Ok(!tallies.iter().any(|tally| tally.cap_reached))
 }
 
 /// Collects what a model's batches brought, and hands the next one over when none is on its way.

@@ -11,7 +11,7 @@
 //! that one version speaks of every item. What makes a round is a function of what the ledger holds, so a run that was
 //! stopped goes on with the same round, and a round whose answers are not all there is not used.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use postil_annotators::demonstrations::{representatives_of, surest_agreed};
 use postil_annotators::llm::{Engine, LlmAnnotator, LlmSpec, Origin, Pool};
@@ -92,8 +92,8 @@ impl Rounds<'_> {
             );
             let settled = plan.doubtful.iter().map(|doubtful| !doubtful).collect();
             let models = std::slice::from_ref(&next);
-            ask::together(self.project, self.ledger, engine, models, (self.items, Some(settled)), self.options, self.watch)?;
-            if !self.all_asked(identity.version, &plan.doubtful)? {
+            let items = (self.items, Some(settled));
+            if !ask::together(self.project, self.ledger, engine, models, items, self.options, self.watch)? {
                 self.note(&latest, number, "not all answers are there, so the round before it counts; run again to go on");
                 return Ok(latest);
             }
@@ -197,8 +197,7 @@ impl Rounds<'_> {
         let mut said = vec![None; self.items.len()];
         self.ledger.snapshot(&[version])?.scan_of(version, Detail::Full, |batch| {
             for row in 0..batch.len() {
-                let Some(id) = batch.items().iter().nth(row).flatten() else { continue };
-                let Some(place) = self.items.position(id, batch.contents()[row]) else { continue };
+                let Some(place) = self.items.position(batch.items().value(row), batch.contents()[row]) else { continue };
                 let class = match ballots::ballot(batch.answer(row), &self.project.task)? {
                     Ballot::One(class) if batch.status(row) == Status::Ok => Some(class),
                     Ballot::Shares(shares) if batch.status(row) == Status::Ok => shares
@@ -214,19 +213,13 @@ impl Rounds<'_> {
         Ok(said)
     }
 
-    fn all_asked(&self, version: Digest, doubtful: &[bool]) -> Result<bool> {
-        let done = self.ledger.done(version)?;
-        let open = |(at, &doubtful): (usize, &bool)| doubtful && !done.contains(self.items.id(at), self.items.digest(at));
-        Ok(!doubtful.iter().enumerate().any(open))
-    }
-
     /// Repeats the answers of one version as those of another, where that has none.
     fn repeat(&self, from: Digest, to: Digest) -> Result<()> {
         let snapshot = self.ledger.snapshot(&[from, to])?;
-        let mut answered = HashMap::new();
+        let mut answered = HashSet::new();
         snapshot.scan_of(to, Detail::Full, |batch| {
             for row in (0..batch.len()).filter(|&row| batch.status(row) == Status::Ok) {
-                answered.insert((batch.annotation(row)?.item, batch.contents()[row]), ());
+                answered.insert((batch.annotation(row)?.item, batch.contents()[row]));
             }
             Ok(())
         })?;
@@ -234,7 +227,7 @@ impl Rounds<'_> {
         snapshot.scan_of(from, Detail::Full, |batch| {
             for row in 0..batch.len() {
                 let annotation = batch.annotation(row)?;
-                if !answered.contains_key(&(annotation.item.clone(), annotation.content)) {
+                if !answered.contains(&(annotation.item.clone(), annotation.content)) {
                     slice.push(Annotation { annotator: to, ..annotation });
                 }
                 if slice.len() == SLICE {

@@ -165,8 +165,12 @@ impl Trainer {
         Ok(Self { labels, head, options: TextOptions::default() })
     }
 
-    pub(crate) fn classes(&self) -> usize {
-        self.labels.len()
+    pub(super) fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    pub(super) const fn head(&self) -> Head {
+        self.head
     }
 
     /// The same trainer with other settings.

@@ -20,7 +20,7 @@ mod target;
 mod tokens;
 mod weighting;
 
-pub use distil::Distillation;
+pub use distil::{Certain, Distillation, Teaching};
 pub use fit::{Fitted, Trainer};
 pub use model::{Description, TextModel};
 pub use options::{FitReport, Part, TextOptions, Trial};

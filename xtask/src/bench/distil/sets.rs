@@ -22,6 +22,18 @@ pub(super) struct Set {
     pub(super) apart: Option<(Vec<String>, Vec<Class>)>,
 }
 
+/// What a teacher believes of every text; `None` where it said nothing.
+pub(super) type Beliefs = Vec<Option<Vec<f32>>>;
+
+/// Somebody who labels texts.
+pub(super) struct Teacher {
+    /// `one` model, the consensus of a `few` or of `all`, or all labels that a few have `named`.
+    pub(super) kind: &'static str,
+    /// Who that is, in words.
+    pub(super) of: String,
+    pub(super) beliefs: Beliefs,
+}
+
 /// The folder of shared data.
 fn data() -> PathBuf {
     std::env::var_os("POSTIL_DATA")
@@ -95,32 +107,47 @@ impl Set {
         Ok(set)
     }
 
-    /// The teachers that the set's answers make: a name and the models.
-    pub(super) fn teachers(&self) -> Vec<(&'static str, Vec<usize>)> {
+    /// The teachers that the set's answers make.
+    pub(super) fn teachers(&self) -> Result<Vec<Teacher>> {
         let of = |wanted: &dyn Fn(&str) -> bool| -> Vec<usize> {
             (0..self.models.len()).filter(|&model| wanted(&self.models[model])).collect()
         };
         let one = of(&|name| ["chatgpt", "gpt", "llm", "mistral_7b@zero-shot"].contains(&name));
-        let few = if self.name.starts_with("babe") {
-            of(&|name| name.starts_with("mistral_7b@"))
-        } else {
-            of(&|name| ["chatgpt", "flan-ul2", "text-davinci-003"].contains(&name))
-        };
-        // A student of the same labels is no teacher of its own.
+        let prompts = of(&|name| name.starts_with("mistral_7b@"));
+        let three = of(&|name| ["chatgpt", "flan-ul2", "text-davinci-003"].contains(&name));
+        let (few, what) =
+            if prompts.is_empty() { (three, "consensus of models") } else { (prompts, "consensus of prompts of one model") };
+        // A model that has learnt from the truth or from another's labels is no teacher.
         let all = of(&|name| !name.starts_with("roberta"));
-        let mut teachers = vec![("one", one)];
-        if few.len() > 1 {
-            teachers.push(("few", few));
+        let mut teachers = Vec::new();
+        for (kind, models, what) in [("one", &one, "one model"), ("few", &few, what), ("all", &all, "consensus of models")] {
+            if !models.is_empty() && (kind == "one" || models.len() > 2) {
+                let of = format!("{what}, {}", models.len());
+                teachers.push(Teacher { kind, of, beliefs: self.beliefs(models)? });
+            }
         }
-        if all.len() > 3 {
-            teachers.push(("all", all));
+        if few.len() > 2 {
+            let of = format!("every label that one of {} names", few.len());
+            teachers.push(Teacher { kind: "named", of, beliefs: self.named(&few) });
         }
-        teachers.retain(|(_, models)| !models.is_empty());
-        teachers
+        Ok(teachers)
     }
 
-    /// What a teacher believes about every text, from the consensus of its models; `None` where none answered.
-    pub(super) fn beliefs(&self, models: &[usize], seed: u64) -> Result<Vec<Option<Vec<f32>>>> {
+    /// Every label that some model names, as candidate answers have them: without more or less.
+    fn named(&self, models: &[usize]) -> Beliefs {
+        (0..self.texts.len())
+            .map(|item| {
+                let mut row = vec![0.0f32; self.labels.len()];
+                models.iter().filter_map(|&model| self.said[model][item]).for_each(|said| row[usize::from(said.0)] = 1.0);
+                let count: f32 = row.iter().sum();
+                row.iter_mut().for_each(|share| *share /= count);
+                (count > 0.0).then_some(row)
+            })
+            .collect()
+    }
+
+    /// What the consensus of models believes of every text, without gold.
+    fn beliefs(&self, models: &[usize]) -> Result<Beliefs> {
         let classes = self.labels.len();
         if let [model] = models {
             return Ok(self.said[*model]
@@ -143,11 +170,9 @@ impl Set {
             }
         }
         let votes = builder.build(self.texts.len(), models.len())?;
-        let settings = Settings { seed, ..Settings::default() };
-        let consensus = fit(&votes, &Gold::new(Vec::new())?, Method::Automatic, &settings)?;
-        Ok((0..self.texts.len())
-            .map(|item| (votes.support(item) > 0).then(|| consensus.of(item).to_vec()))
-            .collect())
+        let consensus = fit(&votes, &Gold::new(Vec::new())?, Method::Automatic, &Settings::default())?;
+        let row = |item: usize| (votes.support(item) > 0).then(|| consensus.of(item).to_vec());
+        Ok((0..self.texts.len()).map(row).collect())
     }
 }
 
