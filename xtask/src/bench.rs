@@ -3,6 +3,7 @@
 
 mod consensus;
 mod convert;
+mod distil;
 mod errors;
 mod estimate;
 mod files;
@@ -51,6 +52,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("tagger-train", Bench::Files(tagger::tagger_train)),
     ("tagger-predict", Bench::Files(tagger::tagger_predict)),
     ("convert", Bench::Files(convert::convert)),
+    ("distil", Bench::Inside(distil::distil)),
     ("text-train", Bench::Files(files::text_train)),
     ("text-predict", Bench::Files(files::text_predict)),
     ("match-100k", Bench::Annotators("match_bench", "100k")),

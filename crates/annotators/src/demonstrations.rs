@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Whoever builds prompts calls [`Demonstrations::new`] once with the pool and [`Demonstrations::for_item`] for every
-//! item, from any thread. [`clean_pool`] makes a pool from a model's own labels and a student.
+//! item, from any thread. [`surest_agreed`] and [`representatives_of`] make a pool from a model's own labels and a student.
 
 use postil_core::select::{Neighbours, UnitVectors, facility_location, representatives, vote_k};
 use postil_core::{Class, Error, Random, Result};
@@ -286,30 +286,24 @@ impl Demonstrations {
 /// The share of a label's agreed texts that may enter a clean pool, the surest first.
 const SUREST: f64 = 0.2;
 
-/// Texts of which a language model and a student agree, as a pool of demonstrations that needs no person (the filter of
-/// FreeAL, Xiao et al. 2023): for every label, of the fifth of the agreed texts that the student is surest of, the
-/// representatives of `per_label` groups by k-means.
+/// Texts of which a language model and a student agree (the small-loss filter of FreeAL, Xiao et al. 2023): for every
+/// label the fifth that the student is surest of, the surest first, and at least `per_label` where there are as many.
 ///
 /// `labels` are the language model's, `None` where it gave none; `student` has a probability per text and label, by
-/// models that did not learn from the text. Returns positions, in ascending order. Fewer where a label has fewer
-/// agreed texts; at least `per_label` of them are considered, sure or not.
+/// models that did not learn from the text.
 ///
 /// # Errors
 /// Lengths that do not fit each other.
-pub fn clean_pool<S: AsRef<str> + Sync>(
-    texts: &[S],
+pub fn surest_agreed(
     labels: &[Option<Class>],
     student: &[f32],
     classes: usize,
     per_label: usize,
-    seed: u64,
-) -> Result<Vec<usize>> {
-    if labels.len() != texts.len() || student.len() != texts.len() * classes {
+) -> Result<Vec<Vec<usize>>> {
+    if student.len() != labels.len() * classes {
         return Err(Error::input(format!(
-            "expected {} labels and {} probabilities, found {} and {}",
-            texts.len(),
-            texts.len() * classes,
-            labels.len(),
+            "expected {} probabilities, found {}",
+            labels.len() * classes,
             student.len()
         )));
     }
@@ -320,18 +314,42 @@ pub fn clean_pool<S: AsRef<str> + Sync>(
             agreed[label].push((row[label], at));
         }
     }
-    let index = TextIndex::new(texts);
-    let vectors = UnitVectors::new(&index.vectors(WIDTH), WIDTH)?;
-    let mut pool = Vec::new();
-    for own in &mut agreed {
+    let surest = |mut own: Vec<(f32, usize)>| {
         own.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(&right.1)));
         own.truncate(((own.len() as f64 * SUREST) as usize).max(per_label));
-        let values: Vec<f32> = own.iter().flat_map(|&(_, at)| vectors.row(at).iter().copied()).collect();
-        let inside = UnitVectors::new(&values, WIDTH)?;
-        pool.extend(representatives(&inside, per_label, seed).into_iter().map(|place| own[place].1));
+        own.into_iter().map(|(_, at)| at).collect()
+    };
+    Ok(agreed.into_iter().map(surest).collect())
+}
+
+/// Of the texts of every label the representatives of `per_label` groups by k-means, as positions in ascending order;
+/// fewer where a label has fewer texts.
+///
+/// Cost: the texts are compared with the middles of their groups, in a second for ten thousand short texts.
+///
+/// # Errors
+/// As many labels as there are not texts.
+pub fn representatives_of<S: AsRef<str> + Sync>(
+    texts: &[S],
+    labels: &[Class],
+    per_label: usize,
+    seed: u64,
+) -> Result<Vec<usize>> {
+    if labels.len() != texts.len() {
+        return Err(Error::input(format!("expected {} labels, found {}", texts.len(), labels.len())));
     }
-    pool.sort_unstable();
-    Ok(pool)
+    let vectors = UnitVectors::new(&TextIndex::new(texts).vectors(WIDTH), WIDTH)?;
+    let classes = labels.iter().copied().max().map_or(0, |last| usize::from(last) + 1);
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); classes];
+    labels.iter().enumerate().for_each(|(at, &label)| members[usize::from(label)].push(at));
+    let mut chosen = Vec::new();
+    for own in members.iter().filter(|own| !own.is_empty()) {
+        let values: Vec<f32> = own.iter().flat_map(|&at| vectors.row(at).iter().copied()).collect();
+        let inside = UnitVectors::new(&values, WIDTH)?;
+        chosen.extend(representatives(&inside, per_label, seed).into_iter().map(|place| own[place]));
+    }
+    chosen.sort_unstable();
+    Ok(chosen)
 }
 
 #[cfg(test)]
@@ -434,12 +452,18 @@ mod tests {
             .enumerate()
             .map(|(at, &class)| (at % 7 != 0).then_some((class + u16::from(at % 5 == 0)) % 3))
             .collect();
-        let pool = clean_pool(&texts, &said, &student, 3, 4, 0).unwrap();
-        assert_eq!(pool.len(), 12);
-        assert!(pool.iter().all(|&at| said[at] == Some(truth[at])));
+        let agreed = surest_agreed(&said, &student, 3, 4).unwrap();
+        let places: Vec<usize> = agreed.concat();
+        assert!(places.iter().all(|&at| said[at] == Some(truth[at])));
         // Only the surest: the positions grow with the certainty.
-        assert!(pool.iter().all(|&at| at > 90), "{pool:?}");
-        assert!(clean_pool(&texts, &said[1..], &student, 3, 4, 0).is_err());
+        assert!(places.iter().all(|&at| at > 90), "{places:?}");
+        let own: Vec<&str> = places.iter().map(|&at| texts[at].as_ref()).collect();
+        let labels: Vec<Class> = places.iter().map(|&at| truth[at]).collect();
+        let pool = representatives_of(&own, &labels, 4, 0).unwrap();
+        assert_eq!(pool.len(), 12);
+        assert!((0..3).all(|class| pool.iter().filter(|&&at| labels[at] == class).count() == 4));
+        assert!(surest_agreed(&said[1..], &student, 3, 4).is_err());
+        assert!(representatives_of(&own, &labels[1..], 4, 0).is_err());
     }
 
     proptest! {

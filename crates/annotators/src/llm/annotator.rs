@@ -13,6 +13,7 @@ use super::decision::most;
 use super::pairs::{self, PAIRS_PROMPT};
 use super::probe::Capabilities;
 use super::said::{Heard, Reader, Said, folded};
+use super::shown::{DemonstrationSpec, Pool, Shown};
 use super::spec::{Ask, Dialect, LlmSpec};
 use super::template::{DEFAULT, Example, Prompt};
 use super::{chat, decision};
@@ -67,12 +68,42 @@ impl LlmAnnotator {
             prompts.push(Prompt::new(&text, path.as_deref(), task, &examples)?);
         }
         let asker = Asker::new(spec, task, ask, prompts);
+        if spec.demonstrations.is_some() && asker.without_place() {
+            return Err(Error::task(format!(
+                "annotator `{}`: expected `{{{{demonstrations}}}}` in the part for one item of every prompt, found none",
+                spec.name
+            ))
+            .hint("put it on a line of its own above the item"));
+        }
         // What a request about an empty text says is everything that can change an answer, but for how it is read.
         let probe = asker.requests("");
         let parts = [b"llm answers 1".as_slice(), task.kind.name().as_bytes()].into_iter();
         let version = Digest::of_parts(parts.chain(probe.iter().map(|request| request.key.as_bytes().as_slice())));
         let identity = AnnotatorIdentity { name: spec.name.as_str().into(), kind: AnnotatorKind::Llm, version };
         Ok(Self { identity, spec: spec.clone(), task: task.clone(), asker, folded: folded(task) })
+    }
+
+    /// The same model with demonstrations from this pool: another version. `of` is what else makes it what it is.
+    ///
+    /// # Errors
+    /// An empty pool; an entry without demonstrations.
+    pub fn with_demonstrations(mut self, pool: Pool, of: &[Digest]) -> Result<Self> {
+        let name = self.spec.name.clone();
+        let spec = self.demonstrations().ok_or_else(|| {
+            Error::task(format!("annotator `{name}`: expected `[annotator.demonstrations]`, found none"))
+        })?;
+        let shown = Shown::new(spec, pool, &self.task.labels)
+            .map_err(|error| Error::task(format!("annotator `{name}`: {error}")).because(error))?;
+        let parts = [self.identity.version, shown.digest].into_iter().chain(of.iter().copied());
+        let parts: Vec<Digest> = parts.collect();
+        self.identity.version = Digest::of_parts(parts.iter().map(|part| part.as_bytes().as_slice()));
+        self.asker.shown = Some(shown);
+        Ok(self)
+    }
+
+    /// How demonstrations are chosen, if there are any.
+    pub const fn demonstrations(&self) -> Option<&DemonstrationSpec> {
+        self.spec.demonstrations.as_ref()
     }
 
     /// The name, the kind, and the digest of everything that can change an answer.
@@ -92,13 +123,18 @@ impl LlmAnnotator {
 
     /// What a reader needs to understand or repeat its answers; never a key.
     pub fn config(&self) -> serde_json::Value {
-        serde_json::json!({
+        let mut config = serde_json::json!({
             "endpoint": self.spec.endpoint,
             "model": self.spec.model,
             "dialect": self.spec.dialect,
             "ask": self.asker.ask,
             "price": self.spec.price,
-        })
+        });
+        if let Some(spec) = self.demonstrations() {
+            config["demonstrations"] = serde_json::json!(spec);
+            config["shown"] = serde_json::json!(self.asker.shown.as_ref().map(|shown| shown.digest));
+        }
+        config
     }
 
     /// The requests about one text, always the same for the same text.
@@ -250,7 +286,7 @@ impl LlmAnnotator {
     }
 }
 
-fn read_examples(path: &Path, task: &Task) -> Result<Vec<Example>> {
+pub(super) fn read_examples(path: &Path, task: &Task) -> Result<Vec<Example>> {
     use postil_core::items::{ItemOptions, ItemSource};
     let mut examples = Vec::new();
     let mut options = ItemOptions::new("text");

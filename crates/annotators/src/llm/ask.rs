@@ -6,6 +6,7 @@ use postil_core::{Class, Digest, Task, TaskKind};
 use serde_json::{Map, Value, json};
 
 use super::pairs;
+use super::shown::{Shown, in_words};
 use super::spec::{Ask, Dialect, LlmSpec, Tokens};
 use super::template::{Prompt, question};
 
@@ -106,6 +107,8 @@ pub(super) struct Asker {
     heads: Vec<Vec<u8>>,
     settings: Settings,
     choices: Choices,
+    /// What demonstrations are chosen from, if there are any.
+    pub(super) shown: Option<Shown>,
 }
 
 /// What is sent along with every request.
@@ -165,7 +168,7 @@ impl Asker {
                 .into_bytes()
             })
             .collect();
-        Self { ask, dialect: spec.dialect, prompts, heads, settings, choices }
+        Self { ask, dialect: spec.dialect, prompts, heads, settings, choices, shown: None }
     }
 
     /// All requests about one text, always in the same order.
@@ -184,11 +187,12 @@ impl Asker {
         if self.dialect != Dialect::Chat {
             return self.decisions(text);
         }
+        let shown = self.beside(text);
         let mut requests = Vec::new();
         for prompt in 0..self.prompts.len() {
             for shape in self.shapes() {
                 for sample in 0..self.settings.samples {
-                    requests.push(self.chat(prompt, text, shape.clone(), sample, None));
+                    requests.push(self.chat(prompt, (text, &shown), shape.clone(), sample, None));
                 }
             }
         }
@@ -200,8 +204,34 @@ impl Asker {
     pub(super) fn again(&self, request: &Request, text: &str, reason: &str) -> Option<Request> {
         let Shape::Object(_) = request.shape else { return None };
         let swapped = request.swapped;
-        let shown = if swapped { PairText::read(text).swapped().write() } else { text.to_owned() };
-        Some(Request { swapped, ..self.chat(request.prompt, &shown, request.shape.clone(), 0, Some(reason)) })
+        let asked = if swapped { PairText::read(text).swapped().write() } else { text.to_owned() };
+        let beside = self.beside(text);
+        let again = self.chat(request.prompt, (&asked, &beside), request.shape.clone(), 0, Some(reason));
+        Some(Request { swapped, ..again })
+    }
+
+    /// The demonstrations beside a text.
+    fn beside(&self, text: &str) -> Vec<(&str, Class)> {
+        self.shown.as_ref().map(|shown| shown.beside(text)).unwrap_or_default()
+    }
+
+    /// The prompts that have no place for demonstrations.
+    pub(super) fn without_place(&self) -> bool {
+        self.prompts.iter().any(|prompt| !prompt.has_demonstrations())
+    }
+
+    /// The right answer to a demonstration, in the form that is asked for.
+    fn right(&self, shape: &Shape, class: Class) -> String {
+        let name = &self.choices.names[usize::from(class)];
+        match shape {
+            Shape::Letters(order) => {
+                let place = order.iter().position(|&one| one == class).unwrap_or(0);
+                format!("{}. {name}", letter(place))
+            }
+            Shape::Object(Object::Candidates) => json!({ "candidates": [name] }).to_string(),
+            Shape::Object(_) => json!({ "label": name }).to_string(),
+            Shape::YesNo { .. } | Shape::Decision => name.clone(),
+        }
     }
 
     fn shapes(&self) -> Vec<Shape> {
@@ -229,12 +259,20 @@ impl Asker {
         }
     }
 
-    fn chat(&self, prompt: usize, text: &str, shape: Shape, sample: u32, complaint: Option<&str>) -> Request {
+    fn chat(
+        &self,
+        prompt: usize,
+        (text, shown): (&str, &[(&str, Class)]),
+        shape: Shape,
+        sample: u32,
+        complaint: Option<&str>,
+    ) -> Request {
         let (choices, answer) = self.words(&shape);
+        let demonstrations = in_words(shown, &|class| self.right(&shape, class));
         let mut user = if self.choices.kind == TaskKind::Pairs {
-            self.prompts[prompt].with(&pairs::shown(&PairText::read(text)), &choices, &answer)
+            self.prompts[prompt].with(&demonstrations, &pairs::shown(&PairText::read(text)), &choices, &answer)
         } else {
-            self.prompts[prompt].item(text, &choices, &answer)
+            self.prompts[prompt].item(&demonstrations, text, &choices, &answer)
         };
         if let Some(complaint) = complaint {
             user.push_str("\n\nAn earlier answer could not be used: ");

@@ -6,6 +6,7 @@ use postil_core::{Cost, Error, Result, Task, TaskKind};
 use serde::{Deserialize, Serialize};
 
 use super::probe::Capabilities;
+use super::shown::DemonstrationSpec;
 
 /// A language model behind HTTP.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +44,9 @@ pub struct LlmSpec {
     /// Fixed examples: a table with `text` and `label`.
     #[serde(default)]
     pub examples: Option<PathBuf>,
+    /// Labelled texts that are chosen for each item.
+    #[serde(default)]
+    pub demonstrations: Option<DemonstrationSpec>,
     /// How often each prompt is asked, where `ask` is `samples`.
     #[serde(default = "five")]
     pub samples: u32,
@@ -267,6 +271,9 @@ impl LlmSpec {
             if !(value > 0.0 && value < 1e9) {
                 return Err(wrong(format!("expected `{name}` above 0, found {value}")));
             }
+        }
+        if let Some(demonstrations) = &self.demonstrations {
+            demonstrations.check(self, task)?;
         }
         if self.batch && self.dialect != Dialect::Chat {
             return Err(wrong("`batch` goes with the dialect `chat`".to_owned()));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use postil_annotators::AnnotatorSpec;
 use postil_core::text::Tokenizer;
 use postil_core::{Error, Result, TaskKind};
+use postil_student::text::Distillation;
 use serde::Deserialize;
 
 /// The tables of a `postil.toml`.
@@ -122,15 +123,18 @@ impl Default for ConsensusTable {
 
 /// `[student]`
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct StudentTable {
     /// Whether to train one.
     pub train: bool,
+    /// What a student of whole texts is told of labels that are only probable; without it whatever does best on the gold
+    /// that fits, or what did best on average where there is too little of it.
+    pub targets: Option<Distillation>,
 }
 
 impl Default for StudentTable {
     fn default() -> Self {
-        Self { train: true }
+        Self { train: true, targets: None }
     }
 }
 

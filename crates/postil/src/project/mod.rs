@@ -16,6 +16,7 @@ use postil_core::consensus::Method;
 use postil_core::sequences;
 use postil_core::text::Tokenizer;
 use postil_core::{Digest, Error, Label, LabelSet, Name, Result, Task, TaskKind};
+use postil_student::text::Distillation;
 
 pub use file::{Metric, OutputFormat, ProjectFile, Target as Wanted};
 pub use init::{FIRST_PROGRAM, Proposal, propose};
@@ -62,6 +63,8 @@ pub struct Project {
     pub sequence_method: sequences::Method,
     /// Whether a student is trained.
     pub student: bool,
+    /// What a student of whole texts is told of labels that are only probable; `None` where gold may choose.
+    pub teaching: Option<Distillation>,
     /// The formats in which the labels are written, besides Parquet.
     pub formats: Vec<OutputFormat>,
     /// Where results are written.
@@ -166,6 +169,7 @@ impl Project {
             method,
             sequence_method,
             student: file.student.train,
+            teaching: file.student.targets,
             formats: file.output.formats,
             output: folder.join(file.output.folder),
             target: file.target,
@@ -196,7 +200,10 @@ impl Project {
         self.annotators
             .iter()
             .filter_map(|spec| match spec {
-                AnnotatorSpec::Llm(spec) => Some(LlmAnnotator::open(spec, &self.task, &self.folder)),
+                AnnotatorSpec::Llm(spec) => {
+                    let model = LlmAnnotator::open(spec, &self.task, &self.folder);
+                    Some(model.and_then(|model| crate::run::with_pool(self, model)))
+                }
                 _ => None,
             })
             .collect()

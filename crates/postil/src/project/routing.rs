@@ -1,6 +1,7 @@
 //! `[routing]`, checked.
 
 use postil_annotators::AnnotatorSpec;
+use postil_annotators::llm::{LlmSpec, Origin};
 use postil_core::route::Policy;
 use postil_core::{Error, Result, TaskKind};
 
@@ -48,6 +49,15 @@ impl Routing {
                 model.name
             ))
             .hint("leave out the one or the other"));
+        }
+        let by_student =
+            |model: &&&Box<LlmSpec>| model.demonstrations.as_ref().is_some_and(|spec| spec.from == Origin::Student);
+        if let Some(model) = models.iter().find(by_student) {
+            return Err(Error::task(format!(
+                "`[routing]` decides what `{}` is asked, and its demonstrations come from a student of everything it said",
+                model.name
+            ))
+            .hint("take demonstrations from gold or a table, or leave out `[routing]`"));
         }
         if let Some(price) = table.person.filter(|price| !(*price >= 0.0 && price.is_finite())) {
             return Err(Error::task(format!("expected `routing.person` of at least 0, found {price}")));

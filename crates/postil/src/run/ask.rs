@@ -10,6 +10,7 @@ use super::confidence::Confidences;
 use super::decisions::Decisions;
 use super::gold::Gold;
 use super::items::Items;
+use super::rounds::Rounds;
 use super::route::{Routed, Router};
 use super::{Options, Watch, ballots, fuse, now_millis};
 use crate::project::Project;
@@ -30,6 +31,14 @@ pub(super) struct Standing {
 /// Which items a model is asked about, by position; `None` for all.
 pub(super) type Open = Option<Vec<bool>>;
 
+/// What a pass may go by besides the items, in tasks that ask by it.
+pub(super) struct Known<'a> {
+    pub gold: &'a Gold,
+    pub standings: Standings<'a>,
+    /// How models are asked again beside what a student found.
+    pub rounds: &'a Rounds<'a>,
+}
+
 /// What took part in the second pass.
 pub(super) struct Asked {
     pub models: Vec<AskedModel>,
@@ -49,12 +58,13 @@ pub(super) struct AskedModel {
 ///
 /// Models that are asked about everything go through the items side by side, so that a budget that ends early has bought
 /// everybody's word on the first items. A model that is asked about uncertain items waits for those before it. With
-/// `[routing]` a plan decides instead. `known` is gold and what others make of the items, in tasks that can ask by it.
+/// `[routing]` a plan decides instead. Models that a student finds demonstrations for are asked again once those beside
+/// them have answered.
 pub(super) fn ask(
     project: &Project,
     ledger: &Ledger,
     (items, before): (&Items, &[AnnotatorIdentity]),
-    known: Option<(&Gold, Standings<'_>)>,
+    known: Option<&Known<'_>>,
     options: &Options,
     watch: &dyn Watch,
 ) -> Result<Asked> {
@@ -70,24 +80,35 @@ pub(super) fn ask(
     let mut asking = Asking { project, ledger, items, engine, offline: options.replay.is_some() };
     let mut tallies = vec![Tally::default(); models.len()];
     let mut routed = None;
-    if let (Some(routing), Some((gold, standings))) = (&project.routing, known) {
-        let before = if before.is_empty() { Vec::new() } else { standings(before)? };
-        let router = Router { project, routing, ledger, items, gold, models: &models, before };
+    let mut latest: Vec<AnnotatorIdentity> = models.iter().map(|model| model.identity().clone()).collect();
+    if let (Some(routing), Some(known)) = (&project.routing, known) {
+        let before = if before.is_empty() { Vec::new() } else { (known.standings)(before)? };
+        let router = Router { project, routing, ledger, items, gold: known.gold, models: &models, before };
         routed = Some(router.route(&mut asking, &mut tallies, watch)?);
     } else {
         let mut so_far = before.to_vec();
-        let mut tallies = tallies.as_mut_slice();
+        let (mut tallies, mut asked) = (tallies.as_mut_slice(), 0);
         for group in models.chunk_by(|one, next| one.spec().only_below.is_none() && next.spec().only_below.is_none()) {
             let open: Open = match (group[0].spec().only_below, known) {
-                (Some(below), Some((_, standings))) => {
-                    Some(standings(&so_far)?.into_iter().map(|standing| standing.sure < below).collect())
+                (Some(below), Some(known)) => {
+                    Some((known.standings)(&so_far)?.into_iter().map(|standing| standing.sure < below).collect())
                 }
                 _ => None,
             };
             let (of_group, rest) = tallies.split_at_mut(group.len());
-            asking.together(group, &vec![open; group.len()], of_group, watch)?;
+            let ended = asking.together(group, &vec![open; group.len()], of_group, watch)?;
             tallies = rest;
+            let first = so_far.len();
             so_far.extend(group.iter().map(|model| model.identity().clone()));
+            for (place, model) in group.iter().enumerate() {
+                if let Some(known) = known.filter(|_| !ended) {
+                    let mut others = so_far.clone();
+                    others.remove(first + place);
+                    so_far[first + place] = known.rounds.again(&mut asking, model, &others)?;
+                }
+            }
+            latest[asked..asked + group.len()].clone_from_slice(&so_far[first..]);
+            asked += group.len();
         }
     }
     models.iter().zip(&tallies).filter_map(|(model, tally)| note(model, tally)).for_each(|note| watch.note(&note));
@@ -104,7 +125,8 @@ pub(super) fn ask(
     }
     let models = models
         .iter()
-        .map(|model| AskedModel { identity: model.identity().clone(), route: model.ask().basis() })
+        .zip(latest)
+        .map(|(model, identity)| AskedModel { identity, route: model.ask().basis() })
         .collect();
     Ok(Asked { models, routed })
 }
@@ -245,7 +267,7 @@ fn is_open(batch: &ItemBatch, row: usize, done: &Done, items: &Items, open: &Ope
 }
 
 /// What happened while one model was asked, if anything did.
-fn note(model: &LlmAnnotator, tally: &Tally) -> Option<String> {
+pub(super) fn note(model: &LlmAnnotator, tally: &Tally) -> Option<String> {
     let mut parts = Vec::new();
     let mut count = |number: u64, what: &str| {
         if number > 0 {

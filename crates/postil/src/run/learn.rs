@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use postil_core::audit::GoldPart;
 use postil_core::{Error, Result, Task, TaskKind};
 use postil_student::tagger::FittedTagger;
-use postil_student::text::{Fitted, Head, Target, TextOptions, Trainer};
+use postil_student::text::{Certain, Fitted, Head, Target, Teaching, TextOptions, Trainer};
 
 use super::Watch;
 use super::annotate::open_items;
@@ -31,8 +31,8 @@ pub(super) struct Believed<'a> {
 
 /// A model of either kind.
 pub(super) enum Student {
-    /// Of whole texts.
-    Text(Box<Fitted>),
+    /// Of whole texts, and how it was taught.
+    Text(Box<Fitted>, Teaching),
     /// Of their tokens.
     Tagger(Box<FittedTagger>),
 }
@@ -41,7 +41,7 @@ impl Student {
     /// The model's bytes with these notes inside.
     pub(super) fn bytes(&self, notes: serde_json::Value) -> Result<Vec<u8>> {
         Ok(match self {
-            Self::Text(fitted) => fitted.model.with_notes(notes).map_err(student_error)?.as_bytes().to_vec(),
+            Self::Text(fitted, _) => fitted.model.with_notes(notes).map_err(student_error)?.as_bytes().to_vec(),
             Self::Tagger(fitted) => fitted.model.with_notes(notes).map_err(student_error)?.as_bytes().to_vec(),
         })
     }
@@ -49,7 +49,7 @@ impl Student {
     /// The settings that training chose, in words.
     pub(super) fn settings(&self) -> String {
         match self {
-            Self::Text(fitted) => {
+            Self::Text(fitted, teaching) => {
                 let training = &fitted.report;
                 let mut parts: Vec<&str> = training.parts.iter().map(|part| part.model.as_str()).collect();
                 parts.dedup();
@@ -58,7 +58,7 @@ impl Student {
                 } else {
                     "words and word pairs"
                 };
-                format!("{features}; {}", parts.join(" + "))
+                format!("{features}; {}; {}", parts.join(" + "), teaching.words())
             }
             Self::Tagger(fitted) => tagger_settings(fitted),
         }
@@ -132,12 +132,33 @@ pub(super) fn learn(
     watch.stage("reading for training", Some(items.len() as u64));
     let texts = texts_of(project, items, &chosen, watch)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    watch.stage("training", None);
-    let trainer = Trainer::new(task.labels.names().map(ToString::to_string), head(task.kind))
-        .and_then(|trainer| trainer.with_options(TextOptions::new().seed(project.seed)).fit(&texts, &targets, None));
-    let fitted = match trainer {
-        Ok(fitted) => fitted,
-        Err(error) if error.is_input() => return Ok(Err(format!("no model was trained: {error}"))),
+    let known: Vec<Certain> = gold
+        .part(GoldPart::Fit)
+        .filter_map(|gold| {
+            let row = chosen.binary_search(&gold.position).ok()?;
+            Some(Certain { row, class: *gold.classes(task).first()?, weight: gold.weight })
+        })
+        .collect();
+    let trained = (|| {
+        let trainer = Trainer::new(task.labels.names().map(ToString::to_string), head(task.kind))?
+            .with_options(TextOptions::new().seed(project.seed));
+        let teaching = match project.teaching {
+            Some(way) if task.kind != TaskKind::Multilabel => {
+                Teaching { way, reason: "as the project says".to_owned() }
+            }
+            _ => {
+                watch.stage("choosing what the student is told", None);
+                trainer.choose_distillation(&texts, &targets, &known)?
+            }
+        };
+        watch.stage("training", None);
+        Ok((trainer.distil(&texts, &targets, teaching.way)?, teaching))
+    })();
+    let (fitted, teaching) = match trained {
+        Ok(trained) => trained,
+        Err(error) if postil_student::Error::is_input(&error) => {
+            return Ok(Err(format!("no model was trained: {error}")));
+        }
         Err(error) => return Err(student_error(error)),
     };
     let labels = task.labels.len();
@@ -150,7 +171,12 @@ pub(super) fn learn(
     }
     predict_rest(project, items, &fitted, &learned_from, &mut probabilities, watch)?;
     let of_yes = task.kind == TaskKind::Multilabel;
-    Ok(Ok(Learned { student: Student::Text(Box::new(fitted)), probabilities, of_yes, trained_on: chosen.len() }))
+    Ok(Ok(Learned {
+        student: Student::Text(Box::new(fitted), teaching),
+        probabilities,
+        of_yes,
+        trained_on: chosen.len(),
+    }))
 }
 
 /// Keeps the student's advice when its error becomes the engine's.

@@ -25,7 +25,9 @@ mod learn;
 mod measure;
 mod output;
 mod pairs;
+mod rounds;
 mod route;
+mod shown;
 mod spans;
 mod stored;
 mod summary;
@@ -50,6 +52,7 @@ use decisions::Decisions;
 pub use forecast::Forecast;
 pub use gold::{GoldFile, Truth};
 pub use output::{CONFIDENCE, FOR_PEOPLE, LABELS, MODEL, REPORT_HTML, REPORT_JSON, read_report, write_whole};
+pub(crate) use shown::with_pool;
 pub use stored::{StoredAnswer, StoredAnswers, stored_answers};
 pub use write_programs::{Request, WRITTEN, Written, write_programs};
 
@@ -128,7 +131,17 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let decisions = Decisions::new(&project.task, items.len(), &documents);
     let lies = (&decisions, &documents[..]);
     let standings = |so_far: &[AnnotatorIdentity]| ask::standings(project, &ledger, so_far, items, lies, &gold);
-    let asked = ask::ask(project, &ledger, (items, &annotated.identities), Some((&gold, &standings)), options, watch)?;
+    let rounds = rounds::Rounds {
+        project,
+        ledger: &ledger,
+        items,
+        decisions: &decisions,
+        documents: &documents,
+        gold: &gold,
+        watch,
+    };
+    let known = ask::Known { gold: &gold, standings: &standings, rounds: &rounds };
+    let asked = ask::ask(project, &ledger, (items, &annotated.identities), Some(&known), options, watch)?;
     annotated.silences.extend(asked.models.iter().map(|_| Silence::Outside));
     annotated.routes = asked.models.iter().map(|one| (one.identity.version, one.route)).collect();
     annotated.identities.extend(asked.models.into_iter().map(|one| one.identity));

@@ -25,5 +25,6 @@ mod report;
 mod routes;
 mod simulate;
 mod support;
+mod teach;
 mod tickets;
 mod train_predict;

@@ -165,6 +165,14 @@ impl Trainer {
         Ok(Self { labels, head, options: TextOptions::default() })
     }
 
+    pub(super) fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    pub(super) const fn head(&self) -> Head {
+        self.head
+    }
+
     /// The same trainer with other settings.
     #[must_use]
     pub fn with_options(mut self, options: TextOptions) -> Self {

@@ -4,6 +4,7 @@
 
 mod accumulate;
 mod corpus;
+mod distil;
 mod file;
 mod fit;
 mod lanes;
@@ -19,6 +20,7 @@ mod target;
 mod tokens;
 mod weighting;
 
+pub use distil::{Certain, Distillation, Teaching};
 pub use fit::{Fitted, Trainer};
 pub use model::{Description, TextModel};
 pub use options::{FitReport, Part, TextOptions, Trial};
