@@ -1,5 +1,6 @@
 //! Stored answers of people and models, replayed from a file.
 
+pub(crate) mod records;
 mod spans;
 pub(crate) mod table;
 

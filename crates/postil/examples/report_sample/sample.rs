@@ -310,6 +310,8 @@ pub(crate) fn usual() -> Report {
         cost: CostSummary { money: 0.412, person_minutes: 85.0, annotations: 2544, sentence: "The labels cost 0.41 and 85 minutes of people's time, gold included.".into() },
         doubtful: (0..20).map(doubtful).collect(),
         pairs: None,
+        fields: Vec::new(),
+        canaries: Vec::new(),
         marked: Vec::new(),
         forms: Vec::new(),
         warnings: vec![

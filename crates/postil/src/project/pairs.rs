@@ -16,7 +16,8 @@ pub struct Pairs {
 
 /// The labels of a task of pairs that names none.
 pub(super) fn sides(file: &ProjectFile) -> &'static [String] {
-    static USUAL: std::sync::LazyLock<[String; 2]> = std::sync::LazyLock::new(|| ["left".to_owned(), "right".to_owned()]);
+    static USUAL: std::sync::LazyLock<[String; 2]> =
+        std::sync::LazyLock::new(|| ["left".to_owned(), "right".to_owned()]);
     if file.task.kind == TaskKind::Pairs && file.task.labels.is_empty() { &*USUAL } else { &[] }
 }
 
@@ -27,12 +28,24 @@ pub(super) fn columns(file: &ProjectFile) -> Result<(String, Option<Pairs>)> {
         let settings = [("left", &data.left), ("right", &data.right), ("left_name", &data.left_name)];
         let settings = settings.into_iter().chain([("right_name", &data.right_name)]);
         if let Some((name, _)) = settings.into_iter().find(|(_, value)| value.is_some()) {
-            return Err(Error::task(format!("`data.{name}` is for `pairs` tasks, and this is a `{}` task", file.task.kind)));
+            return Err(Error::task(format!(
+                "`data.{name}` is for `pairs` tasks, and this is a `{}` task",
+                file.task.kind
+            )));
         }
-        let text = data.text.clone().ok_or_else(|| {
-            Error::task("expected `data.text`, the column of the text, found none")
-        })?;
+        let text = match (&data.text, data.join.is_empty()) {
+            (Some(text), true) => text.clone(),
+            (None, false) => String::new(),
+            (Some(_), false) => return Err(Error::task("expected `data.text` or `data.join`, found both")),
+            (None, true) => {
+                return Err(Error::task("expected `data.text`, the column of the text, found none")
+                    .hint("where several columns are the text, name them in `data.join`"));
+            }
+        };
         return Ok((text, None));
+    }
+    if !data.join.is_empty() {
+        return Err(Error::task("`data.join` is not for `pairs` tasks"));
     }
     let names: Vec<&str> = file.task.labels.iter().map(String::as_str).collect();
     let all = Preference::ALL.map(Preference::name);

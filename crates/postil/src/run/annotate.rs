@@ -37,6 +37,7 @@ pub fn open_items(project: &Project, strict: bool, side_file: Option<PathBuf>) -
     }
     let mut options = ItemOptions::new(project.text.as_str());
     options.id.clone_from(&project.id);
+    options.join.clone_from(&project.join);
     options.pair = project.pairs.as_ref().map(|pairs| pairs.texts.clone());
     options.tokens.clone_from(&project.tokens);
     options.strict = strict;

@@ -16,14 +16,14 @@ use super::pairs::Ranked;
 use super::summary::{Findings, measured_notes};
 use super::tags;
 use super::{Outcome, annotate::REJECTED};
-use crate::ranking::write_ranking;
 use crate::project::{OutputFormat, Project};
+use crate::ranking::write_ranking;
 use crate::report::Report;
 
 /// The labels' file, without its ending.
 pub const LABELS: &str = "labels";
 /// The file of the ranking, where pairs name those who wrote them.
-pub const RANKING: &str = "ranking.csv";
+pub(super) const RANKING: &str = "ranking.csv";
 /// The model's file.
 pub const MODEL: &str = "model.postil";
 /// The report's data.
@@ -130,8 +130,7 @@ pub(super) fn write(
     }
     let more = project.formats.iter().copied().filter(|format| !formats.contains(format)).collect::<Vec<_>>();
     formats.extend(more);
-    let mut labels: Vec<String> =
-        formats.into_iter().map(|format| format!("{LABELS}.{}", format.ending())).collect();
+    let mut labels: Vec<String> = formats.into_iter().map(|format| format!("{LABELS}.{}", format.ending())).collect();
     labels.extend(ranked.map(|_| RANKING.to_owned()));
     let put_aside = findings.annotated.report.bad_rows > 0;
     let write_labels = |path: &Path| {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field};
+use postil_core::Error;
 use postil_core::items::{AnswerOptions, Names};
 use postil_core::pairs::{Comparison, Comparisons, Method, Outcome, Ranking, Settings, rank};
 use postil_core::table::{TableOptions, TableReader};
 use postil_core::votes::Repeats;
-use postil_core::Error;
 use serde_json::json;
 
 use super::super::input::text_column;

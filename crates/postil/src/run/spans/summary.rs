@@ -123,6 +123,8 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Report {
         cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
         doubtful: doubtful(findings),
         pairs: None,
+        fields: Vec::new(),
+        canaries: Vec::new(),
         marked: marked(findings),
         forms: Vec::new(),
         warnings: warnings(findings),
