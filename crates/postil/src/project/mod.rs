@@ -5,6 +5,7 @@
 
 mod file;
 mod init;
+mod pack;
 mod pairs;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use postil_core::{Digest, Error, Label, LabelSet, Name, Result, Task, TaskKind};
 
 pub use file::{Metric, OutputFormat, ProjectFile, Target as Wanted};
 pub use init::{FIRST_PROGRAM, Proposal, propose};
+pub use pack::unpack;
 pub use pairs::Pairs;
 
 /// The name of the project file.

@@ -385,3 +385,34 @@ fn both_orders_halve_the_position_bias_of_stored_judges() {
     }
     println!("{}", lines.join("\n"));
 }
+
+#[test]
+fn packs_are_plain_files_that_run() {
+    let server = Server::start(Behaviour::new(|question: &Question<'_>| match &question.asked {
+        Asked::Spans(_) => Reply::Spans(vec![("onion soup".to_owned(), "dish".to_owned())]),
+        asked => Reply::Label(asked.options()[0].to_owned(), Some(0.8)),
+    }));
+    for (pack, rows) in [("checklist", 4), ("relevance", 3), ("entities", 2)] {
+        let folder = Folder::new();
+        folder.ok(&["init", "--pack", pack, "p"]);
+        let settings = folder.read("p/postil.toml");
+        folder
+            .write("p/postil.toml", settings.replace("http://localhost:8000/v1", &server.url()).replace("MODEL", "m"));
+        let shown = folder.ok(&["plan", "p", "--show-prompt"]);
+        for part in ["guidelines.md", "prompt.txt"] {
+            let first = folder
+                .read(&format!("p/{part}"))
+                .lines()
+                .find(|line| !line.is_empty() && !line.contains("{{"))
+                .unwrap()
+                .to_owned();
+            let quoted = json!(first).to_string();
+            assert!(shown.contains(quoted.trim_matches('"')), "{pack}: {first}");
+        }
+        let report = folder.json(&["run", "p", "--json"]);
+        assert_eq!(report["items"]["count"], rows, "{pack}");
+        assert_eq!(report["annotators"][0]["failed"], 0, "{pack}");
+        assert!(folder.fails(2, &["init", "--pack", pack, "p"]).contains("already"));
+    }
+    assert!(Folder::new().fails(2, &["init", "--pack", "other"]).contains("`relevance`"));
+}
