@@ -74,6 +74,9 @@ pub trait Annotator: Send {
     /// The annotator as a whole cannot go on.
     fn annotate(&mut self, items: &ItemBatch) -> Result<Vec<Annotation>>;
 
+    /// Rows of a batch that it has answered before, and is not asked about again.
+    fn pass_over(&mut self, _items: &ItemBatch, _rows: &[usize]) {}
+
     /// What it says about the text that it leaves alone, in tasks about spans and tags.
     fn silence(&self) -> Silence {
         Silence::Outside

@@ -258,6 +258,15 @@ impl Annotator for ReplayAnnotator {
         Ok(annotations)
     }
 
+    fn pass_over(&mut self, items: &ItemBatch, rows: &[usize]) {
+        for &row in rows {
+            let Some(&item) = self.shared.items.get(items.id(row)) else { continue };
+            let first = self.answers.partition_point(|answer| answer.item < item);
+            let last = self.answers.partition_point(|answer| answer.item <= item);
+            self.met[first..last].fill(true);
+        }
+    }
+
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some((rows, first)) = &self.shared.bad {

@@ -1,6 +1,6 @@
 //! Stored records, replayed from a file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use postil_core::{
@@ -18,6 +18,8 @@ pub(crate) struct RecordReplayAnnotator {
     labels: LabelSet,
     /// By item, in the file's order.
     records: HashMap<String, Vec<StoredRecord>>,
+    /// Items of the file that have been among the batches.
+    met: HashSet<String>,
 }
 
 impl RecordReplayAnnotator {
@@ -54,7 +56,7 @@ impl RecordReplayAnnotator {
                     by_item.entry(record.item.clone()).or_default().push(record);
                 }
                 let identity = AnnotatorIdentity { name: name.into(), kind: AnnotatorKind::Replay, version };
-                Self { identity, labels: task.labels.clone(), records: by_item }
+                Self { identity, labels: task.labels.clone(), records: by_item, met: HashSet::new() }
             })
             .collect())
     }
@@ -70,6 +72,8 @@ impl Annotator for RecordReplayAnnotator {
     }
 
     fn annotate(&mut self, items: &ItemBatch) -> Result<Vec<Annotation>> {
+        let rows: Vec<usize> = (0..items.len()).collect();
+        self.pass_over(items, &rows);
         let Some(schema) = self.labels.schema() else { return Ok(Vec::new()) };
         let mut annotations = Vec::new();
         for row in 0..items.len() {
@@ -79,6 +83,25 @@ impl Annotator for RecordReplayAnnotator {
             }
         }
         Ok(annotations)
+    }
+
+    fn pass_over(&mut self, items: &ItemBatch, rows: &[usize]) {
+        for &row in rows {
+            if self.records.contains_key(items.id(row)) {
+                self.met.insert(items.id(row).to_owned());
+            }
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let unmet = self.records.len() - self.met.len();
+        let name = &self.identity.name;
+        Vec::from_iter((unmet > 0).then(|| {
+            format!(
+                "stored records of `{name}` about {unmet} of {} items that were not among the data",
+                self.records.len()
+            )
+        }))
     }
 }
 

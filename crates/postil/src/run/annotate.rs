@@ -100,8 +100,9 @@ fn answer(
     batch: &ItemBatch,
     now_millis: i64,
 ) -> Result<Vec<postil_core::Annotation>> {
-    let missing: Vec<usize> =
-        (0..batch.len()).filter(|&row| !done.contains(batch.id(row), batch.digest(row))).collect();
+    let (known, missing): (Vec<usize>, Vec<usize>) =
+        (0..batch.len()).partition(|&row| done.contains(batch.id(row), batch.digest(row)));
+    annotator.pass_over(batch, &known);
     let mut annotations = if missing.is_empty() {
         return Ok(Vec::new());
     } else if missing.len() == batch.len() {

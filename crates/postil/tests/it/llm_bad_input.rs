@@ -99,7 +99,7 @@ fn a_text_too_long_for_the_model_is_its_own_failure_and_no_other() {
     assert!(said.contains("context"), "{said}");
     let asked = server.log().len();
     folder.ok(&["run", "--fresh"]);
-    assert_eq!(server.log().len(), asked, "what can never be answered is not asked again");
+    assert_eq!(server.log().len(), asked + 1, "only what failed is asked again");
 }
 
 #[test]
@@ -146,7 +146,17 @@ fn a_clock_that_jumps_changes_nothing() {
         ("ledger/calls.sqlite", vec!["UPDATE calls SET at = 8000000000000", "UPDATE ends SET at = 8000000000000"]),
     ] {
         let ledger = rusqlite::Connection::open(folder.path(file)).unwrap();
+        let guards = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'annotators'";
+        let guards: Vec<(String, String)> = ledger
+            .prepare(guards)
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        guards.iter().for_each(|(name, _)| ledger.execute_batch(&format!("DROP TRIGGER {name}")).unwrap());
         updates.into_iter().for_each(|update| assert!(ledger.execute(update, []).unwrap() > 0));
+        guards.iter().for_each(|(_, sql)| ledger.execute_batch(sql).unwrap());
     }
     folder.ok(&["run", "--fresh"]);
     assert_eq!((server.log().len(), before), (ITEMS, folder.files("out")));

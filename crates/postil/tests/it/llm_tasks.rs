@@ -59,7 +59,8 @@ fn judge(question: &Question<'_>) -> Reply {
         (false, true) => ["A", "B"],
         (false, false) => ["A is better", "B is better"],
     };
-    Reply::Label(words[usize::from(!first_wins)].to_owned(), Some(0.9))
+    let [winner, loser] = [usize::from(!first_wins), usize::from(first_wins)].map(|place| words[place].to_owned());
+    Reply::Distribution(vec![(winner, 0.9), (loser, 0.1)])
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn records_hold_what_is_quoted_and_nothing_else() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(report["headline"]["sentence"].as_str().unwrap().contains("students for records are not available"));
+    assert!(said.contains("students for records are not available"), "{said}");
     let field = |name: &str| report["fields"].as_array().unwrap().iter().find(|one| one["field"] == name).unwrap();
     let refused = |name: &str| {
         let row = &field(name)["refused"][0];
@@ -351,26 +352,30 @@ fn both_orders_halve_the_position_bias_of_stored_judges() {
             .collect();
         (labels, report)
     };
+    let credit = |item: &str, label: &str, exchanged: bool| match label {
+        "tie" => 0.5,
+        side => f64::from(u8::from(((side == "left") != exchanged) == (truth[item] == "1"))),
+    };
     let mut lines = Vec::new();
     for judge in judges {
-        let mut flips = [0.0; 2];
-        let mut right = [0.0; 2];
+        let (mut flips, mut right) = ([0.0; 2], [0.0; 2]);
         for both in [false, true] {
             let (labels, report) = run(judge, false, both);
             let (exchanged, _) = run(judge, true, both);
-            let turned = |label: &str| {
-                ["right", "left", "tie"][["left", "right", "tie"].iter().position(|one| *one == label).unwrap()]
+            let turned = |label: &str| match label {
+                "left" => "right",
+                "right" => "left",
+                _ => "tie",
             };
             let shared: Vec<_> =
                 labels.iter().filter_map(|(item, label)| Some((item, label, exchanged.get(item)?))).collect();
             let changed = shared.iter().filter(|(_, label, other)| turned(label) != other.as_str()).count();
             flips[usize::from(both)] = changed as f64 / shared.len() as f64;
-            let credit = |item: &str, label: &str| match label {
-                "tie" => 0.5,
-                side => f64::from(u8::from((side == "left") == (truth[item] == "1"))),
+            // Over both ways to put the pairs, so that the places of the better ones do not count.
+            let credits = |(item, label, other): &(&String, &String, &String)| {
+                (credit(item, label, false) + credit(item, other, true)) / 2.0
             };
-            let credits: f64 = labels.iter().map(|(item, label)| credit(item, label)).sum();
-            right[usize::from(both)] = credits / labels.len() as f64;
+            right[usize::from(both)] = shared.iter().map(credits).sum::<f64>() / shared.len() as f64;
             if both {
                 let measured = value(&report["pairs"]["places"][0]["flips"]);
                 assert!((measured - flips[0]).abs() < 0.02, "{judge}: reported {measured}, seen {}", flips[0]);
@@ -381,7 +386,8 @@ fn both_orders_halve_the_position_bias_of_stored_judges() {
             flips[0], flips[1], right[0], right[1]
         ));
         assert!(flips[1] <= flips[0] / 2.0, "{lines:?}");
-        assert!(right[1] >= right[0] - 0.01, "{lines:?}");
+        // Where the orders contradict each other one of them is right: half a point, as for a tie.
+        assert!((right[1] - right[0]).abs() < 0.01, "{lines:?}");
     }
     println!("{}", lines.join("\n"));
 }
@@ -403,7 +409,7 @@ fn packs_are_plain_files_that_run() {
             let first = folder
                 .read(&format!("p/{part}"))
                 .lines()
-                .find(|line| !line.is_empty() && !line.contains("{{"))
+                .find(|line| !line.is_empty() && !line.contains("{{") && !line.contains("---"))
                 .unwrap()
                 .to_owned();
             let quoted = json!(first).to_string();

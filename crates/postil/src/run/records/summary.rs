@@ -83,11 +83,7 @@ fn headline(findings: &Findings<'_>, written: &Measurements) -> Headline {
             gold_wanted(written)
         ),
     };
-    Headline {
-        metric: "exact values".to_owned(),
-        value: written.all.clone(),
-        sentence: format!("{sentence}; {NO_STUDENT}"),
-    }
+    Headline { metric: "exact values".to_owned(), value: written.all.clone(), sentence: sentence }
 }
 
 fn consensus(findings: &Findings<'_>) -> ConsensusSummary {
