@@ -37,6 +37,7 @@ mod list;
 pub mod llm;
 mod model;
 mod program;
+mod records;
 mod replay;
 mod spans;
 mod spec;
@@ -46,6 +47,7 @@ mod words;
 pub use list::{Case, ListAnnotator, ListFile, ListSources, ListSpec};
 pub use model::{ModelAnnotator, ModelSpec};
 pub use program::{Limits, ProgramAnnotator, ProgramSpec, program_worker};
+pub use records::{StoredRecord, read_records};
 pub use replay::{ReplayAnnotator, ReplayColumns, ReplaySpec};
 pub use spans::Silence;
 pub use spec::{AnnotatorSpec, LaterSpec, Settings, WorkerCommand, open};
@@ -71,6 +73,9 @@ pub trait Annotator: Send {
     /// # Errors
     /// The annotator as a whole cannot go on.
     fn annotate(&mut self, items: &ItemBatch) -> Result<Vec<Annotation>>;
+
+    /// Rows of a batch that it has answered before, and is not asked about again.
+    fn pass_over(&mut self, _items: &ItemBatch, _rows: &[usize]) {}
 
     /// What it says about the text that it leaves alone, in tasks about spans and tags.
     fn silence(&self) -> Silence {

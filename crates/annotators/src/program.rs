@@ -220,6 +220,7 @@ impl ProgramAnnotator {
                 weights: weights.iter().map(|(class, weight)| (label(class), *weight)).collect(),
             },
             Reply::Spans(spans) => self.spans(items.text(row), &spans),
+            Reply::Record(json) => return self.record(items, row, &json),
             Reply::Malformed(trouble) => return self.without_answer(items, row, Status::Malformed, &trouble),
             Reply::Failed(trouble) | Reply::Limit(trouble) => {
                 return self.without_answer(items, row, Status::Failed, &trouble);
@@ -231,6 +232,16 @@ impl ProgramAnnotator {
         };
         let annotation = Annotation::new(items.id(row).into(), items.digest(row), self.identity.version, answer);
         Annotation { distribution: scores, ..annotation }
+    }
+
+    fn record(&self, items: &ItemBatch, row: usize, json: &str) -> Annotation {
+        let said = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(json);
+        let (Ok(said), Some(schema)) = (said, self.labels.schema()) else {
+            let trouble = Trouble { line: 0, reason: "expected a dict with texts as keys".to_owned() };
+            return self.without_answer(items, row, Status::Malformed, &trouble);
+        };
+        let answer = crate::records::read(schema, items.text(row), &said, false);
+        crate::replay::records::annotation(items, row, self.identity.version, answer)
     }
 
     fn spans(&self, text: &str, spans: &[SpanReply]) -> Answer {
@@ -305,6 +316,8 @@ fn version(
         let silence = if silence == Silence::Outside { "outside" } else { "abstain" };
         parts.extend([cut.as_bytes(), silence.as_bytes()]);
     }
+    let schema = task.labels.schema().map(|schema| *schema.digest().as_bytes());
+    parts.extend(schema.as_ref().map(<[u8; 16]>::as_slice));
     parts.extend(lists.iter().flat_map(|(name, entries)| [name.as_bytes(), entries.as_bytes()]));
     Digest::of_parts(parts)
 }

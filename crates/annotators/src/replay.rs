@@ -1,5 +1,6 @@
 //! Stored answers of people and models, replayed from a file.
 
+pub(crate) mod records;
 mod spans;
 pub(crate) mod table;
 
@@ -255,6 +256,15 @@ impl Annotator for ReplayAnnotator {
             }
         }
         Ok(annotations)
+    }
+
+    fn pass_over(&mut self, items: &ItemBatch, rows: &[usize]) {
+        for &row in rows {
+            let Some(&item) = self.shared.items.get(items.id(row)) else { continue };
+            let first = self.answers.partition_point(|answer| answer.item < item);
+            let last = self.answers.partition_point(|answer| answer.item <= item);
+            self.met[first..last].fill(true);
+        }
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -12,6 +12,7 @@ use crate::list::SpanListAnnotator;
 use crate::llm::LlmSpec;
 use crate::program::Workers;
 use crate::replay::SpanReplayAnnotator;
+use crate::replay::records::RecordReplayAnnotator;
 use crate::tagger::TaggerAnnotator;
 use crate::{
     Annotator, ListAnnotator, ListSpec, ModelAnnotator, ModelSpec, ProgramAnnotator, ProgramSpec, ReplayAnnotator,
@@ -123,10 +124,10 @@ impl Settings {
 /// # Errors
 /// Files that are missing or wrong, labels that the task does not have, kinds that are not yet available.
 pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Settings) -> Result<Vec<Box<dyn Annotator>>> {
-    use postil_core::TaskKind::{Classify, Multilabel, Ordinal, Pairs, Spans, Tag};
+    use postil_core::TaskKind::{Classify, Extract, Multilabel, Ordinal, Pairs, Spans, Tag};
 
     let on_tokens = matches!(task.kind, Spans | Tag);
-    if !on_tokens && !matches!(task.kind, Classify | Multilabel | Ordinal | Pairs) {
+    if !on_tokens && !matches!(task.kind, Classify | Multilabel | Ordinal | Pairs | Extract) {
         return Err(Error::unavailable(format!("annotators for `{}` tasks are not yet available", task.kind)));
     }
     let silence = match spec {
@@ -153,10 +154,17 @@ pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Setting
         ))
         .hint("compare with a program, stored answers (`replay`) or a language model"));
     }
+    if task.kind == Extract && matches!(spec, AnnotatorSpec::List(_) | AnnotatorSpec::Model(_)) {
+        return Err(Error::task(format!("annotator `{}`: lists and trained models fill no records", spec.name()))
+            .hint("use a program, stored answers (`replay`) or a language model"));
+    }
     match spec {
         AnnotatorSpec::Program(spec) => Ok(boxed(ProgramAnnotator::open(spec, task, folder, settings)?)),
         AnnotatorSpec::List(spec) if on_tokens => Ok(boxed(SpanListAnnotator::open(spec, task, folder, settings)?)),
         AnnotatorSpec::List(spec) => Ok(boxed(ListAnnotator::open(spec, task, folder)?)),
+        AnnotatorSpec::Replay(spec) if task.kind == Extract => {
+            Ok(boxed(RecordReplayAnnotator::open(spec, task, folder)?))
+        }
         AnnotatorSpec::Replay(spec) if on_tokens => Ok(boxed(SpanReplayAnnotator::open(spec, task, folder, settings)?)),
         AnnotatorSpec::Replay(spec) => Ok(boxed(ReplayAnnotator::open(spec, task, folder)?)),
         AnnotatorSpec::Model(spec) if on_tokens => {

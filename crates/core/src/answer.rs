@@ -61,11 +61,29 @@ pub enum Answer {
     },
     /// A value per field.
     Record {
-        /// The fields, in the order given.
+        /// The fields, in the order given; null where the text does not say. A field that is missing is one about which
+        /// nothing is said.
         fields: serde_json::Map<String, serde_json::Value>,
+        /// Where the values stand in the text; the label of a span is its field.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        evidence: Vec<Span>,
+        /// What was said and could not be used.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rejected: Vec<Rejected>,
     },
     /// The annotator has nothing to say about this item; never a class.
     Abstain,
+}
+
+/// A value of a record that could not be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// The field.
+    pub field: Name,
+    /// Whether its quote is not in the text; otherwise the value is none that the field may hold.
+    pub not_in_text: bool,
+    /// Why, in words.
+    pub reason: String,
 }
 
 /// A labelled stretch of text: 0-based, end-exclusive, in Unicode code points of the stored text.
@@ -172,7 +190,11 @@ mod tests {
             Answer::Spans { spans: vec![Span { start: 0, end: 3, label: "PER".into(), quote: "Ann".into() }] },
             Answer::Tags { tags: vec!["O".into(), "B-PER".into()] },
             Answer::Preference { choice: Preference::Tie, orders: Some((Preference::Left, Preference::Right)) },
-            Answer::Record { fields: serde_json::from_str(r#"{"price": 3, "unit": null}"#).unwrap() },
+            Answer::Record {
+                fields: serde_json::from_str(r#"{"price": 3, "unit": null}"#).unwrap(),
+                evidence: vec![Span { start: 0, end: 1, label: "price".into(), quote: "3".into() }],
+                rejected: vec![Rejected { field: "unit".into(), not_in_text: true, reason: "no".into() }],
+            },
             Answer::Abstain,
         ];
         for answer in answers {

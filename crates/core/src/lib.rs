@@ -30,6 +30,7 @@ mod number;
 pub mod pairs;
 pub mod perspective;
 pub mod random;
+pub mod record;
 pub mod redundancy;
 pub mod route;
 pub mod select;
@@ -41,7 +42,7 @@ pub mod text;
 pub mod votes;
 
 pub use annotation::{Annotation, AnnotatorIdentity, AnnotatorKind, Cost, Status};
-pub use answer::{Answer, Preference, Span};
+pub use answer::{Answer, Preference, Rejected, Span};
 pub use document::{Document, Layer};
 pub use error::{Error, Result};
 pub use hash::Digest;

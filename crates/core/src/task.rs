@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::Answer;
 use crate::error::{Error, Result};
 use crate::hash::Digest;
+use crate::record::RecordSchema;
 
 /// A label's name, shared rather than copied.
 pub type Name = Arc<str>;
@@ -80,7 +81,20 @@ pub struct Label {
 pub struct LabelSet {
     labels: Vec<Label>,
     position: HashMap<Name, Class>,
+    schema: Option<Arc<Schema>>,
 }
+
+/// A schema in a label set, which is one by its digest.
+#[derive(Clone, Debug)]
+struct Schema(RecordSchema);
+
+impl PartialEq for Schema {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.digest() == other.0.digest()
+    }
+}
+
+impl Eq for Schema {}
 
 impl LabelSet {
     /// Checks and indexes labels.
@@ -103,7 +117,7 @@ impl LabelSet {
                 return Err(Error::task(format!("label `{}` is listed twice", label.name)));
             }
         }
-        let set = Self { labels, position };
+        let set = Self { labels, position, schema: None };
         for label in &set.labels {
             let mut above = label.parent.as_ref();
             for _ in 0..=set.labels.len() {
@@ -121,6 +135,20 @@ impl LabelSet {
             }
         }
         Ok(set)
+    }
+
+    /// The fields of a record, which are the labels of a task of kind `extract`.
+    pub fn of_fields(schema: RecordSchema) -> Result<Self> {
+        let fields = schema.fields().iter();
+        let labels = fields
+            .map(|field| Label { name: field.name.clone(), parent: None, definition: field.description.clone() })
+            .collect();
+        Ok(Self { schema: Some(Arc::new(Schema(schema))), ..Self::new(labels)? })
+    }
+
+    /// What the fields may hold, where the labels are fields.
+    pub fn schema(&self) -> Option<&RecordSchema> {
+        self.schema.as_ref().map(|schema| &schema.0)
     }
 
     /// A flat set from names alone.
@@ -194,6 +222,8 @@ impl Task {
             parts.push(label.definition.as_deref().unwrap_or("").as_bytes());
         }
         parts.push(self.guidelines.as_deref().unwrap_or("").as_bytes());
+        let schema = self.labels.schema().map(|schema| *schema.digest().as_bytes());
+        parts.extend(schema.as_ref().map(<[u8; 16]>::as_slice));
         Digest::of_parts(parts)
     }
 

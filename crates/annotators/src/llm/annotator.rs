@@ -37,7 +37,7 @@ impl LlmAnnotator {
         let mut spec = spec.clone();
         let known = Capabilities::known(folder)?.into_iter().find(|known| known.is_about(&spec));
         let ask = spec.ask_about(task, known.as_ref())?;
-        spec.max_completion_tokens |= known.is_some_and(|known| known.max_completion_tokens);
+        spec.max_completion_tokens |= known.as_ref().is_some_and(|known| known.max_completion_tokens);
         let spec = &spec;
         let scheme = spec.endpoint.split_once("://").map(|(scheme, _)| scheme);
         if !matches!(scheme, Some("http" | "https")) {
@@ -67,7 +67,8 @@ impl LlmAnnotator {
             };
             prompts.push(Prompt::new(&text, path.as_deref(), task, &examples)?);
         }
-        let asker = Asker::new(spec, task, ask, prompts);
+        let at_once = known.as_ref().is_some_and(|known| known.several == Some(true));
+        let asker = Asker::new(spec, task, ask, prompts, at_once);
         if spec.demonstrations.is_some() && asker.without_place() {
             return Err(Error::task(format!(
                 "annotator `{}`: expected `{{{{demonstrations}}}}` in the part for one item of every prompt, found none",
@@ -116,6 +117,11 @@ impl LlmAnnotator {
         &self.spec
     }
 
+    /// The longest of the labels.
+    pub fn longest_label(&self) -> &str {
+        self.task.labels.names().max_by_key(|name| name.len()).map_or("", |name| name)
+    }
+
     /// How it is asked.
     pub const fn ask(&self) -> Ask {
         self.asker.ask
@@ -158,7 +164,7 @@ impl LlmAnnotator {
     pub(super) fn hear(&self, request: &Request, text: &str, body: &[u8]) -> Said {
         let reader = Reader { task: &self.task, folded: &self.folded, text };
         let said = match self.spec.dialect {
-            Dialect::Chat => chat::read(&reader, &request.shape, body),
+            Dialect::Chat => chat::read(&reader, &request.shape, request.choices as usize, body),
             dialect => decision::read(&reader, dialect, body),
         };
         Said { swapped: request.swapped, ..said }
@@ -173,7 +179,11 @@ impl LlmAnnotator {
     /// What all replies about one item amount to. Probabilities are averaged, repeated answers counted.
     pub(super) fn annotation(&self, items: &ItemBatch, row: usize, said: &[Said], cost: Cost) -> Annotation {
         let plain = |answer| Annotation::new(items.id(row).into(), items.digest(row), self.identity.version, answer);
-        let usable: Vec<&Said> = said.iter().filter(|one| one.failure.is_none() && one.heard.is_some()).collect();
+        let usable: Vec<&Said> = said
+            .iter()
+            .flat_map(|one| std::iter::once(one).chain(&one.others))
+            .filter(|one| one.failure.is_none() && one.heard.is_some())
+            .collect();
         let Some(first) = usable.first() else {
             let worst = said.iter().find(|one| one.failure.is_some());
             let (status, words) =
@@ -190,7 +200,11 @@ impl LlmAnnotator {
         let (answer, distribution, confidence) = match self.task.kind {
             TaskKind::Multilabel => self.labels(&usable),
             TaskKind::Pairs => pairs::preference(&usable, self.task.labels.len()),
-            TaskKind::Spans => match &first.heard {
+            TaskKind::Extract => match &first.heard {
+                Some(Heard::Record(record)) => (record.clone(), None, None),
+                _ => (Answer::Abstain, None, None),
+            },
+            TaskKind::Spans | TaskKind::Tag => match &first.heard {
                 Some(Heard::Spans(spans)) => (Answer::Spans { spans: spans.clone() }, None, None),
                 _ => (Answer::Abstain, None, None),
             },

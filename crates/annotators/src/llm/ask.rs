@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use postil_core::items::PairText;
+use postil_core::record::RecordSchema;
 use postil_core::{Class, Digest, Task, TaskKind};
 use serde_json::{Map, Value, json};
 
+use super::fields;
 use super::pairs;
 use super::shown::{Shown, in_words};
 use super::spec::{Ask, Dialect, LlmSpec, Tokens};
@@ -33,6 +35,8 @@ pub(super) enum Object {
     Spans,
     /// The better of two.
     Side,
+    /// Fields with quotes.
+    Record,
 }
 
 /// One request as it goes over the wire.
@@ -48,6 +52,8 @@ pub struct Request {
     pub(super) prompt: usize,
     /// Of a pair: whether the right one is shown first.
     pub(super) swapped: bool,
+    /// How many answers the reply is to hold.
+    pub(super) choices: u32,
 }
 
 impl Request {
@@ -88,7 +94,7 @@ impl Words<'_> {
         let (bytes, most_output) = (body.len() as u64, u64::from(self.most_tokens));
         let tokens = Tokens { input: bytes.div_ceil(4), output: most_output / 2, most_input: bytes + 64, most_output };
         let shape = Shape::Object(Object::Label);
-        Request { body: body.into(), key, tokens, shape, prompt: 0, swapped: false }
+        Request { body: body.into(), key, tokens, shape, prompt: 0, swapped: false, choices: 1 }
     }
 }
 
@@ -120,6 +126,8 @@ struct Settings {
     length_field: &'static str,
     extra: Map<String, Value>,
     samples: u32,
+    /// Answers in one reply: one, or all samples.
+    choices: u32,
     both_orders: bool,
     reason: bool,
     candidates: bool,
@@ -133,10 +141,11 @@ struct Choices {
     guidelines: String,
     names: Vec<String>,
     definitions: Vec<Option<String>>,
+    schema: Option<RecordSchema>,
 }
 
 impl Asker {
-    pub(super) fn new(spec: &LlmSpec, task: &Task, ask: Ask, prompts: Vec<Prompt>) -> Self {
+    pub(super) fn new(spec: &LlmSpec, task: &Task, ask: Ask, prompts: Vec<Prompt>, several: bool) -> Self {
         let usual = if ask == Ask::Samples { 0.7 } else { 0.0 };
         let settings = Settings {
             model: spec.model.clone(),
@@ -145,6 +154,12 @@ impl Asker {
             length_field: if spec.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" },
             extra: spec.extra.clone(),
             samples: if ask == Ask::Samples { spec.samples } else { 1 },
+            // Batches are priced and kept request by request: there one request has one answer.
+            choices: if several && ask == Ask::Samples && spec.samples <= 128 && !spec.batch {
+                spec.samples
+            } else {
+                1
+            },
             both_orders: spec.both_orders.unwrap_or(task.kind == TaskKind::Pairs),
             reason: spec.reason,
             candidates: spec.candidates,
@@ -156,6 +171,7 @@ impl Asker {
             guidelines: task.guidelines.as_deref().unwrap_or("").trim().to_owned(),
             names: labels.iter().map(|label| label.name.to_string()).collect(),
             definitions: labels.iter().map(|label| label.definition.clone()).collect(),
+            schema: task.labels.schema().cloned(),
         };
         let heads = prompts
             .iter()
@@ -191,7 +207,7 @@ impl Asker {
         let mut requests = Vec::new();
         for prompt in 0..self.prompts.len() {
             for shape in self.shapes() {
-                for sample in 0..self.settings.samples {
+                for sample in 0..self.settings.samples / self.settings.choices {
                     requests.push(self.chat(prompt, (text, &shown), shape.clone(), sample, None));
                 }
             }
@@ -251,7 +267,8 @@ impl Asker {
                 let second = self.settings.both_orders.then(|| Shape::Letters((0..classes).rev().collect()));
                 std::iter::once(first).chain(second).collect()
             }
-            (_, TaskKind::Spans) => vec![Shape::Object(Object::Spans)],
+            (_, TaskKind::Extract) => vec![Shape::Object(Object::Record)],
+            (_, TaskKind::Spans | TaskKind::Tag) => vec![Shape::Object(Object::Spans)],
             (_, TaskKind::Multilabel) => vec![Shape::Object(Object::Labels)],
             (Ask::Verbal, _) => vec![Shape::Object(Object::LabelAndNumber)],
             _ if self.settings.candidates => vec![Shape::Object(Object::Candidates)],
@@ -293,7 +310,9 @@ impl Asker {
         if let (Shape::Object(object), None) = (&shape, complaint) {
             rest.insert("response_format".to_owned(), self.response_format(*object));
         }
-        if self.settings.samples > 1 {
+        if self.settings.choices > 1 {
+            rest.insert("n".to_owned(), json!(self.settings.samples));
+        } else if self.settings.samples > 1 {
             rest.insert("seed".to_owned(), json!(sample));
         }
         for (name, value) in &self.settings.extra {
@@ -303,7 +322,9 @@ impl Asker {
         body.push(b',');
         body.extend_from_slice(&rest.as_bytes()[1..]);
         let output = if matches!(shape, Shape::Object(_)) { most_output.div_ceil(4) } else { 1 };
-        self.request(body, shape, prompt, output, most_output)
+        let choices = self.settings.choices;
+        let (output, most_output) = (output * u64::from(choices), most_output * u64::from(choices));
+        Request { choices, ..self.request(body, shape, prompt, output, most_output) }
     }
 
     fn decisions(&self, text: &str) -> Vec<Request> {
@@ -371,7 +392,7 @@ impl Asker {
         let key = Digest::of_parts([self.dialect.path().as_bytes(), &body]);
         let bytes = body.len() as u64;
         let tokens = Tokens { input: bytes.div_ceil(4), output, most_input: bytes + 64, most_output };
-        Request { body: body.into(), key, tokens, shape, prompt, swapped: false }
+        Request { body: body.into(), key, tokens, shape, prompt, swapped: false, choices: 1 }
     }
 
     /// The choices and the way to answer, in words.
@@ -422,6 +443,13 @@ impl Asker {
                     quoted()
                 ),
             ),
+            Shape::Object(Object::Spans) if choices.kind == TaskKind::Tag => (
+                String::new(),
+                format!(
+                    "Answer with one JSON object: {{{first}\"spans\": [{{\"quote\": one word of the text, \"label\": one of {}}}, ...]}}, with every word and every sign, in the order of the text.",
+                    quoted()
+                ),
+            ),
             Shape::Object(Object::Spans) => (
                 String::new(),
                 format!(
@@ -429,6 +457,15 @@ impl Asker {
                     quoted()
                 ),
             ),
+            Shape::Object(Object::Record) => {
+                let fields = choices.schema.as_ref().map(fields::words).unwrap_or_default();
+                (
+                    String::new(),
+                    format!(
+                        "Answer with one JSON object: {{{first}\"record\": {fields}}}. A quote is the exact words of the text that say so."
+                    ),
+                )
+            }
             Shape::Object(Object::Side) => {
                 let sides = pairs::SHOWN[..choices.names.len()].join("\", \"");
                 (
@@ -446,6 +483,7 @@ impl Asker {
             Object::Label | Object::LabelAndNumber => ("label", label),
             Object::Candidates => ("candidates", json!({ "type": "array", "items": label })),
             Object::Labels => ("labels", json!({ "type": "array", "items": label })),
+            Object::Record => ("record", self.choices.schema.as_ref().map_or(Value::Null, fields::schema)),
             Object::Side => ("label", json!({ "type": "string", "enum": pairs::SHOWN[..self.choices.names.len()] })),
             Object::Spans => (
                 "spans",
@@ -479,6 +517,10 @@ impl Asker {
             Shape::Decision => return 0,
             Shape::Object(Object::Label | Object::LabelAndNumber | Object::Side) => longest + 32,
             Shape::Object(Object::Candidates | Object::Labels) => all + 32,
+            Shape::Object(Object::Record) => all + 64 * self.choices.names.len() as u64 + 64 + text.len() as u64,
+            Shape::Object(Object::Spans) if self.choices.kind == TaskKind::Tag => {
+                64 + text.len() as u64 + text.split_whitespace().count() as u64 * (longest + 24)
+            }
             Shape::Object(Object::Spans) => 64 + text.len() as u64 * 2,
         };
         needed + if self.settings.reason { 512 } else { 0 }

@@ -76,15 +76,22 @@ pub(super) fn words(body: &[u8]) -> Option<String> {
     Some(without_thoughts(&content).to_owned()).filter(|words| !words.is_empty())
 }
 
-pub(super) fn read(reader: &Reader<'_>, shape: &Shape, body: &[u8]) -> Said {
+/// Reads the answers of a reply, of which so many were asked for: one that can be used, and the others with it.
+pub(super) fn read(reader: &Reader<'_>, shape: &Shape, choices: usize, body: &[u8]) -> Said {
     let wire: Wire = match serde_json::from_slice(body) {
         Ok(wire) => wire,
         Err(error) => return Said::malformed(format!("expected a chat completion, found something else: {error}")),
     };
-    let Some(choice) = wire.choices.into_iter().next() else {
+    let mut all: Vec<Said> =
+        wire.choices.into_iter().take(choices).map(|choice| choice_says(reader, shape, choice)).collect();
+    if all.is_empty() {
         return Said::malformed("expected one choice in the reply, found none");
-    };
-    let mut said = choice_says(reader, shape, choice);
+    }
+    let usable = all.iter().position(|said| said.failure.is_none()).unwrap_or(0);
+    let fewer = all.len() < choices;
+    let mut said = all.swap_remove(usable);
+    said.repaired |= fewer;
+    said.others = all;
     said.model = wire.model;
     said.usage = wire.usage.map(|usage| (usage.prompt_tokens, usage.completion_tokens));
     said

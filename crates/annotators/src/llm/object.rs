@@ -1,6 +1,6 @@
 //! Objects in replies: finding them in what models write around them, and reading their fields.
 
-use postil_core::{Class, Status};
+use postil_core::{Answer, Class, Status};
 use serde_json::{Map, Value};
 
 use super::ask::Object;
@@ -37,6 +37,7 @@ pub(super) fn says(reader: &Reader<'_>, object: Object, fields: &Map<String, Val
         }),
         Object::Labels => several(reader, fields, "labels").map(|(classes, exact)| (Heard::Labels(classes), exact)),
         Object::Spans => return spans(reader, fields),
+        Object::Record => return record(reader, fields),
     };
     let reason = fields.get("reason").and_then(Value::as_str).unwrap_or("").to_owned();
     match result {
@@ -95,6 +96,30 @@ fn several(reader: &Reader<'_>, fields: &Map<String, Value>, name: &str) -> Resu
 fn class(reader: &Reader<'_>, label: &str) -> Result<(Class, bool), String> {
     let found = reader.class(label).map(|(class, folded)| (class, !folded));
     found.ok_or_else(|| format!("unknown label `{}`", label.chars().take(80).collect::<String>()))
+}
+
+/// Values whose quotes are in the text; a record of which nothing is left is malformed.
+fn record(reader: &Reader<'_>, fields: &Map<String, Value>) -> Said {
+    let Some(schema) = reader.task.labels.schema() else { return Said::malformed("there is no schema") };
+    let inside = fields.get("record").and_then(Value::as_object);
+    // Some models leave out the outer object.
+    let bare = inside.is_none() && schema.fields().iter().any(|field| fields.contains_key(&*field.name));
+    let Some(said) = inside.or(bare.then_some(fields)) else {
+        return Said::malformed("expected an object in `record`, found none");
+    };
+    let answer = crate::records::read(schema, reader.text, said, true);
+    let Answer::Record { fields: read, rejected, .. } = &answer else { return Said::malformed("expected a record") };
+    let not_in_text = rejected.iter().filter(|one| one.not_in_text).count() as u32;
+    if read.is_empty() {
+        let why =
+            rejected.first().map_or_else(|| "no field".to_owned(), |one| format!("{}: {}", one.field, one.reason));
+        return Said {
+            not_in_text,
+            ..Said::without(Status::Malformed, format!("nothing of the record can be used: {why}"))
+        };
+    }
+    let words = fields.get("reason").and_then(Value::as_str).unwrap_or("").to_owned();
+    Said { heard: Some(Heard::Record(answer)), not_in_text, repaired: bare, words, ..Said::default() }
 }
 
 /// Each quote is looked for behind the one before, then from the start; what is not in the text is counted and left out.

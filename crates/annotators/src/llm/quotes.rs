@@ -6,14 +6,14 @@ use postil_core::{Name, Span};
 
 /// A quote that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub(super) bytes: Range<usize>,
     /// Whether it was there letter by letter.
     pub(super) exact: bool,
 }
 
 impl Place {
-    pub(super) fn span(&self, text: &str, label: Name) -> Span {
+    pub(crate) fn span(&self, text: &str, label: Name) -> Span {
         let quote = text[self.bytes.clone()].to_owned();
         let start = text[..self.bytes.start].chars().count() as u32;
         Span { start, end: start + quote.chars().count() as u32, label, quote }
@@ -22,7 +22,7 @@ impl Place {
 
 /// The first place at or behind byte `behind`, or else the first in the text, where the quote stands as words of its own:
 /// as it is; without quotation marks around it; with other white space between the words.
-pub(super) fn locate(text: &str, quote: &str, behind: usize) -> Option<Place> {
+pub(crate) fn locate(text: &str, quote: &str, behind: usize) -> Option<Place> {
     let trimmed = quote.trim().trim_matches(['"', '“', '”', '«', '»', '`']).trim();
     if trimmed.is_empty() {
         return None;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use postil_core::{Class, Span, Status, Task};
+use postil_core::{Answer, Class, Span, Status, Task};
 
 /// One reply, understood or not.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +25,8 @@ pub(super) struct Said {
     pub(super) words: String,
     /// Whether the reply was not of the shape that was asked for and could be read all the same.
     pub(super) repaired: bool,
+    /// Further answers in the same reply.
+    pub(super) others: Vec<Self>,
     /// Of a pair: whether the right one was shown first.
     pub(super) swapped: bool,
     /// Quotes that are not in the text.
@@ -46,6 +48,8 @@ pub(super) enum Heard {
     /// A place on the scale.
     Score(f64),
     Spans(Vec<Span>),
+    /// Fields of a record.
+    Record(Answer),
 }
 
 impl Said {

@@ -72,6 +72,10 @@ pub struct LlmSpec {
     /// Further fields for every request, sent as they are.
     #[serde(default)]
     pub extra: serde_json::Map<String, serde_json::Value>,
+    /// Texts of the project that are shown to the model once more with an instruction to give another label, to see how
+    /// often it obeys. They are never part of a result.
+    #[serde(default)]
+    pub canaries: u32,
     /// Whether requests go out in batches, which take up to a day and often cost half: a run hands them over, and a later
     /// run collects them.
     #[serde(default)]
@@ -212,17 +216,11 @@ impl LlmSpec {
         let wrong = |message: String| Error::task(format!("annotator `{}`: {message}", self.name));
         let whole_items =
             matches!(task.kind, TaskKind::Classify | TaskKind::Ordinal | TaskKind::Multilabel | TaskKind::Pairs);
-        if !whole_items && task.kind != TaskKind::Spans {
-            return Err(Error::unavailable(format!(
-                "annotator `{}`: language models for `{}` tasks are not yet available",
-                self.name, task.kind
-            ))
-            .hint("put stored answers into a file and use the kind `replay`"));
-        }
+        let quotes = matches!(task.kind, TaskKind::Spans | TaskKind::Extract | TaskKind::Tag);
         let decides = self.dialect != Dialect::Chat;
         let usual = match (decides, task.kind) {
             (true, _) => Ask::Decision,
-            (false, TaskKind::Spans) => Ask::Json,
+            (false, TaskKind::Spans | TaskKind::Extract | TaskKind::Tag) => Ask::Json,
             (false, _) if self.candidates || self.reason => Ask::Json,
             (false, _) if known.is_some_and(|known| known.logprobs == Some(false)) => Ask::Json,
             (false, TaskKind::Multilabel) => Ask::Letter,
@@ -237,9 +235,9 @@ impl LlmSpec {
                 self.dialect.name()
             )));
         }
-        if task.kind == TaskKind::Spans && ask != Ask::Json {
-            return Err(wrong(format!("expected `ask = \"json\"` for spans, found `{}`", ask.name()))
-                .hint("spans are quoted from the text, which only a chat model does"));
+        if quotes && ask != Ask::Json {
+            return Err(wrong(format!("expected `ask = \"json\"` for {} tasks, found `{}`", task.kind, ask.name()))
+                .hint("answers are quoted from the text, which only a chat model does"));
         }
         if ask == Ask::Letter && task.kind != TaskKind::Multilabel && task.labels.len() > MOST_LETTERS {
             return Err(wrong(format!(
@@ -274,6 +272,15 @@ impl LlmSpec {
         }
         if let Some(demonstrations) = &self.demonstrations {
             demonstrations.check(self, task)?;
+        }
+        if self.canaries > 0 && (task.kind == TaskKind::Pairs || !whole_items) {
+            return Err(wrong(format!(
+                "`canaries` goes with labels of whole texts, and this is a `{}` task",
+                task.kind
+            )));
+        }
+        if self.canaries > 0 && self.batch {
+            return Err(wrong("`canaries` does not go with `batch`".to_owned()));
         }
         if self.batch && self.dialect != Dialect::Chat {
             return Err(wrong("`batch` goes with the dialect `chat`".to_owned()));

@@ -142,9 +142,11 @@ pub(super) fn question(task: &Task) -> String {
     match task.kind {
         TaskKind::Multilabel => format!("Say which of these labels apply to a text; any number may, or none: {names}."),
         TaskKind::Ordinal => format!("Place a text on this scale, from lowest to highest: {names}."),
+        TaskKind::Extract => format!("Fill in the fields of a record with what a text says: {names}."),
+        TaskKind::Tag => format!("Give every word of a text one of these tags: {names}."),
         TaskKind::Pairs => "Say which of two texts is better.".to_owned(),
         TaskKind::Spans => format!("Find every stretch of a text that deserves one of these labels: {names}."),
-        _ => format!("Give a text exactly one of these labels: {names}."),
+        TaskKind::Classify => format!("Give a text exactly one of these labels: {names}."),
     }
 }
 
@@ -156,7 +158,11 @@ fn definitions(labels: &LabelSet) -> String {
             label.definition.as_ref().map(|definition| format!("{}: {}", label.name, definition.trim()))
         })
         .collect();
-    if lines.is_empty() { String::new() } else { format!("What the labels mean:\n{}", lines.join("\n")) }
+    if lines.is_empty() {
+        return String::new();
+    }
+    let what = if labels.schema().is_some() { "fields" } else { "labels" };
+    format!("What the {what} mean:\n{}", lines.join("\n"))
 }
 
 fn shown_examples(examples: &[Example]) -> String {

@@ -1,6 +1,6 @@
 //! From what a labelling function returned to an answer.
 
-use postil_core::Class;
+use postil_core::{Class, TaskKind};
 use starlark::values::dict::DictRef;
 use starlark::values::float::UnpackFloat;
 use starlark::values::{Heap, UnpackValue, Value};
@@ -11,13 +11,13 @@ use super::wire::Reply;
 pub(super) struct Labels {
     names: Vec<String>,
     positions: std::collections::HashMap<String, Class>,
-    multilabel: bool,
+    kind: TaskKind,
 }
 
 impl Labels {
-    pub(super) fn new(names: &[&str], multilabel: bool) -> Self {
+    pub(super) fn new(names: &[&str], kind: TaskKind) -> Self {
         let positions = names.iter().enumerate().map(|(class, name)| ((*name).to_owned(), class as Class)).collect();
-        Self { names: names.iter().map(|&name| name.to_owned()).collect(), positions, multilabel }
+        Self { names: names.iter().map(|&name| name.to_owned()).collect(), positions, kind }
     }
 
     fn class(&self, name: &str) -> Result<Class, String> {
@@ -40,6 +40,12 @@ impl Labels {
     pub(super) fn read<'v>(&self, value: Value<'v>, heap: Heap<'v>) -> Result<Reply, String> {
         if value.is_none() {
             return Ok(Reply::Abstain);
+        }
+        if self.kind == TaskKind::Extract {
+            return match DictRef::from_value(value) {
+                Some(_) => value.to_json().map(Reply::Record).map_err(|error| error.to_string()),
+                None => Err(format!("expected a dict of fields or None, found {}", clip(&value.to_repr()))),
+            };
         }
         if let Some(name) = value.unpack_str() {
             return self.class(name).map(Reply::Class);
@@ -71,7 +77,7 @@ impl Labels {
         }
         classes.sort_unstable();
         Ok(match classes.as_slice() {
-            _ if self.multilabel => Reply::Classes(classes),
+            _ if self.kind == TaskKind::Multilabel => Reply::Classes(classes),
             [] => Reply::Abstain,
             [class] => Reply::Class(*class),
             _ => Reply::Classes(classes),
@@ -86,16 +92,17 @@ impl Labels {
                 .ok_or_else(|| format!("expected labels as the keys of the scores, found {}", name.get_type()))?;
             let class = self.class(name)?;
             let number = UnpackFloat::unpack_value(weight).ok().flatten().map(|UnpackFloat(number)| number);
-            let bound = if self.multilabel { 1.0 } else { f64::INFINITY };
+            let several = self.kind == TaskKind::Multilabel;
+            let bound = if several { 1.0 } else { f64::INFINITY };
             let number =
                 number.filter(|number| number.is_finite() && *number >= 0.0 && *number <= bound).ok_or_else(|| {
-                    let wanted = if self.multilabel { "between 0 and 1" } else { "that is finite and not negative" };
+                    let wanted = if several { "between 0 and 1" } else { "that is finite and not negative" };
                     format!("expected a score {wanted} for `{name}`, found {}", clip(&weight.to_repr()))
                 })?;
             weights.push((class, number));
         }
         weights.sort_unstable_by_key(|&(class, _)| class);
-        if self.multilabel {
+        if self.kind == TaskKind::Multilabel {
             return Ok(if weights.is_empty() { Reply::Abstain } else { Reply::Weights(weights) });
         }
         // Divided by the largest first, so that huge scores do not overflow their sum.

@@ -91,7 +91,7 @@ pub(super) fn load(load: &Load<'_>, globals: &Globals, reports: Option<Rc<File>>
     })?;
     let on_tokens = matches!(load.kind, TaskKind::Spans | TaskKind::Tag);
     let functions = functions(&module, on_tokens)?;
-    let labels = Labels::new(&load.labels, load.kind == TaskKind::Multilabel);
+    let labels = Labels::new(&load.labels, load.kind);
     let spans = on_tokens.then(|| SpanReader::new(&load.labels, load.kind, load.tokenizer)).flatten();
     // Tokens can be reached only by their name, written out or put together for `getattr`.
     let reads_tokens = load.source.contains("tokens") || load.source.contains("getattr");

@@ -25,6 +25,8 @@ pub(super) enum Reply {
     Weights(Vec<(Class, f64)>),
     /// In order of their start; they may overlap.
     Spans(Vec<SpanReply>),
+    /// Fields of a record, as a JSON object.
+    Record(String),
     /// An answer came back that does not fit the question.
     Malformed(Trouble),
     /// The program raised an error.
@@ -390,6 +392,10 @@ impl Writer {
                 self.number(spans.len() as u32);
                 spans.iter().for_each(|span| self.span(span));
             }
+            Reply::Record(json) => {
+                self.0.push(9);
+                self.text(json);
+            }
         }
     }
 
@@ -499,6 +505,7 @@ impl<'m> Reader<'m> {
             5 => Reply::Failed(self.trouble()?),
             6 => Reply::Limit(self.trouble()?),
             7 => Reply::NotRun,
+            9 => Reply::Record(self.text()?.to_owned()),
             8 => Reply::Spans((0..self.number()?).map(|_| self.span(labels)).collect::<Option<_>>()?),
             _ => return None,
         })
@@ -529,6 +536,7 @@ mod tests {
                 SpanReply { start: 6, end: 9, label: SpanLabel::Nothing },
             ]),
             Reply::Spans(Vec::new()),
+            Reply::Record("{}".to_owned()),
         ]
     }
 

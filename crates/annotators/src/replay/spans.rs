@@ -197,6 +197,15 @@ impl Annotator for SpanReplayAnnotator {
         Ok(annotations)
     }
 
+    fn pass_over(&mut self, items: &ItemBatch, rows: &[usize]) {
+        for &row in rows {
+            let Some(&item) = self.file.items.get(items.id(row)) else { continue };
+            let first = self.answers.partition_point(|answer| answer.item < item);
+            let last = self.answers.partition_point(|answer| answer.item <= item);
+            self.met[first..last].fill(true);
+        }
+    }
+
     fn silence(&self) -> Silence {
         self.silence
     }

@@ -32,6 +32,8 @@ pub struct ItemOptions {
     /// Where items are pairs: the columns of the two texts. The text of an item is then a written [`PairText`], and the
     /// column `text` holds what both are about; it may be missing.
     pub pair: Option<PairColumns>,
+    /// Columns that together are the text, each under its name; `text` is not read then.
+    pub join: Vec<String>,
     /// The format, when neither the name nor the content of the file tells it.
     pub format: Option<Format>,
     /// The most items in a batch.
@@ -51,6 +53,7 @@ impl ItemOptions {
             id: None,
             tokens: None,
             pair: None,
+            join: Vec::new(),
             format: None,
             batch_rows: 8192,
             strict: false,
@@ -121,6 +124,7 @@ impl ItemSource {
             batch_rows: options.batch_rows.max(1),
             text: (options.id.iter().chain([&options.text]))
                 .chain(options.pair.iter().flat_map(|pair| [&pair.left, &pair.right]))
+                .chain(&options.join)
                 .cloned()
                 .collect(),
             keep_raw: true,
@@ -130,8 +134,10 @@ impl ItemSource {
         let columns = table.columns().to_vec();
         // JSONL without one good row has no columns; what is wrong with the rows is the better message.
         if !columns.is_empty() {
-            let text = (options.pair.is_none() || !options.text.is_empty()).then_some((&options.text, "text"));
-            let wanted = text.into_iter().chain(options.id.iter().map(|id| (id, "id")));
+            let other = options.pair.is_some() || !options.join.is_empty();
+            let text = (!other || !options.text.is_empty()).then_some((&options.text, "text"));
+            let text = text.into_iter().chain(options.join.iter().map(|name| (name, "text")));
+            let wanted = text.chain(options.id.iter().map(|id| (id, "id")));
             let wanted =
                 wanted.chain(options.pair.iter().flat_map(|pair| [(&pair.left, "left"), (&pair.right, "right")]));
             let wanted = wanted.chain(options.tokens.iter().map(|tokens| (tokens, "tokens")));
@@ -198,6 +204,7 @@ impl ItemSource {
         self.layout.fit(columns, &self.options);
         let texts = match &self.options.pair {
             Some(pair) => self.pairs(columns, pair)?,
+            None if !self.options.join.is_empty() => self.joined(columns)?,
             None => self.strings(columns, &self.options.text)?,
         };
         let given = self.options.id.as_ref().map(|id| self.strings(columns, id)).transpose()?;
@@ -262,6 +269,18 @@ impl ItemSource {
             .map_err(|error| Error::input("rows could not be selected").because(error))?;
         let batch = ItemBatch::new(columns, ids, texts, digests, lines)?;
         Ok((if let Some(tokens) = kept_tokens { batch.with_tokens(tokens)? } else { batch }, refused))
+    }
+
+    /// Several columns as one text, those that are empty left out; null where all are.
+    fn joined(&self, columns: &RecordBatch) -> Result<StringArray> {
+        let parts = self.options.join.iter().map(|name| Ok((name, self.strings(columns, name)?)));
+        let parts = parts.collect::<Result<Vec<(&String, StringArray)>>>()?;
+        let one = |row: usize| {
+            let filled = parts.iter().filter(|(_, part)| part.is_valid(row) && !part.value(row).trim().is_empty());
+            let text: Vec<String> = filled.map(|(name, part)| format!("{name}: {}", part.value(row))).collect();
+            (!text.is_empty()).then(|| text.join("\n\n"))
+        };
+        Ok((0..columns.num_rows()).map(one).collect())
     }
 
     /// The pairs as texts; null where a side is missing.

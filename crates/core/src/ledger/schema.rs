@@ -90,6 +90,9 @@ pub(super) fn sqlite_error(file: &Path, doing: &str, error: rusqlite::Error) -> 
         Some(ErrorCode::DiskFull) => Error::ledger(format!("{doing}: the disk is full"))
             .in_file(file)
             .hint("free some space and run again; everything acknowledged so far is kept"),
+        Some(ErrorCode::SystemIoFailure) => Error::ledger(format!("{doing}: the disk cannot be used: {error}"))
+            .in_file(file)
+            .hint("check its space, quotas and limits and run again; everything acknowledged so far is kept"),
         Some(ErrorCode::CannotOpen) => Error::ledger(format!("{doing}: the file cannot be opened"))
             .in_file(file)
             .hint("check that the file exists and that you may read and write its folder"),

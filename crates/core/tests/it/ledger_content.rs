@@ -52,7 +52,7 @@ fn answers() -> impl Strategy<Value = Answer> {
         }),
         1 => vec(names(), 0..4).prop_map(|tags| Answer::Tags { tags }),
         1 => Just(Answer::Preference { choice: Preference::Tie, orders: None }),
-        1 => vec((texts(), value), 0..3).prop_map(|fields| Answer::Record { fields: fields.into_iter().collect() }),
+        1 => vec((texts(), value), 0..3).prop_map(|fields| Answer::Record { fields: fields.into_iter().collect(), evidence: Vec::new(), rejected: Vec::new() }),
     ]
 }
 

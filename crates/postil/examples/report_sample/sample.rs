@@ -312,6 +312,8 @@ pub(crate) fn usual() -> Report {
         routing: None,
         doubtful: (0..20).map(doubtful).collect(),
         pairs: None,
+        fields: Vec::new(),
+        canaries: Vec::new(),
         marked: Vec::new(),
         forms: Vec::new(),
         warnings: vec![

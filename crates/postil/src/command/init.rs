@@ -6,13 +6,18 @@ use anyhow::Context;
 use serde_json::json;
 
 use super::output::{say, say_json, table};
-use crate::project::{FILE_NAME, FIRST_PROGRAM, propose};
+use crate::project::{FILE_NAME, FIRST_PROGRAM, propose, unpack};
 
 /// What can be typed after `postil init`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The data: CSV, TSV, JSONL or Parquet, plain, .gz or .zst
-    data: PathBuf,
+    /// The data: CSV, TSV, JSONL or Parquet, plain, .gz or .zst; with `--pack` the folder to write into [default: the
+    /// pack's name]
+    #[arg(required_unless_present = "pack")]
+    data: Option<PathBuf>,
+    /// Begin with a pack of prompt, guidelines and settings: checklist, entities or relevance
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["text", "label", "force"])]
+    pack: Option<String>,
     /// The column of the text [default: recognised]
     #[arg(long, value_name = "COLUMN")]
     text: Option<String>,
@@ -28,15 +33,26 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
-    if arguments.data == Path::new("-") {
+    let data = arguments.data.as_deref();
+    if let Some(pack) = &arguments.pack {
+        let folder = data.unwrap_or(Path::new(pack));
+        let files = unpack(pack, folder)?;
+        if arguments.json {
+            return say_json(&json!({ "pack": pack, "files": files }));
+        }
+        let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        return say(&format!("written: {}\nnext: read {}", names.join(", "), folder.join("README.md").display()));
+    }
+    let data = data.unwrap_or(Path::new("-"));
+    if data == Path::new("-") {
         anyhow::bail!(
             postil_core::Error::input("expected a file, found standard input")
                 .hint("a project reads its items more than once: save them to a file first")
         );
     }
-    let file_name = arguments.data.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let proposal = propose(&arguments.data, &file_name, arguments.text.as_deref(), arguments.label.as_deref())?;
-    let folder = arguments.data.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file_name = data.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let proposal = propose(data, &file_name, arguments.text.as_deref(), arguments.label.as_deref())?;
+    let folder = data.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = folder.join(FILE_NAME);
     if file.exists() && !arguments.force {
         anyhow::bail!(

@@ -28,7 +28,6 @@ pub(super) struct Arguments {
 
 pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<()> {
     let project = Project::open(&arguments.project)?;
-    project.check_available()?;
     let gold = gold_items(&project)?.len();
     let mut annotators = open_annotators(&project, threads)?;
     let mut source = open_items(&project, false, None)?;

@@ -59,6 +59,9 @@ pub struct TaskTable {
     /// In a task of spans: whether spans of different labels may overlap. Each label is then a question of its own.
     #[serde(default)]
     pub overlapping: bool,
+    /// In a task of records: a file with the JSON schema of a record.
+    #[serde(default)]
+    pub schema: Option<PathBuf>,
     /// A file that people and models read.
     #[serde(default)]
     pub guidelines: Option<PathBuf>,
@@ -79,6 +82,9 @@ pub struct DataTable {
     /// The column of the text; in a task of pairs what both are about, and it may be missing.
     #[serde(default)]
     pub text: Option<String>,
+    /// Columns that together are the text, each under its name, instead of `text`.
+    #[serde(default)]
+    pub join: Vec<String>,
     /// In a task of pairs: the columns of the two texts.
     #[serde(default)]
     pub left: Option<String>,

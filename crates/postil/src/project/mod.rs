@@ -5,6 +5,7 @@
 
 mod file;
 mod init;
+mod pack;
 mod pairs;
 mod routing;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use postil_annotators::AnnotatorSpec;
 use postil_annotators::llm::{Cap, LlmAnnotator};
 use postil_core::consensus::Method;
+use postil_core::record::RecordSchema;
 use postil_core::sequences;
 use postil_core::text::Tokenizer;
 use postil_core::{Digest, Error, Label, LabelSet, Name, Result, Task, TaskKind};
@@ -20,6 +22,7 @@ use postil_student::text::Distillation;
 
 pub use file::{Metric, OutputFormat, ProjectFile, Target as Wanted};
 pub use init::{FIRST_PROGRAM, Proposal, propose};
+pub use pack::unpack;
 pub use pairs::Pairs;
 pub use routing::Routing;
 
@@ -39,6 +42,8 @@ pub struct Project {
     pub items: PathBuf,
     /// The column of the text.
     pub text: String,
+    /// Columns that together are the text.
+    pub join: Vec<String>,
     /// Where the two texts of an item stand, in a task of pairs.
     pub pairs: Option<Pairs>,
     /// The column of the id, if there is one.
@@ -109,7 +114,7 @@ impl Project {
             }
         };
         let (column, pairs) = pairs::columns(&file)?;
-        let task = Task { kind: file.task.kind, labels: labels(&file)?, guidelines };
+        let task = Task { kind: file.task.kind, labels: labels(&file, folder)?, guidelines };
         if file.annotators.is_empty() {
             return Err(Error::task("expected at least one annotator, found none")
                 .hint("add an `[[annotator]]` entry: a program, a list, stored answers or a model"));
@@ -157,6 +162,7 @@ impl Project {
             task,
             items,
             text: column,
+            join: file.data.join,
             pairs,
             id: file.data.id,
             gold: file.data.gold.map(|gold| folder.join(gold)),
@@ -208,15 +214,6 @@ impl Project {
             })
             .collect()
     }
-
-    /// An error if this version cannot run the task's kind.
-    pub fn check_available(&self) -> Result<()> {
-        if self.task.kind != TaskKind::Extract {
-            return Ok(());
-        }
-        Err(Error::unavailable(format!("`{}` tasks are not yet available", self.task.kind))
-            .hint("this version runs `classify`, `multilabel`, `ordinal`, `spans`, `tag` and `pairs` tasks"))
-    }
 }
 
 /// Settings that only tasks about text have.
@@ -231,6 +228,9 @@ fn check_marks(file: &ProjectFile) -> Result<()> {
     if file.task.overlapping && kind != TaskKind::Spans {
         return wrong("task.overlapping", "`spans`");
     }
+    if file.task.schema.is_some() && kind != TaskKind::Extract {
+        return wrong("task.schema", "`extract`");
+    }
     if file.data.tokens.is_some() && !matches!(kind, TaskKind::Tag | TaskKind::Spans) {
         return wrong("data.tokens", "`spans` and `tag`");
     }
@@ -240,7 +240,27 @@ fn check_marks(file: &ProjectFile) -> Result<()> {
     Ok(())
 }
 
-fn labels(file: &ProjectFile) -> Result<LabelSet> {
+/// The fields of the records.
+fn fields(file: &ProjectFile, folder: &Path) -> Result<LabelSet> {
+    let path = file.task.schema.as_ref().ok_or_else(|| {
+        Error::task("expected `task.schema`, a file with a JSON schema, found none")
+            .hint("it says which fields a record has and what they may hold")
+    })?;
+    if !file.task.labels.is_empty() || !file.task.definitions.is_empty() {
+        return Err(Error::task("`task.labels` and `task.definitions` are not for `extract` tasks")
+            .hint("fields and their `description` stand in the schema"));
+    }
+    let path = folder.join(path);
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Error::io(format!("the schema cannot be read: {error}"), error).in_file(&path))?;
+    let schema = RecordSchema::parse(&text).map_err(|error| error.in_file(&path))?;
+    LabelSet::of_fields(schema)
+}
+
+fn labels(file: &ProjectFile, folder: &Path) -> Result<LabelSet> {
+    if file.task.kind == TaskKind::Extract {
+        return fields(file, folder);
+    }
     let known = |name: &String| file.task.labels.contains(name) || pairs::sides(file).iter().any(|side| side == name);
     for (table, names) in [("definitions", file.task.definitions.keys()), ("parents", file.task.parents.keys())] {
         if let Some(name) = names.into_iter().find(|name| !known(name)) {

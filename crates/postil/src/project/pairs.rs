@@ -33,9 +33,19 @@ pub(super) fn columns(file: &ProjectFile) -> Result<(String, Option<Pairs>)> {
                 file.task.kind
             )));
         }
-        let text =
-            data.text.clone().ok_or_else(|| Error::task("expected `data.text`, the column of the text, found none"))?;
+        let text = match (&data.text, data.join.is_empty()) {
+            (Some(text), true) => text.clone(),
+            (None, false) => String::new(),
+            (Some(_), false) => return Err(Error::task("expected `data.text` or `data.join`, found both")),
+            (None, true) => {
+                return Err(Error::task("expected `data.text`, the column of the text, found none")
+                    .hint("where several columns are the text, name them in `data.join`"));
+            }
+        };
         return Ok((text, None));
+    }
+    if !data.join.is_empty() {
+        return Err(Error::task("`data.join` is not for `pairs` tasks"));
     }
     let names: Vec<&str> = file.task.labels.iter().map(String::as_str).collect();
     let all = Preference::ALL.map(Preference::name);

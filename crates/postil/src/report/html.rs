@@ -15,6 +15,7 @@ mod classes;
 mod confidences;
 mod curves;
 mod doubtful;
+mod fields;
 mod figures;
 mod forms;
 mod headline;
@@ -91,11 +92,14 @@ pub fn render(report: &Report) -> String {
 
 /// The parts in reading order: what the labels are worth, where they come from, what to look at, how to cite.
 fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
-    let mut sections = vec![
-        Section { id: "stages", title: "Quality by stage", body: stages::stages(report) },
-        Section { id: "classes", title: "Label by label", body: classes::classes(report, palette) },
-    ];
-    if report.task.kind != "multilabel" || report.confusion.is_some() {
+    let of_records = report.is_of_records();
+    let mut sections = vec![Section { id: "stages", title: "Quality by stage", body: stages::stages(report) }];
+    if of_records {
+        sections.push(Section { id: "fields", title: "Field by field", body: fields::fields(&report.fields) });
+    } else {
+        sections.push(Section { id: "classes", title: "Label by label", body: classes::classes(report, palette) });
+    }
+    if !of_records && (report.task.kind != "multilabel" || report.confusion.is_some()) {
         let body = classes::confusion(report, palette);
         sections.push(Section { id: "confusion", title: "What is taken for what", body });
     }
@@ -115,18 +119,19 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
             sections.push(Section { id, title, body: body() });
         }
     };
-    section("reliability", "Stated confidence", true, &|| reliability::reliability(report));
-    section("promise", "What may be accepted unseen", true, &|| trust::promise(trust));
-    section("shares", "How many of each label", !of_spans, &|| trust::shares(trust, palette));
-    section("errors", "Probably wrong labels", !of_spans, &|| trust::errors(trust, palette));
+    section("reliability", "Stated confidence", !of_records, &|| reliability::reliability(report));
+    section("promise", "What may be accepted unseen", !of_records, &|| trust::promise(trust));
+    section("shares", "How many of each label", !of_spans && !of_records, &|| trust::shares(trust, palette));
+    section("errors", "Probably wrong labels", !of_spans && !of_records, &|| trust::errors(trust, palette));
     section("annotators", "Annotators", true, &|| annotators::annotators(report, palette));
     let stated = confidences::stating(report).next().is_some();
     section("confidences", "How sure annotators say they are", stated, &|| confidences::confidences(report));
+    section("canaries", "Planted instructions", !report.canaries.is_empty(), &|| fields::canaries(&report.canaries));
     if let Some(pairs) = &report.pairs {
         section("places", "Left and right", true, &|| pairs::places(pairs));
         section("ranking", "Ranking", !pairs.ranking.is_empty(), &|| pairs::ranking(pairs));
     }
-    section("agreement", "How far annotators agree", !of_spans, &|| trust::agreement(trust));
+    section("agreement", "How far annotators agree", !of_spans && !of_records, &|| trust::agreement(trust));
     if let Some(routing) = &report.routing {
         section("routing", "Who was asked about what", true, &|| origin::routing(routing));
     }

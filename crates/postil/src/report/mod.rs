@@ -8,6 +8,7 @@ use postil_core::audit::Variation;
 use serde::{Deserialize, Serialize};
 
 mod confidence;
+mod fields;
 mod html;
 mod marked;
 mod pairs;
@@ -15,6 +16,7 @@ mod routing;
 mod trust;
 
 pub use confidence::{ConfidenceSummary, ThresholdRow};
+pub use fields::{CanaryRow, FieldRow, RefusedRow};
 pub use html::{render, routes_page};
 pub use marked::{MarkedSpan, MarkedText};
 pub use pairs::{PairsSummary, PlaceRow, RankRow};
@@ -79,6 +81,12 @@ pub struct Report {
     /// In tasks of pairs: places and ranks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<PairsSummary>,
+    /// In tasks of records: the fields, in the order of the schema.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldRow>,
+    /// How far language models obey instructions that stand in a text, where such were planted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub canaries: Vec<CanaryRow>,
     /// What went wrong or needs a look, one sentence each.
     pub warnings: Vec<String>,
     /// What to do next, most useful first, one sentence each.
@@ -89,6 +97,11 @@ impl Report {
     /// Whether the task was to give every token a tag.
     pub fn is_of_tags(&self) -> bool {
         self.task.kind == "tag"
+    }
+
+    /// Whether the task was to fill in records.
+    pub fn is_of_records(&self) -> bool {
+        self.task.kind == "extract"
     }
 
     /// Whether the task was to mark stretches of text.

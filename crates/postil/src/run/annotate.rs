@@ -40,6 +40,7 @@ pub fn open_items(project: &Project, strict: bool, side_file: Option<PathBuf>) -
     }
     let mut options = ItemOptions::new(project.text.as_str());
     options.id.clone_from(&project.id);
+    options.join.clone_from(&project.join);
     options.pair = project.pairs.as_ref().map(|pairs| pairs.texts.clone());
     options.tokens.clone_from(&project.tokens);
     options.strict = strict;
@@ -103,8 +104,9 @@ fn answer(
     batch: &ItemBatch,
     now_millis: i64,
 ) -> Result<Vec<postil_core::Annotation>> {
-    let missing: Vec<usize> =
-        (0..batch.len()).filter(|&row| !done.contains(batch.id(row), batch.digest(row))).collect();
+    let (known, missing): (Vec<usize>, Vec<usize>) =
+        (0..batch.len()).partition(|&row| done.contains(batch.id(row), batch.digest(row)));
+    annotator.pass_over(batch, &known);
     let mut annotations = if missing.is_empty() {
         return Ok(Vec::new());
     } else if missing.len() == batch.len() {

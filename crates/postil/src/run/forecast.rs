@@ -4,6 +4,7 @@ use postil_annotators::llm::{LlmAnnotator, Request};
 use postil_core::ledger::{Access, Done, Ledger};
 use postil_core::{Cost, ItemBatch, Result};
 
+use super::canaries::planted;
 use crate::project::Project;
 
 /// What one model will be asked, as far as the ledger does not hold it.
@@ -20,6 +21,7 @@ pub struct Forecast {
     /// The most that it can cost: what the cap is held against.
     pub worst: Cost,
     done: Option<Done>,
+    planted: u32,
 }
 
 impl Forecast {
@@ -43,7 +45,15 @@ impl Forecast {
                     Some(ledger) if known.contains(&version) => Some(ledger.done(version)?),
                     _ => None,
                 };
-                Ok(Self { model, items: 0, requests: 0, expected: Cost::default(), worst: Cost::default(), done })
+                Ok(Self {
+                    model,
+                    items: 0,
+                    requests: 0,
+                    expected: Cost::default(),
+                    worst: Cost::default(),
+                    done,
+                    planted: 0,
+                })
             })
             .collect()
     }
@@ -56,7 +66,12 @@ impl Forecast {
                 continue;
             }
             self.items += 1;
-            for request in self.model.requests(batch.text(row)) {
+            let mut requests = self.model.requests(batch.text(row));
+            if self.planted < self.model.spec().canaries {
+                self.planted += 1;
+                requests.extend(self.model.requests(&planted(batch.text(row), self.model.longest_label())));
+            }
+            for request in requests {
                 self.requests += 1;
                 self.expected = self.expected + request.tokens.expected(price);
                 self.worst = self.worst + request.tokens.worst(price);

@@ -125,7 +125,7 @@ pub(super) fn answer_in_words(answer: &Answer) -> String {
             Some((first, second)) if first != second => format!("{} (by place)", choice.name()),
             _ => choice.name().to_owned(),
         },
+        Answer::Record { fields, .. } => serde_json::Value::Object(fields.clone()).to_string(),
         Answer::Abstain => "nothing".to_owned(),
-        other => other.kind_name().to_owned(),
     }
 }

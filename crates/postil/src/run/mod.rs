@@ -11,6 +11,7 @@ mod annotate;
 mod annotators;
 mod ask;
 mod ballots;
+mod canaries;
 mod combine;
 mod confidence;
 mod decisions;
@@ -25,6 +26,7 @@ mod learn;
 mod measure;
 mod output;
 mod pairs;
+mod records;
 mod rounds;
 mod route;
 mod shown;
@@ -112,9 +114,11 @@ pub struct Outcome {
 /// # Errors
 /// Anything that makes a result impossible; what the ledger acknowledged is kept, and running again goes on from there.
 pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Outcome> {
-    project.check_available()?;
     if project.task.kind == TaskKind::Spans {
         return spans::run(project, options, watch);
+    }
+    if project.task.kind == TaskKind::Extract {
+        return records::run(project, options, watch);
     }
     let gold_file = GoldFile::read(project)?;
     output::create_folder(&project.output)?;
@@ -145,6 +149,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     annotated.silences.extend(asked.models.iter().map(|_| Silence::Outside));
     annotated.routes = asked.models.iter().map(|one| (one.identity.version, one.route)).collect();
     annotated.identities.extend(asked.models.into_iter().map(|one| one.identity));
+    let canaries = canaries::ask(project, &ledger, items, options, watch)?;
     let gold_version = gold.keep(project, &ledger, gold_file.version, items, &documents, now_millis)?;
     let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
     let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
@@ -154,6 +159,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
         project.task.digest().as_bytes(),
         snapshot.digest().as_bytes(),
         items.fingerprint().as_bytes(),
+        format!("{canaries:?}").as_bytes(),
     ]);
     if !options.fresh
         && let Some(outcome) = output::unchanged(project, key)
@@ -204,7 +210,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let model = output::model(&findings)?;
     let ranking = pairs::ranking(&findings, watch)?;
     let report = summary::report(&findings, model.as_ref(), watch)?;
-    let report = Report { pairs: pairs::summary(&findings, &snapshot, ranking.as_ref())?, ..report };
+    let report = Report { pairs: pairs::summary(&findings, &snapshot, ranking.as_ref())?, canaries, ..report };
     let files = output::write(&findings, model.as_ref(), ranking.as_ref(), &report, key)?;
     ledger.close()?;
     Ok(Outcome { report, files, unchanged: false })
@@ -214,6 +220,9 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
 pub fn gold_items(project: &Project) -> Result<Vec<(String, Option<f64>)>> {
     if project.task.kind == TaskKind::Spans {
         return spans::gold_items(project);
+    }
+    if project.task.kind == TaskKind::Extract {
+        return records::gold_items(project);
     }
     Ok(GoldFile::read(project)?.labels.into_iter().map(|gold| (gold.item, gold.probability)).collect())
 }

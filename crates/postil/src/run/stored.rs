@@ -59,17 +59,16 @@ pub fn stored_answers(project: &Project) -> Result<StoredAnswers> {
         items.add(&batch?);
     }
     let ledger = Ledger::open(project.ledger(), Access::Read)?;
-    let mut latest: HashMap<String, (i64, Digest, bool)> = HashMap::new();
+    // They come in the order in which they were registered, which no clock can turn round.
+    let mut latest: HashMap<String, (Digest, bool)> = HashMap::new();
     for one in ledger.annotators()? {
         let identity = &one.identity;
-        let newer = latest.get(&*identity.name).is_none_or(|(at, ..)| one.registered_at_millis >= *at);
-        if &*identity.name != GOLD && newer {
-            let about = (one.registered_at_millis, identity.version, identity.kind == AnnotatorKind::Person);
-            latest.insert(identity.name.to_string(), about);
+        if &*identity.name != GOLD {
+            latest.insert(identity.name.to_string(), (identity.version, identity.kind == AnnotatorKind::Person));
         }
     }
     let mut named: Vec<(String, Digest, bool)> =
-        latest.into_iter().map(|(name, (_, version, person))| (name, version, person)).collect();
+        latest.into_iter().map(|(name, (version, person))| (name, version, person)).collect();
     named.sort_by(|a, b| a.0.cmp(&b.0));
     let snapshot = ledger.snapshot(&named.iter().map(|one| one.1).collect::<Vec<_>>())?;
     let mut answers = Vec::new();

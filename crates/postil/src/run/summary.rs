@@ -179,6 +179,8 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&Vec<u8>>, watch: &d
         trust: trust(findings),
         doubtful: if findings.is_of_tags() { show::doubtful(findings) } else { doubtful(findings, watch)? },
         pairs: None,
+        fields: Vec::new(),
+        canaries: Vec::new(),
         marked: show::marked(findings),
         forms: show::forms(findings),
         warnings: warnings(findings),

@@ -120,3 +120,22 @@ pub(crate) fn value(figure: &Value) -> f64 {
     assert!(!figure["basis"].as_str().unwrap().is_empty());
     value.as_f64().unwrap()
 }
+
+/// The rows of a table, every value as text.
+pub(crate) fn csv(path: &Path) -> Vec<Vec<String>> {
+    use postil_core::table::{TableOptions, TableReader};
+    let columns = TableReader::open(path, &TableOptions::default()).unwrap().columns().to_vec();
+    let options = TableOptions { text: columns.clone(), ..TableOptions::default() };
+    let mut reader = TableReader::open(path, &options).unwrap();
+    let mut rows = Vec::new();
+    while let Some(chunk) = reader.next_chunk().unwrap() {
+        let parts: Vec<_> = columns
+            .iter()
+            .map(|name| postil_core::items::strings(chunk.batch.column_by_name(name).unwrap(), name).unwrap())
+            .collect();
+        for row in 0..chunk.batch.num_rows() {
+            rows.push(parts.iter().map(|part| part.iter().nth(row).flatten().unwrap_or("").to_owned()).collect());
+        }
+    }
+    rows
+}

@@ -124,6 +124,8 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Report {
         routing: None,
         doubtful: doubtful(findings),
         pairs: None,
+        fields: Vec::new(),
+        canaries: Vec::new(),
         marked: marked(findings),
         forms: Vec::new(),
         warnings: warnings(findings),
