@@ -53,7 +53,8 @@ pub(super) fn ask(
         for (place, model) in group.iter().enumerate() {
             let mut identity = model.identity().clone();
             if let Some(rounds) = rounds.filter(|_| whole) {
-                let others: Vec<Digest> = known.iter().copied().filter(|&version| version != identity.version).collect();
+                let others: Vec<Digest> =
+                    known.iter().copied().filter(|&version| version != identity.version).collect();
                 identity = rounds.again(&mut engine, model, &others)?;
             }
             known[first + place] = identity.version;

@@ -143,7 +143,9 @@ pub(super) fn learn(
         let trainer = Trainer::new(task.labels.names().map(ToString::to_string), head(task.kind))?
             .with_options(TextOptions::new().seed(project.seed));
         let teaching = match project.teaching {
-            Some(way) if task.kind != TaskKind::Multilabel => Teaching { way, reason: "as the project says".to_owned() },
+            Some(way) if task.kind != TaskKind::Multilabel => {
+                Teaching { way, reason: "as the project says".to_owned() }
+            }
             _ => {
                 watch.stage("choosing what the student is told", None);
                 trainer.choose_distillation(&texts, &targets, &known)?
@@ -154,7 +156,9 @@ pub(super) fn learn(
     })();
     let (fitted, teaching) = match trained {
         Ok(trained) => trained,
-        Err(error) if postil_student::Error::is_input(&error) => return Ok(Err(format!("no model was trained: {error}"))),
+        Err(error) if postil_student::Error::is_input(&error) => {
+            return Ok(Err(format!("no model was trained: {error}")));
+        }
         Err(error) => return Err(student_error(error)),
     };
     let labels = task.labels.len();
@@ -167,7 +171,12 @@ pub(super) fn learn(
     }
     predict_rest(project, items, &fitted, &learned_from, &mut probabilities, watch)?;
     let of_yes = task.kind == TaskKind::Multilabel;
-    Ok(Ok(Learned { student: Student::Text(Box::new(fitted), teaching), probabilities, of_yes, trained_on: chosen.len() }))
+    Ok(Ok(Learned {
+        student: Student::Text(Box::new(fitted), teaching),
+        probabilities,
+        of_yes,
+        trained_on: chosen.len(),
+    }))
 }
 
 /// Keeps the student's advice when its error becomes the engine's.

@@ -48,8 +48,8 @@ pub use annotate::{REJECTED, open_items};
 use decisions::Decisions;
 pub use forecast::Forecast;
 pub use gold::{GoldFile, Truth};
-pub(crate) use shown::with_pool;
 pub use output::{CONFIDENCE, LABELS, MODEL, REPORT_HTML, REPORT_JSON, read_report, write_whole};
+pub(crate) use shown::with_pool;
 pub use stored::{StoredAnswer, StoredAnswers, stored_answers};
 pub use write_programs::{Request, WRITTEN, Written, write_programs};
 
@@ -138,7 +138,8 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
         options,
         watch,
     };
-    let asked = ask::ask(project, &ledger, (items, &annotated.identities), &certainties, Some(&rounds), options, watch)?;
+    let asked =
+        ask::ask(project, &ledger, (items, &annotated.identities), &certainties, Some(&rounds), options, watch)?;
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
     annotated.identities.extend(asked);
     let gold_version = gold.keep(project, &ledger, gold_file.version, items, &documents, now_millis)?;

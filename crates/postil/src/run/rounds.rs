@@ -88,13 +88,20 @@ impl Rounds<'_> {
             self.note(
                 &latest,
                 number,
-                &format!("{asked} of {} items are asked about again, beside the nearest of {shown} texts", self.items.len()),
+                &format!(
+                    "{asked} of {} items are asked about again, beside the nearest of {shown} texts",
+                    self.items.len()
+                ),
             );
             let settled = plan.doubtful.iter().map(|doubtful| !doubtful).collect();
             let models = std::slice::from_ref(&next);
             let items = (self.items, Some(settled));
             if !ask::together(self.project, self.ledger, engine, models, items, self.options, self.watch)? {
-                self.note(&latest, number, "not all answers are there, so the round before it counts; run again to go on");
+                self.note(
+                    &latest,
+                    number,
+                    "not all answers are there, so the round before it counts; run again to go on",
+                );
                 return Ok(latest);
             }
             self.repeat(latest.version, identity.version)?;
@@ -197,7 +204,9 @@ impl Rounds<'_> {
         let mut said = vec![None; self.items.len()];
         self.ledger.snapshot(&[version])?.scan_of(version, Detail::Full, |batch| {
             for row in 0..batch.len() {
-                let Some(place) = self.items.position(batch.items().value(row), batch.contents()[row]) else { continue };
+                let Some(place) = self.items.position(batch.items().value(row), batch.contents()[row]) else {
+                    continue;
+                };
                 let class = match ballots::ballot(batch.answer(row), &self.project.task)? {
                     Ballot::One(class) if batch.status(row) == Status::Ok => Some(class),
                     Ballot::Shares(shares) if batch.status(row) == Status::Ok => shares

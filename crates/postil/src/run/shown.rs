@@ -34,8 +34,9 @@ pub(crate) fn with_pool(project: &Project, model: LlmAnnotator) -> Result<LlmAnn
             let path = project.folder.join(path);
             let pool = apart(Pool::read(&path, &project.task)?, &gold_texts(project, GoldPart::Measure)?);
             if pool.texts.is_empty() {
-                return Err(Error::input("expected labelled texts beside the gold that measures, found none")
-                    .in_file(&path));
+                return Err(
+                    Error::input("expected labelled texts beside the gold that measures, found none").in_file(&path)
+                );
             }
             pool
         }
@@ -94,7 +95,11 @@ mod tests {
         };
         let measuring = pool(&["My parcel has not arrived yet, please help", "so lovely"]);
         let kept = apart(
-            pool(&["my parcel has NOT arrived yet - please help!", "refund my card today, it was charged twice", "So lovely!"]),
+            pool(&[
+                "my parcel has NOT arrived yet - please help!",
+                "refund my card today, it was charged twice",
+                "So lovely!",
+            ]),
             &measuring,
         );
         assert_eq!((kept.texts.len(), kept.labels), (1, vec![1]));

@@ -101,7 +101,10 @@ fn demonstrations_come_from_gold_that_fits_and_never_show_the_item_itself() {
     assert_eq!(asked.len(), ITEMS);
     let mut shown = BTreeSet::new();
     for (item, prompt) in &asked {
-        let fenced: Vec<&str> = prompt.lines().filter(|line| line.rsplit_once(" r").is_some_and(|(_, n)| n.parse::<usize>().is_ok())).collect();
+        let fenced: Vec<&str> = prompt
+            .lines()
+            .filter(|line| line.rsplit_once(" r").is_some_and(|(_, n)| n.parse::<usize>().is_ok()))
+            .collect();
         // Three demonstrations and the item, which stands last and only there.
         assert_eq!(fenced.len(), 4, "{prompt}");
         assert_eq!(fenced[3], item);
@@ -118,8 +121,14 @@ fn demonstrations_come_from_gold_that_fits_and_never_show_the_item_itself() {
     assert!(server.log().iter().any(|entry| entry.digest == first));
     // Tokens of demonstrations are forecast.
     let with = folder.json(&["plan", "--json"])["models"][0]["version"].clone();
-    folder.write("gold.csv", folder.read("gold.csv").replace("t0,delivery", "t0,billing").replace("t1,billing", "t1,delivery"));
-    folder.write("gold.csv", (0..79).fold(String::from("item,label\n"), |all, row| format!("{all}t{row},{}\n", LABELS[1 - row % 2])));
+    folder.write(
+        "gold.csv",
+        folder.read("gold.csv").replace("t0,delivery", "t0,billing").replace("t1,billing", "t1,delivery"),
+    );
+    folder.write(
+        "gold.csv",
+        (0..79).fold(String::from("item,label\n"), |all, row| format!("{all}t{row},{}\n", LABELS[1 - row % 2])),
+    );
     assert_ne!(folder.json(&["plan", "--json"])["models"][0]["version"], with, "another pool is another version");
     assert!(prompts(&planned(&folder))[0].contains("Answer: "));
 }
@@ -129,24 +138,30 @@ fn rounds_of_a_student_mend_what_it_doubts_within_the_budget() {
     let server = Server::start(Behaviour::new(swayed));
     let rounds = "choose = \"nearest\"\nfrom = \"student\"\ncount = 4\nbalanced = true\nrounds = 2";
     let folder = project(&server, 0, rounds, "");
-    let folder_of = |tokens: u64| folder.read("postil.toml").replace("[[annotator]]", &format!("[budget]\ntokens = {tokens}\n[[annotator]]"));
-    let plain = folder.read("postil.toml");
-    // A budget for the first round and a little more: what a round has bought is kept, the round before it counts.
+    // A plan counts the first round, and at most a quarter of the items in each of two more.
     let plan = folder.json(&["plan", "--json"]);
-    let first = plan["models"][0]["requests"].as_u64().unwrap();
-    assert!(first as usize >= ITEMS, "{plan}");
-    folder.write("postil.toml", folder_of(1_000_000_000));
-    folder.ok(&["run"]);
+    let (planned, worst) = (&plan["models"][0]["requests"], &plan["models"][0]["worst"]["input_tokens"]);
+    assert_eq!(planned.as_u64(), Some((ITEMS + 2 * ITEMS / 4) as u64));
+    let said = folder.postil(&["run"]).output().unwrap();
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("model: round 2: ") && said.contains("model: round 3: "), "{said}");
     let requests = server.log().len();
     let again = requests - ITEMS;
-    assert!((ITEMS / 5..=2 * ITEMS / 4).contains(&again), "{again} asked again");
-    assert!(wrong_labels(&folder) < ITEMS / 50, "{} wrong", wrong_labels(&folder));
-    // Nothing is asked or trained twice, whatever the rest of the file says.
+    assert!((ITEMS / 10..=2 * ITEMS / 4).contains(&again), "{again} asked again");
+    let sent: u64 = server.log().iter().map(|entry| entry.input_tokens).sum();
+    assert!(sent <= worst.as_u64().unwrap(), "{sent} {worst}");
+    // A fifth was wrong without demonstrations.
+    assert!(wrong_labels(&folder) < ITEMS / 20, "{} wrong", wrong_labels(&folder));
+    // Nothing is asked or forecast twice, whatever is written about budgets.
     let before = folder.files("out");
-    folder.write("postil.toml", plain);
+    folder.write(
+        "postil.toml",
+        folder.read("postil.toml").replace("[[annotator]]", "[budget]\ntokens = 10000000\n[[annotator]]"),
+    );
     folder.ok(&["run", "--fresh"]);
     assert_eq!(server.log().len(), requests);
     assert_eq!(before["labels.csv"], folder.files("out")["labels.csv"]);
+    assert_eq!(folder.json(&["plan", "--json"])["models"][0]["requests"], 0);
 }
 
 #[test]
@@ -202,6 +217,9 @@ fn demonstrations_that_cannot_be_are_refused_with_words() {
     folder.write("shown.csv", "text,label\nwhere is it,delivery\n");
     assert!(prompts(&planned(&folder))[0].contains("where is it\n"));
     folder.write("own.txt", "{{task}}\n--- item ---\n{{item}}\n{{choices}}\n{{answer}}\n");
-    folder.write("postil.toml", folder.read("postil.toml").replace("model = \"m\"", "model = \"m\"\nprompt = \"own.txt\""));
+    folder.write(
+        "postil.toml",
+        folder.read("postil.toml").replace("model = \"m\"", "model = \"m\"\nprompt = \"own.txt\""),
+    );
     assert!(folder.fails(2, &["plan"]).contains("{{demonstrations}}"));
 }

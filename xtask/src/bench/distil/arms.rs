@@ -70,10 +70,8 @@ impl Arm {
 
     pub(super) fn teach(self, trainer: &Trainer, lesson: &Lesson<'_>) -> Result<Fitted> {
         let Lesson { texts, targets, truth } = *lesson;
-        let beliefs: Vec<&Vec<f32>> = targets
-            .iter()
-            .filter_map(|target| if let Target::Soft(row) = target { Some(row) } else { None })
-            .collect();
+        let beliefs: Vec<&Vec<f32>> =
+            targets.iter().filter_map(|target| if let Target::Soft(row) = target { Some(row) } else { None }).collect();
         let likeliest = || -> Vec<Target> { beliefs.iter().map(|row| Target::Hard(best(row))).collect() };
         match self {
             Self::Way(way) => trainer.distil(texts, targets, way),
@@ -120,7 +118,9 @@ impl Arm {
             Self::Partial => {
                 let sets = beliefs.iter().map(|row| {
                     let least = 0.5 * row[usize::from(best(row))];
-                    Target::Candidates((0..row.len() as Class).filter(|&class| row[usize::from(class)] >= least).collect())
+                    Target::Candidates(
+                        (0..row.len() as Class).filter(|&class| row[usize::from(class)] >= least).collect(),
+                    )
                 });
                 trainer.fit(texts, &sets.collect::<Vec<_>>(), None)
             }

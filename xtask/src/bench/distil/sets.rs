@@ -115,12 +115,17 @@ impl Set {
         let one = of(&|name| ["chatgpt", "gpt", "llm", "mistral_7b@zero-shot"].contains(&name));
         let prompts = of(&|name| name.starts_with("mistral_7b@"));
         let three = of(&|name| ["chatgpt", "flan-ul2", "text-davinci-003"].contains(&name));
-        let (few, what) =
-            if prompts.is_empty() { (three, "consensus of models") } else { (prompts, "consensus of prompts of one model") };
+        let (few, what) = if prompts.is_empty() {
+            (three, "consensus of models")
+        } else {
+            (prompts, "consensus of prompts of one model")
+        };
         // A model that has learnt from the truth or from another's labels is no teacher.
         let all = of(&|name| !name.starts_with("roberta"));
         let mut teachers = Vec::new();
-        for (kind, models, what) in [("one", &one, "one model"), ("few", &few, what), ("all", &all, "consensus of models")] {
+        for (kind, models, what) in
+            [("one", &one, "one model"), ("few", &few, what), ("all", &all, "consensus of models")]
+        {
             if !models.is_empty() && (kind == "one" || models.len() > 2) {
                 let of = format!("{what}, {}", models.len());
                 teachers.push(Teacher { kind, of, beliefs: self.beliefs(models)? });
@@ -138,7 +143,10 @@ impl Set {
         (0..self.texts.len())
             .map(|item| {
                 let mut row = vec![0.0f32; self.labels.len()];
-                models.iter().filter_map(|&model| self.said[model][item]).for_each(|said| row[usize::from(said.0)] = 1.0);
+                models
+                    .iter()
+                    .filter_map(|&model| self.said[model][item])
+                    .for_each(|said| row[usize::from(said.0)] = 1.0);
                 let count: f32 = row.iter().sum();
                 row.iter_mut().for_each(|share| *share /= count);
                 (count > 0.0).then_some(row)

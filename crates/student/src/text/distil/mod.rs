@@ -75,7 +75,10 @@ impl Trainer {
             return self.fit(texts, targets, None);
         }
         let told = |tell: &dyn Fn(Vec<f32>) -> Vec<f32>| -> Vec<Target> {
-            targets.iter().map(|target| belief(target, classes).map_or(target.clone(), |row| Target::Soft(tell(row)))).collect()
+            targets
+                .iter()
+                .map(|target| belief(target, classes).map_or(target.clone(), |row| Target::Soft(tell(row))))
+                .collect()
         };
         match way {
             Distillation::Hard | Distillation::Soft => self.fit(texts, &told(&likeliest), None),
@@ -148,7 +151,10 @@ fn refine(sets: &[Target], student: &[f32], classes: usize) -> (Vec<Target>, Vec
         }
         let inside: f32 = set.iter().zip(believed).filter(|pair| *pair.0 > 0.0).map(|pair| *pair.1).sum();
         if inside > 1e-6 {
-            set.iter_mut().zip(believed).filter(|pair| *pair.0 > 0.0).for_each(|(share, belief)| *share = belief / inside);
+            set.iter_mut()
+                .zip(believed)
+                .filter(|pair| *pair.0 > 0.0)
+                .for_each(|(share, belief)| *share = belief / inside);
         }
         if set[best] > 0.0 {
             let loss = set.iter().zip(believed).map(|(share, belief)| -share * belief.max(1e-6).ln()).sum::<f32>();
