@@ -102,6 +102,11 @@ impl LlmAnnotator {
         Ok(self)
     }
 
+    /// The bytes that this text adds to a request where it is shown as a demonstration, at most.
+    pub fn demonstration_bytes(&self, text: &str) -> u64 {
+        self.asker.demonstration_bytes(text)
+    }
+
     /// How demonstrations are chosen, if there are any.
     pub const fn demonstrations(&self) -> Option<&DemonstrationSpec> {
         self.spec.demonstrations.as_ref()

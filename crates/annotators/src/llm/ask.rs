@@ -236,6 +236,16 @@ impl Asker {
         self.prompts.iter().any(|prompt| !prompt.has_demonstrations())
     }
 
+    /// The bytes that a demonstration adds to a request, at most.
+    pub(super) fn demonstration_bytes(&self, text: &str) -> u64 {
+        let longest = (0..self.choices.names.len()).max_by_key(|&class| self.choices.names[class].len()).unwrap_or(0);
+        let bytes = |shape: &Shape| {
+            let words = in_words(&[(text, longest as Class)], &|class| self.right(shape, class));
+            Value::from(words).to_string().len() as u64
+        };
+        self.shapes().iter().map(bytes).max().unwrap_or(0)
+    }
+
     /// The right answer to a demonstration, in the form that is asked for.
     fn right(&self, shape: &Shape, class: Class) -> String {
         let name = &self.choices.names[usize::from(class)];

@@ -44,6 +44,7 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
         }
         forecasts.iter_mut().for_each(|forecast| forecast.add(&batch));
     }
+    forecasts.iter_mut().for_each(Forecast::add_rounds);
     let report = source.report().clone();
     let Some(sample) = sample else {
         anyhow::bail!(Error::input("expected at least one item, found none").in_file(&project.items));

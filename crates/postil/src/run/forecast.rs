@@ -1,6 +1,6 @@
 //! What asking language models will cost, before a request is sent.
 
-use postil_annotators::llm::{LlmAnnotator, Request};
+use postil_annotators::llm::{LlmAnnotator, Origin, Request, Tokens};
 use postil_core::ledger::{Access, Done, Ledger};
 use postil_core::{Cost, ItemBatch, Result};
 
@@ -22,6 +22,24 @@ pub struct Forecast {
     pub worst: Cost,
     done: Option<Done>,
     planted: u32,
+    again: Option<Again>,
+}
+
+/// What later rounds are made of, where a student finds demonstrations for the model.
+#[derive(Clone, Copy, Debug, Default)]
+struct Again {
+    /// Whether earlier runs have ended all rounds.
+    ended: bool,
+    items: u64,
+    requests: u64,
+    input: u64,
+    output: u64,
+    /// The most that the requests about one item send and receive.
+    most_input: u64,
+    most_output: u64,
+    /// What the texts would add to a request as demonstrations: all together, and the longest.
+    shown: u64,
+    longest: u64,
 }
 
 impl Forecast {
@@ -32,10 +50,8 @@ impl Forecast {
         } else {
             None
         };
-        let known: Vec<_> = match &ledger {
-            Some(ledger) => ledger.annotators()?.into_iter().map(|one| one.identity.version).collect(),
-            None => Vec::new(),
-        };
+        let registered = ledger.as_ref().map(Ledger::annotators).transpose()?.unwrap_or_default();
+        let known: Vec<_> = registered.iter().map(|one| one.identity.version).collect();
         project
             .models()?
             .into_iter()
@@ -45,7 +61,15 @@ impl Forecast {
                     Some(ledger) if known.contains(&version) => Some(ledger.done(version)?),
                     _ => None,
                 };
+                let again = model.demonstrations().filter(|spec| spec.from == Origin::Student).map(|spec| {
+                    let of_round = |name: &str, config: &serde_json::Value| {
+                        *name == *model.identity().name && config.get("made_of").is_some()
+                    };
+                    let ended = registered.iter().filter(|one| of_round(&one.identity.name, &one.config)).count();
+                    Again { ended: ended >= spec.rounds as usize, ..Again::default() }
+                });
                 Ok(Self {
+                    again,
                     model,
                     items: 0,
                     requests: 0,
@@ -62,6 +86,9 @@ impl Forecast {
     pub fn add(&mut self, batch: &ItemBatch) {
         let price = self.model.spec().price;
         for row in 0..batch.len() {
+            if let Some(again) = &mut self.again {
+                again.add(&self.model, batch.text(row));
+            }
             if self.done.as_ref().is_some_and(|done| done.contains(batch.id(row), batch.digest(row))) {
                 continue;
             }
@@ -76,6 +103,29 @@ impl Forecast {
                 self.expected = self.expected + request.tokens.expected(price);
                 self.worst = self.worst + request.tokens.worst(price);
             }
+        }
+    }
+
+    /// Adds what later rounds may take, once all items are counted: as many items as a round may ask about, beside texts
+    /// of mean length as expected and beside the longest at worst. Nothing where earlier runs have ended them.
+    pub fn add_rounds(&mut self) {
+        let (Some(again), Some(spec)) = (self.again, self.model.demonstrations()) else { return };
+        if again.items == 0 || again.ended && self.items == 0 {
+            return;
+        }
+        let (price, rounds, count) = (self.model.spec().price, u64::from(spec.rounds), spec.count as u64);
+        let items = rounds * (again.items as f64 * spec.share).ceil() as u64;
+        let each = again.requests.div_ceil(again.items);
+        let tokens = Tokens {
+            input: again.input.div_ceil(again.items) + each * count * again.shown.div_ceil(again.items).div_ceil(4),
+            output: again.output.div_ceil(again.items),
+            most_input: again.most_input + each * count * again.longest,
+            most_output: again.most_output,
+        };
+        self.requests += items * each;
+        for _ in 0..items {
+            self.expected = self.expected + tokens.expected(price);
+            self.worst = self.worst + tokens.worst(price);
         }
     }
 
@@ -99,5 +149,21 @@ impl Forecast {
         let spec = self.model.spec();
         let url = format!("{}/{}", spec.endpoint.trim_end_matches('/'), spec.dialect.path());
         (url, self.model.requests(text))
+    }
+}
+
+impl Again {
+    fn add(&mut self, model: &LlmAnnotator, text: &str) {
+        let requests = model.requests(text);
+        let sum = |of: fn(&Tokens) -> u64| requests.iter().map(|request| of(&request.tokens)).sum::<u64>();
+        let bytes = model.demonstration_bytes(text);
+        self.items += 1;
+        self.requests += requests.len() as u64;
+        self.input += sum(|tokens| tokens.input);
+        self.output += sum(|tokens| tokens.output);
+        self.most_input = self.most_input.max(sum(|tokens| tokens.most_input));
+        self.most_output = self.most_output.max(sum(|tokens| tokens.most_output));
+        self.shown += bytes;
+        self.longest = self.longest.max(bytes);
     }
 }

@@ -49,6 +49,17 @@ pub(super) struct Rounds<'a> {
     pub watch: &'a dyn Watch,
 }
 
+/// What a version of the model said of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// It was not asked.
+    Nothing,
+    /// No label: a refusal, or a reply that could not be used.
+    NoLabel,
+    /// A label.
+    Label(Class),
+}
+
 /// One round before it is asked.
 struct Plan {
     pool: Pool,
@@ -176,7 +187,8 @@ impl Rounds<'_> {
         let said = self.said(version)?;
         let doubtful = doubtful(&said, &student, classes, share);
         // Gold that fits is known; gold that measures is nobody's example.
-        let mut labels: Vec<Option<Class>> = said.into_iter().map(Option::flatten).collect();
+        let mut labels: Vec<Option<Class>> =
+            said.into_iter().map(|said| if let Said::Label(class) = said { Some(class) } else { None }).collect();
         for gold in &gold.labels {
             labels[gold.position as usize] = match gold.part {
                 GoldPart::Fit => gold.truth.first().copied().flatten(),
@@ -202,9 +214,9 @@ impl Rounds<'_> {
         Ok(Some(Plan { pool, doubtful }))
     }
 
-    /// What a version said of every item: nothing at all, or a label, or no label.
-    fn said(&self, version: Digest) -> Result<Vec<Option<Option<Class>>>> {
-        let mut said = vec![None; self.items.len()];
+    /// What a version said of every item.
+    fn said(&self, version: Digest) -> Result<Vec<Said>> {
+        let mut said = vec![Said::Nothing; self.items.len()];
         self.ledger.snapshot(&[version])?.scan_of(version, Detail::Full, |batch| {
             for row in 0..batch.len() {
                 let Some(place) = self.items.position(batch.items().value(row), batch.contents()[row]) else {
@@ -218,7 +230,7 @@ impl Rounds<'_> {
                         .map(|share| share.0),
                     _ => None,
                 };
-                said[place as usize] = Some(class);
+                said[place as usize] = class.map_or(Said::NoLabel, Said::Label);
             }
             Ok(())
         })?;
@@ -258,16 +270,15 @@ fn versions(known: &[AnnotatorIdentity]) -> Vec<Digest> {
 
 /// The items on which the student differs from what was said, or of which no label was said, the likeliest errors
 /// first, up to this share of the items that were asked about.
-fn doubtful(said: &[Option<Option<Class>>], student: &[f32], classes: usize, share: f64) -> Vec<bool> {
+fn doubtful(said: &[Said], student: &[f32], classes: usize, share: f64) -> Vec<bool> {
     let mut order: Vec<(f32, usize)> = Vec::new();
     let mut asked = 0usize;
     for (at, (said, row)) in said.iter().zip(student.chunks_exact(classes)).enumerate() {
-        let Some(label) = said else { continue };
-        asked += 1;
-        match label {
-            Some(class) if decide(row) == *class => {}
-            Some(class) => order.push((row[usize::from(*class)], at)),
-            None => order.push((0.0, at)),
+        asked += usize::from(*said != Said::Nothing);
+        match said {
+            Said::Label(class) if decide(row) != *class => order.push((row[usize::from(*class)], at)),
+            Said::NoLabel => order.push((0.0, at)),
+            Said::Nothing | Said::Label(_) => {}
         }
     }
     order.sort_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
@@ -283,7 +294,7 @@ mod tests {
 
     #[test]
     fn the_most_doubtful_come_first_and_no_more_than_a_share() {
-        let said = [Some(Some(0)), Some(Some(1)), Some(None), None, Some(Some(0)), Some(Some(1))];
+        let said = [Said::Label(0), Said::Label(1), Said::NoLabel, Said::Nothing, Said::Label(0), Said::Label(1)];
         let student = [0.9, 0.1, 0.6, 0.4, 0.5, 0.5, 0.5, 0.5, 0.2, 0.8, 0.7, 0.3];
         let of = |share| {
             let doubtful = doubtful(&said, &student, 2, share);

@@ -16,11 +16,14 @@ pub(super) struct Set {
     pub(super) texts: Vec<String>,
     pub(super) truth: Vec<Class>,
     pub(super) models: Vec<String>,
-    /// Per model and text: the label and, where it is on record, how sure the model was.
-    pub(super) said: Vec<Vec<Option<(Class, Option<f32>)>>>,
+    /// Per model and text.
+    pub(super) said: Vec<Vec<Answer>>,
     /// Texts that only measure, where the set has some of its own.
     pub(super) apart: Option<(Vec<String>, Vec<Class>)>,
 }
+
+/// A label and, where it is on record, how sure the model was; `None` where it gave no label.
+type Answer = Option<(Class, Option<f32>)>;
 
 /// What a teacher believes of every text; `None` where it said nothing.
 pub(super) type Beliefs = Vec<Option<Vec<f32>>>;

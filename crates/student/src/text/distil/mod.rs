@@ -74,10 +74,10 @@ impl Trainer {
         if targets.iter().any(|target| matches!(target, Target::Soft(shares) if shares.len() != classes)) {
             return self.fit(texts, targets, None);
         }
-        let told = |tell: &dyn Fn(Vec<f32>) -> Vec<f32>| -> Vec<Target> {
+        let told = |tell: &dyn Fn(&[f32]) -> Vec<f32>| -> Vec<Target> {
             targets
                 .iter()
-                .map(|target| belief(target, classes).map_or(target.clone(), |row| Target::Soft(tell(row))))
+                .map(|target| belief(target, classes).map_or(target.clone(), |row| Target::Soft(tell(&row))))
                 .collect()
         };
         match way {
@@ -90,7 +90,7 @@ impl Trainer {
                 self.fit(texts, &told(&likeliest), Some(&weights))
             }
             Distillation::Sharp => {
-                let square = |row: Vec<f32>| row.into_iter().map(|share| share * share).collect();
+                let square = |row: &[f32]| row.iter().map(|share| share * share).collect();
                 self.fit(texts, &told(&square), None)
             }
             Distillation::Candidates => {
@@ -118,15 +118,15 @@ fn belief(target: &Target, classes: usize) -> Option<Vec<f32>> {
     }
 }
 
-fn likeliest(row: Vec<f32>) -> Vec<f32> {
-    let best = largest(&row);
+fn likeliest(row: &[f32]) -> Vec<f32> {
+    let best = largest(row);
     (0..row.len()).map(|class| f32::from(u8::from(class == best))).collect()
 }
 
 /// The possible labels, each with the same share.
-fn possible(row: Vec<f32>) -> Vec<f32> {
-    let least = POSSIBLE * row[largest(&row)];
-    row.into_iter().map(|share| f32::from(u8::from(share >= least && share > 0.0))).collect()
+fn possible(row: &[f32]) -> Vec<f32> {
+    let least = POSSIBLE * row[largest(row)];
+    row.iter().map(|&share| f32::from(u8::from(share >= least && share > 0.0))).collect()
 }
 
 /// The share of the sets in agreement with the student, by predicted class, that are sharpened, and by what power.
@@ -146,7 +146,7 @@ fn refine(sets: &[Target], student: &[f32], classes: usize) -> (Vec<Target>, Vec
         let Target::Soft(set) = target else { continue };
         let best = largest(believed);
         if set[best] == 0.0 && believed[best] > OVERRULES {
-            *set = likeliest(believed.to_vec());
+            *set = likeliest(believed);
             continue;
         }
         let inside: f32 = set.iter().zip(believed).filter(|pair| *pair.0 > 0.0).map(|pair| *pair.1).sum();
