@@ -233,6 +233,9 @@ class App {
       ),
       { className: "menu" },
     );
+    // On a phone the top line has no room for the other pages.
+    const elsewhere = [...this.top.querySelectorAll("nav a")].map((link) => h("a", { href: link.getAttribute("href"), on: { click: () => box.close() } }, link.textContent));
+    box.append(h("p", { class: "elsewhere" }, elsewhere));
     box.addEventListener("keydown", (event) => {
       const key = meant(event);
       if (/^[1-9]$/.test(key) && queues[key - 1]) {

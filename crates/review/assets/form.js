@@ -187,7 +187,7 @@ function several(schema, pointer, name, required, context) {
   let parts = [];
   const add = (value) => {
     const nth = parts.length;
-    const inner = part(schema.items ?? {}, below(pointer, nth), `${titled(schema, name)} ${nth + 1}`, true, context);
+    const inner = part(schema.items ?? {}, below(pointer, nth), `${titled(schema, name)} ${nth + 1}`, false, context);
     inner.set(value);
     parts.push(inner);
     rows.append(h("div", { class: "row" }, inner.element));

@@ -36,8 +36,8 @@ export class LiveView {
         { class: "figures" },
         block("Answered by people", h("p", { class: "big" }, live.answered.toLocaleString("en")), h("p", { class: "soft" }, `of ${live.items.toLocaleString("en")} items`), bar(share)),
         this.#budget(live.budget),
-        block("Agreement between people", figure(live.agreement, (value) => value.toFixed(2)), h("p", { class: "soft" }, "Krippendorff's alpha")),
-        block("The last run against blind gold", figure(live.quality, percent), h("p", { class: "soft" }, live.quality_name ?? "")),
+        block("Agreement between people", figure(live.agreement, (value) => value.toFixed(2), "Krippendorff's alpha")),
+        block("The last run against blind gold", figure(live.quality, percent, live.quality_name)),
       ),
       h("section", null, h("h2", null, "Queues"), h("ul", { class: "bars" }, queues.map(({ name, done, remaining }) => h("li", null, h("span", null, titles.get(name) ?? name), bar(done / (done + remaining)), h("span", { class: "number" }, `${done.toLocaleString("en")} of ${(done + remaining).toLocaleString("en")}`))))),
       this.#people(live.people),
@@ -117,8 +117,8 @@ function bar(share) {
   return h("span", { class: "bar", role: "img", "aria-label": percent(share), properties: { "--share": String(share) } });
 }
 
-function figure(one, words) {
+function figure(one, words, name) {
   if (one.state !== "known") return h("div", null, h("p", { class: "big unknown" }, "Not yet"), h("p", { class: "soft" }, sentence(one.reason)));
-  return h("div", null, h("p", { class: "big" }, words(one.value), h("span", { class: "range" }, `${words(one.low)} to ${words(one.high)}`)), h("p", { class: "soft" }, `${one.basis}, ${percent(one.level)} interval`));
+  return h("div", null, h("p", { class: "big" }, words(one.value), h("span", { class: "range" }, `${words(one.low)} to ${words(one.high)}`)), h("p", { class: "soft" }, `${[name, one.basis].filter(Boolean).join(": ")}, ${percent(one.level)} interval`));
 }
 

@@ -62,7 +62,7 @@ export class PeopleView {
   }
 
   #inviting() {
-    const name = h("input", { type: "text", required: true, maxlength: "80", autocomplete: "off", placeholder: "Name" });
+    const name = h("input", { type: "text", required: true, maxlength: "80", autocomplete: "off" });
     const role = h("select", null, Object.keys(ROLES).map((one) => h("option", { value: one }, one)));
     const about = h("p", { class: "soft" }, ROLES.annotate);
     role.addEventListener("change", () => (about.textContent = ROLES[role.value]));

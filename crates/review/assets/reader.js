@@ -48,14 +48,15 @@ export class Reader {
         block.tokens = all.slice(first, last);
       }
     }
-    const size = text.length < 240 ? "short" : text.length < 1200 ? "medium" : "long";
+    /** How large the letters are: short texts are read at a glance. */
+    this.size = text.length < 240 ? "short" : text.length < 1200 ? "medium" : "long";
     for (const block of this.blocks) {
       block.element = h("div", { class: "block", dir: "auto" }, text.slice(block.start, block.end));
       block.drawn = "";
     }
     this.element = h(
       "div",
-      { class: `reader ${size}${this.blocks.length > FEW_BLOCKS ? " huge" : ""}`, role: "document", "aria-label": title },
+      { class: `reader ${this.size}${this.blocks.length > FEW_BLOCKS ? " huge" : ""}`, role: "document", "aria-label": title },
       this.blocks.map((block) => block.element),
     );
   }
@@ -89,7 +90,12 @@ export class Reader {
       }
       pieces.push(piece(this.text.slice(start, end), over, selected));
       const ending = over.filter((mark) => mark.end === end).sort((left, right) => right.start - left.start);
-      for (const mark of ending) pieces.push(nameOf(mark));
+      if (ending.length > 0) {
+        // Names stand on the lines of the marks that go on below them.
+        const names = piece("", over.filter((mark) => mark.end > end), false);
+        names.append(...ending.map(nameOf));
+        pieces.push(names);
+      }
     }
     block.element.replaceChildren(...pieces);
   }

@@ -100,6 +100,7 @@ export function create({ work, task, labels, changed }) {
   const count = (test) => chosen.reduce((sum, tag, nth) => sum + (test(tag, nth) ? 1 : 0), 0);
 
   return {
+    reader: { size: text.length < 160 ? "short" : text.length < 600 ? "medium" : "long", selected: () => null },
     body: line,
     dock: picker.element,
     keys: [

@@ -14,6 +14,7 @@ import * as tags from "./tags.js";
 const EDITORS = { classify: choose, multilabel: choose, ordinal: choose, tag: tags, spans, pairs, extract: record };
 /** Kinds in which one choice is the whole answer. */
 const ONE_CHOICE = new Set(["classify", "ordinal", "pairs"]);
+const SIZES = ["short", "medium", "long"];
 const AT_ONCE = "postil:at-once";
 
 function stored(name) {
@@ -31,6 +32,8 @@ export class WorkView {
   #note = "";
   #flagging = false;
   #hint;
+  // The room grows with the longest text so far and never shrinks, so that the choices stay where the hand knows them.
+  #size = 0;
   #armed = false; // Whether Enter has been told that something is missing and confirms all the same now.
 
   constructor(app) {
@@ -95,7 +98,8 @@ export class WorkView {
       settle: () => this.atOnce && ONE_CHOICE.has(task.kind) && !adjudicating && this.confirm(),
     });
     this.#editor = editor;
-    this.element.className = `work kind-${task.kind}${editor.wide ? " wide" : ""}`;
+    this.#size = Math.max(this.#size, adjudicating || editor.wide ? 2 : SIZES.indexOf(editor.reader?.size ?? "medium"), this.#app.labels.all.length > 10 ? 1 : 0);
+    this.element.className = `work kind-${task.kind} ${SIZES[this.#size]}${editor.wide ? " wide" : ""}`;
     this.item.replaceChildren(
       this.#about(work),
       ...[editor.body, this.#suggestion(work), adjudicating ? sideBySide(work.answers, this.#app, (said) => this.#takeOver(said)) : null].filter(Boolean),
@@ -118,7 +122,7 @@ export class WorkView {
     return h(
       "div",
       { class: "about" },
-      work.reason && h("p", { class: "reason", dir: "auto" }, work.reason),
+      work.reason && h("p", { class: "reason", dir: "auto" }, capital(work.reason)),
       before && h("p", { class: "before" }, before.status === "skipped" ? "You skipped this before." : "You have answered this before: it is as you left it."),
       context.length > 0 &&
         h("dl", { class: "context" }, context.map(([name, value]) => h("div", null, h("dt", { dir: "auto" }, name), h("dd", { dir: "auto" }, value)))),
@@ -338,8 +342,12 @@ function plain(event) {
   return !event.ctrlKey && !event.metaKey && !event.altKey;
 }
 
+function capital(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
 function sentence(words) {
   if (!words) return "";
-  const text = words.charAt(0).toUpperCase() + words.slice(1);
+  const text = capital(words);
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
