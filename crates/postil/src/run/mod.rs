@@ -23,6 +23,7 @@ mod items;
 mod learn;
 mod measure;
 mod output;
+mod people;
 mod spans;
 mod stored;
 mod summary;
@@ -41,6 +42,7 @@ use postil_core::{AnnotatorIdentity, Digest, ItemBatch, Result, TaskKind};
 
 use crate::project::Project;
 use crate::report::Report;
+use people::People;
 
 pub use annotate::{REJECTED, open_items};
 use decisions::Decisions;
@@ -110,7 +112,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     if project.task.kind == TaskKind::Spans {
         return spans::run(project, options, watch);
     }
-    let gold_file = GoldFile::read(project)?;
+    let mut gold_file = GoldFile::read(project)?;
     output::create_folder(&project.output)?;
     let now_millis = now_millis();
     let mut annotators = open_annotators(project, options.threads)?;
@@ -120,6 +122,8 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let items = &annotated.items;
     let of_tags = project.task.kind == TaskKind::Tag;
     let documents = if of_tags { texts::read(project, items, watch)? } else { Vec::new() };
+    let people = People::find(&ledger, project.task.kind)?;
+    gold_file.add_people(people.gold(&ledger, items)?, &project.task)?;
     let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
     let gold = gold::Gold::place(project, &gold_file, items, &documents, &drawn)?;
     let decisions = Decisions::new(&project.task, items.len(), &documents);
@@ -128,6 +132,9 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let asked = ask::ask(project, &ledger, (items, &annotated.identities), &certainties, options, watch)?;
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
     annotated.identities.extend(asked);
+    annotated.silences.extend(people.voters.iter().map(|_| Silence::Outside));
+    annotated.identities.extend(people.voters);
+    check_annotators(&annotated.identities)?;
     let gold_version = gold.keep(project, &ledger, gold_file.version, items, &documents, now_millis)?;
     let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
     let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
@@ -183,6 +190,15 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let files = output::write(&findings, model.as_ref(), &report, key)?;
     ledger.close()?;
     Ok(Outcome { report, files, unchanged: false })
+}
+
+/// An error if nobody has said anything that could be fused.
+fn check_annotators(identities: &[AnnotatorIdentity]) -> Result<()> {
+    if identities.is_empty() {
+        return Err(postil_core::Error::task("expected answers of at least one annotator, found none")
+            .hint("answer some items in `postil review`, or add a program, a list or a model"));
+    }
+    Ok(())
 }
 
 /// The items that a project's gold file is about, each with its inclusion probability if the file says.
