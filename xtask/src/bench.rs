@@ -8,6 +8,7 @@ mod estimate;
 mod files;
 mod inside;
 mod llm;
+mod review;
 mod select;
 mod sequences;
 mod tagger;
@@ -57,6 +58,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("ten-thousand", Bench::Files(files::ten_thousand)),
     ("llm-throughput", Bench::Served(llm::throughput)),
     ("llm-kill", Bench::Served(llm::kill)),
+    ("review-load", Bench::Files(review::load)),
 ];
 
 /// Their names, side by side.

@@ -137,6 +137,7 @@ pub(crate) struct Desks {
     disputes: BTreeMap<i64, Key>,
     disputed: HashMap<Key, i64>,
     done: [usize; 2],
+    answered: usize,
     pub(crate) overlap: usize,
     /// Rises with every change.
     pub(crate) changes: u64,
@@ -156,6 +157,7 @@ impl Desks {
             disputes: BTreeMap::new(),
             disputed: HashMap::new(),
             done: [0; 2],
+            answered: 0,
             overlap: overlap.max(1),
             changes: 0,
         }
@@ -217,7 +219,7 @@ impl Desks {
     }
 
     fn recount(&mut self) {
-        self.done = [0; 2];
+        (self.done, self.answered) = ([0; 2], 0);
         self.hands.iter_mut().for_each(|hand| hand.pending = [0; 2]);
         let keys: Vec<Key> = self.said.keys().copied().collect();
         keys.into_iter().for_each(|key| self.tally(key, true));
@@ -228,7 +230,11 @@ impl Desks {
         let Some(said) = self.said.get(&key) else { return };
         let part = usize::from(self.gold.contains_key(&key));
         let change = |count: &mut usize| *count = if add { *count + 1 } else { count.saturating_sub(1) };
-        if self.covered(key) >= self.overlap {
+        let covered = self.covered(key);
+        if covered > 0 {
+            change(&mut self.answered);
+        }
+        if covered >= self.overlap {
             change(&mut self.done[part]);
             return;
         }
@@ -249,8 +255,8 @@ impl Desks {
     }
 
     /// How many items have an answer of a person.
-    pub(crate) fn answered(&self) -> usize {
-        self.said.keys().filter(|&&key| self.covered(key) > 0).count()
+    pub(crate) const fn answered(&self) -> usize {
+        self.answered
     }
 
     /// The items with ordinary answers, with whose they are.

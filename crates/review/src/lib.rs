@@ -29,6 +29,7 @@ mod guidelines;
 mod http;
 mod items;
 mod live;
+mod machines;
 mod markdown;
 mod people;
 mod record;

@@ -1,6 +1,7 @@
 //! How the work goes: speed, agreement, quality, money and minutes, learning, and what suggestions do to people.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use postil_core::agreement::{Scale, Settings, measure};
 use postil_core::audit::wilson;
@@ -22,6 +23,17 @@ const RECENT: usize = 30;
 const REPLICATES: usize = 400;
 /// Items with several answers that are looked at, at most.
 const MOST_SHARED: usize = 20_000;
+
+/// Figures about everybody are computed for one part of the time in so many.
+const SHARE: u32 = 50;
+
+/// Figures that are the same for everybody.
+pub(crate) struct Common {
+    changes: u64,
+    made: Instant,
+    took: Duration,
+    figures: (Measured, Anchoring),
+}
 
 /// What the last run reported, as far as it is shown.
 #[derive(Clone, Debug)]
@@ -87,18 +99,20 @@ impl Room {
         }
     }
 
-    /// What is the same for everybody, computed once for every change.
+    /// What is the same for everybody: computed anew when something has changed, and so rarely that it takes a fiftieth of
+    /// the time at most.
     fn common(&self) -> (Measured, Anchoring) {
         let changes = self.desks().changes;
         let mut kept = lock(&self.common);
-        match &*kept {
-            Some((when, figures)) if *when == changes => figures.clone(),
-            _ => {
-                let figures = (self.agreement(), self.anchoring());
-                *kept = Some((changes, figures.clone()));
-                figures
-            }
+        if let Some(kept) = &*kept
+            && (kept.changes == changes || kept.made.elapsed() < SHARE * kept.took)
+        {
+            return kept.figures.clone();
         }
+        let begun = Instant::now();
+        let figures = (self.agreement(), self.anchoring());
+        *kept = Some(Common { changes, made: Instant::now(), took: begun.elapsed(), figures: figures.clone() });
+        figures
     }
 
     /// Krippendorff's alpha between people, on the decisions of the task.

@@ -5,23 +5,23 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use postil_core::ledger::{Access, Ledger};
-use postil_core::{Answer, Digest, Measured, Name, Preference, Result, TaskKind};
+use postil_core::{Answer, Digest, Name, Preference, Result, TaskKind};
 
 use crate::check::{LONGEST_NOTE, Question};
 use crate::desk::{Desks, LEASE_MILLIS, List, Who};
 use crate::failure::{Failure, Outcome};
 use crate::guidelines::Guidelines;
 use crate::items::{Items, Key, Stored, key_of, make_folder};
-use crate::live::LastRun;
+use crate::live::{Common, LastRun};
 use crate::people::People;
 use crate::record::{Desk, Entry, Remark};
 use crate::suggest::Suggestions;
 use crate::train::{self, Progress};
 use crate::wire::{
-    Anchoring, AnswerRequest, LeaseRequest, Leased, Previous, Queue, Role, Said, Saved, Suggestion, UndoRequest,
-    Undone, Voice, Work,
+    AnswerRequest, LeaseRequest, Leased, Previous, Queue, Role, Said, Saved, Suggestion, UndoRequest, Undone, Voice,
+    Work,
 };
-use crate::{Serving, Workplace, now_millis};
+use crate::{Serving, Workplace, machines, now_millis};
 
 /// The most items in one lease.
 const MOST_LEASED: usize = 50;
@@ -51,8 +51,9 @@ pub(crate) struct Room {
     pub(crate) guidelines: Mutex<Guidelines>,
     pub(crate) last_run: Mutex<LastRun>,
     pub(crate) training: Mutex<Progress>,
-    /// Figures that are the same for everybody, with the change that they belong to.
-    pub(crate) common: Mutex<Option<(u64, (Measured, Anchoring))>>,
+    pub(crate) common: Mutex<Option<Common>>,
+    /// What machines said about items that came up for a decision. Nobody asks them while this server has the ledger.
+    machines: Mutex<HashMap<Key, Vec<Voice>>>,
 }
 
 /// What a lock guards is changed in one step or not at all, so a panic elsewhere leaves nothing half done.
@@ -93,6 +94,7 @@ impl Room {
             last_run: Mutex::new(last_run),
             training: Mutex::new(Progress::new(trains)),
             common: Mutex::default(),
+            machines: Mutex::default(),
         });
         if trains {
             train::start(&room);
@@ -190,6 +192,9 @@ impl Room {
                 self.with_list(&mut desks, queue, |desks, list| desks.count(who, queue, list, now).remaining);
             (given, lost, remaining)
         };
+        if queue.judges() {
+            self.ask_machines(&given)?;
+        }
         let mut work = Vec::with_capacity(given.len());
         for key in given {
             let position = self.items.index().position(key);
@@ -216,6 +221,9 @@ impl Room {
                 return Err(Failure::forbidden("expected an item that you have answered or hold, found another"));
             }
             desks.reopen(key, who, queue, now);
+        }
+        if queue.judges() {
+            self.ask_machines(&[key])?;
         }
         let work = vec![self.work(caller, key, &stored, queue, now)?];
         Ok(Leased { work, lost: Vec::new(), remaining: 0, empty: None })
@@ -252,6 +260,13 @@ impl Room {
             let spoken = desks.about(key).into_iter();
             let mut voices: Vec<Voice> =
                 spoken.map(|(who, entry)| self.voice(&desks.hand(who).name, entry, swapped)).collect();
+            if !gold {
+                let said = lock(&self.machines).get(&key).cloned().unwrap_or_default();
+                voices.extend(
+                    said.into_iter()
+                        .map(|voice| Voice { answer: voice.answer.map(|answer| turned(answer, swapped)), ..voice }),
+                );
+            }
             if !gold && let Some(run) = self.suggestions().zip(position).and_then(|(all, position)| all.get(position)) {
                 voices.push(machine(run, swapped));
             }
@@ -278,6 +293,19 @@ impl Room {
             answers,
             previous,
         })
+    }
+
+    /// Looks up what machines said about items, as far as it is not known yet.
+    fn ask_machines(&self, keys: &[Key]) -> Result<()> {
+        let new: Vec<Key> = {
+            let known = lock(&self.machines);
+            keys.iter().copied().filter(|key| !known.contains_key(key)).collect()
+        };
+        if !new.is_empty() {
+            let found = machines::voices(&self.ledger, &new)?;
+            lock(&self.machines).extend(found);
+        }
+        Ok(())
     }
 
     fn voice(&self, name: &str, entry: &Entry, swapped: bool) -> Voice {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -102,8 +103,15 @@ async fn reply<T: Serialize + Send + 'static>(
     aside(room, work).await.map(|value| Json(value).into_response())
 }
 
-fn body<T: DeserializeOwned>(bytes: &Bytes) -> Outcome<T> {
-    serde_json::from_slice(bytes).map_err(|error| Failure::malformed(format!("expected another body: {error}")))
+/// A body, or why it could not be taken: it is too large, or did not come whole.
+type Sent = std::result::Result<Bytes, BytesRejection>;
+
+fn body<T: DeserializeOwned>(sent: Sent) -> Outcome<T> {
+    let bytes = sent.map_err(|refused| match refused.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Failure::too_large(format!("expected a body of at most {LARGEST} bytes")),
+        _ => Failure::malformed(format!("expected a body that comes whole: {refused}")),
+    })?;
+    serde_json::from_slice(&bytes).map_err(|error| Failure::malformed(format!("expected another body: {error}")))
 }
 
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
@@ -133,18 +141,18 @@ async fn session(State(room): Shared, Extension(caller): Who) -> Outcome<Respons
     reply(room, move |room| Ok(room.session(&caller))).await
 }
 
-async fn lease(State(room): Shared, Extension(caller): Who, bytes: Bytes) -> Outcome<Response> {
-    let request: LeaseRequest = body(&bytes)?;
+async fn lease(State(room): Shared, Extension(caller): Who, sent: Sent) -> Outcome<Response> {
+    let request: LeaseRequest = body(sent)?;
     reply(room, move |room| room.lease(&caller, &request)).await
 }
 
-async fn answer(State(room): Shared, Extension(caller): Who, bytes: Bytes) -> Outcome<Response> {
-    let request: AnswerRequest = body(&bytes)?;
+async fn answer(State(room): Shared, Extension(caller): Who, sent: Sent) -> Outcome<Response> {
+    let request: AnswerRequest = body(sent)?;
     reply(room, move |room| room.answer(&caller, request)).await
 }
 
-async fn undo(State(room): Shared, Extension(caller): Who, bytes: Bytes) -> Outcome<Response> {
-    let request: UndoRequest = body(&bytes)?;
+async fn undo(State(room): Shared, Extension(caller): Who, sent: Sent) -> Outcome<Response> {
+    let request: UndoRequest = body(sent)?;
     reply(room, move |room| room.undo(&caller, &request)).await
 }
 
@@ -171,8 +179,8 @@ struct ExampleRequest {
     note: Option<String>,
 }
 
-async fn example(State(room): Shared, Extension(caller): Who, bytes: Bytes) -> Outcome<Response> {
-    let ExampleRequest { item, label, text, note } = body(&bytes)?;
+async fn example(State(room): Shared, Extension(caller): Who, sent: Sent) -> Outcome<Response> {
+    let ExampleRequest { item, label, text, note } = body(sent)?;
     reply(room, move |room| room.add_example(&caller, &item, Example { label, text, note })).await
 }
 
@@ -209,8 +217,8 @@ async fn live(State(room): Shared, Extension(caller): Who, headers: HeaderMap) -
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
 }
 
-async fn draw(State(room): Shared, Extension(caller): Who, bytes: Bytes) -> Outcome<Response> {
-    let DrawRequest { count } = body(&bytes)?;
+async fn draw(State(room): Shared, Extension(caller): Who, sent: Sent) -> Outcome<Response> {
+    let DrawRequest { count } = body(sent)?;
     reply(room, move |room| {
         let drawn = room.draw(count)?;
         Ok(json!({ "drawn": drawn, "queues": room.counts(&caller) }))
@@ -232,8 +240,8 @@ struct Invitation {
     role: Role,
 }
 
-async fn invite(State(room): Shared, headers: HeaderMap, bytes: Bytes) -> Outcome<Response> {
-    let Invitation { name, role } = body(&bytes)?;
+async fn invite(State(room): Shared, headers: HeaderMap, sent: Sent) -> Outcome<Response> {
+    let Invitation { name, role } = body(sent)?;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
     reply(room, move |room| {
         let (name, token) = room.invite(&name, role)?;
