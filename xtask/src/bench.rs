@@ -9,6 +9,7 @@ mod estimate;
 mod files;
 mod inside;
 mod llm;
+mod review;
 mod route;
 mod select;
 mod sequences;
@@ -61,6 +62,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("route-policies", Bench::Files(route::policies)),
     ("llm-throughput", Bench::Served(llm::throughput)),
     ("llm-kill", Bench::Served(llm::kill)),
+    ("review-load", Bench::Files(review::load)),
 ];
 
 /// Their names, side by side.

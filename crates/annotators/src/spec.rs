@@ -143,10 +143,6 @@ pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Setting
         ))
         .hint("a token without a tag is one about which nothing is said"));
     }
-    let later = |kind: &str, name: &str| {
-        Err(Error::unavailable(format!("annotator `{name}`: the kind `{kind}` is not yet available"))
-            .hint("put its stored answers into a file and use the kind `replay`"))
-    };
     if task.kind == Pairs && matches!(spec, AnnotatorSpec::List(_) | AnnotatorSpec::Model(_)) {
         return Err(Error::task(format!(
             "annotator `{}`: lists and trained models look at one text, and a pair has two",
@@ -173,7 +169,8 @@ pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Setting
         AnnotatorSpec::Model(spec) => Ok(boxed(vec![ModelAnnotator::open(spec, task, folder)?])),
         // A language model is paid for and asked by an engine of its own.
         AnnotatorSpec::Llm(_) => Ok(Vec::new()),
-        AnnotatorSpec::Person(spec) => later("person", &spec.name),
+        // People answer in the browser; a run reads what they said from the ledger.
+        AnnotatorSpec::Person(_) => Ok(Vec::new()),
     }
 }
 

@@ -266,6 +266,7 @@ impl Store {
         let file = self.file.clone();
         self.writer.execute(Urgency::Bulk, move |connection| {
             rows::insert(connection, &prepared)
+                .map(drop)
                 .map_err(|error| sqlite_error(&file, "annotations could not be stored", error))
         })
     }

@@ -78,6 +78,9 @@ use writer::{Urgency, Writer};
 /// The annotations of one transaction at most: a larger append is stored in several, so that others get their turn.
 const TRANSACTION: usize = 1000;
 
+/// The annotations of one transaction of an import: an answer that somebody waits for stands behind one of these at most.
+const IMPORT_TRANSACTION: usize = 100;
+
 /// What a process wants with a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -214,20 +217,94 @@ impl Ledger {
                 cheap.push(annotation);
             }
         }
-        while !prepared.is_empty() {
-            let rest = prepared.split_off(prepared.len().min(TRANSACTION));
-            let now = std::mem::replace(&mut prepared, rest);
-            let file = self.paths.file.clone();
-            self.execute(Urgency::Dear, move |connection| {
-                rows::insert(connection, &now)
-                    .map_err(|error| sqlite_error(&file, "annotations could not be stored", error))
-            })?;
-        }
+        self.store(prepared, Urgency::Dear, TRANSACTION)?;
         if cheap.is_empty() {
             return Ok(());
         }
         self.bulk()?.append(cheap)?;
         self.flush()
+    }
+
+    /// Stores one answer of a person or a paid model before all other work, and returns its number when it is on disk.
+    /// Numbers rise in the order in which answers are stored.
+    ///
+    /// # Errors
+    /// As for [`Ledger::append`], and for a deterministic annotator.
+    pub fn append_one(&self, annotation: Annotation) -> Result<i64> {
+        let numbers = self.store(self.prepare_dear(vec![annotation])?, Urgency::Dear, TRANSACTION)?;
+        Ok(numbers[0])
+    }
+
+    /// Stores answers that people or paid models gave elsewhere, and returns their numbers when they are on disk: a few at
+    /// a time, behind every answer that somebody waits for.
+    ///
+    /// # Errors
+    /// As for [`Ledger::append_one`].
+    pub fn append_import(&self, annotations: Vec<Annotation>) -> Result<Vec<i64>> {
+        self.store(self.prepare_dear(annotations)?, Urgency::Bulk, IMPORT_TRANSACTION)
+    }
+
+    fn prepare_dear(&self, annotations: Vec<Annotation>) -> Result<Vec<Prepared>> {
+        let registry = &self.writing()?.registry;
+        annotations
+            .into_iter()
+            .map(|annotation| {
+                columns::check(&annotation)?;
+                let (number, kind) = registry.expect(annotation.annotator)?;
+                if kind.is_dear() {
+                    return Ok(Prepared::new(number, annotation));
+                }
+                Err(Error::ledger(format!("expected a person or a language model, found a {}", kind.name()))
+                    .for_item(annotation.item.as_ref())
+                    .hint("append what deterministic annotators say with `append_bulk`"))
+            })
+            .collect()
+    }
+
+    /// Stores rows in transactions of up to `slice`; their numbers come back.
+    fn store(&self, mut prepared: Vec<Prepared>, urgency: Urgency, slice: usize) -> Result<Vec<i64>> {
+        let mut numbers = Vec::with_capacity(prepared.len());
+        while !prepared.is_empty() {
+            let rest = prepared.split_off(prepared.len().min(slice));
+            let now = std::mem::replace(&mut prepared, rest);
+            let file = self.paths.file.clone();
+            let count = now.len() as i64;
+            // One writer, one transaction: the numbers follow each other.
+            let last = self.execute(urgency, move |connection| {
+                rows::insert(connection, &now)
+                    .map_err(|error| sqlite_error(&file, "annotations could not be stored", error))
+            })?;
+            numbers.extend(last + 1 - count..=last);
+        }
+        Ok(numbers)
+    }
+
+    /// Everything that a person or a paid model ever answered, superseded answers too, oldest first, each with its number.
+    ///
+    /// # Errors
+    /// An unknown version; a damaged file.
+    pub fn history(&self, version: Digest) -> Result<Vec<(i64, Annotation)>> {
+        let (connection, file) = (self.reader()?, &self.paths.file);
+        let known = registry::read(&connection, file)?;
+        let (number, _) = known
+            .into_iter()
+            .find(|(_, registered)| registered.identity.version == version)
+            .ok_or_else(|| registry::unknown(version).in_file(file))?;
+        let numbers = std::cell::RefCell::new(Vec::new());
+        let note = |seq| {
+            numbers.borrow_mut().push(seq);
+            true
+        };
+        let mut annotations = Vec::new();
+        rows::read(&connection, file, (number, version), i64::MAX, note, TRANSACTION, |builder| {
+            let (items, columns) = builder.finish();
+            let batch = AnnotationBatch::new(version, Arc::new(items), columns)?;
+            for row in 0..batch.len() {
+                annotations.push(batch.annotation(row)?);
+            }
+            Ok(())
+        })?;
+        Ok(numbers.into_inner().into_iter().zip(annotations).collect())
     }
 
     /// Takes annotations of deterministic annotators and stores them soon, in large pieces; [`Ledger::flush`] tells when

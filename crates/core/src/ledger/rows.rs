@@ -55,7 +55,8 @@ impl Prepared {
     }
 }
 
-pub(super) fn insert(connection: &Connection, rows: &[Prepared]) -> rusqlite::Result<()> {
+/// Stores rows; the number of the last one comes back.
+pub(super) fn insert(connection: &Connection, rows: &[Prepared]) -> rusqlite::Result<i64> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO annotations (annotator, item, content, status, digest, at, seed, confidence, money_micros,
          person_millis, input_tokens, output_tokens, suggestion_shown, inclusion_probability, answer, distribution,
@@ -83,7 +84,7 @@ pub(super) fn insert(connection: &Connection, rows: &[Prepared]) -> rusqlite::Re
             row.evidence,
         ])?;
     }
-    Ok(())
+    Ok(connection.last_insert_rowid())
 }
 
 /// What a snapshot needs to know of every row before it reads any in full.

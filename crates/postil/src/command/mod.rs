@@ -23,6 +23,7 @@ mod probabilities;
 mod probe;
 mod progress;
 mod report;
+mod review;
 mod routes;
 mod run;
 mod simulate;
@@ -66,6 +67,8 @@ enum Command {
     Probe(probe::Arguments),
     /// Label a project's items, measure the labels on blind gold, train a model, write a report
     Run(run::Arguments),
+    /// Label, check and adjudicate in the browser: a project, or a data file and `--labels`
+    Review(review::Arguments),
     /// Show the last run's summary, and write its page anew
     Report(report::Arguments),
     /// Write the last run's labels in another format
@@ -125,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Diff(arguments) => diff::execute(&arguments),
         Command::Probe(arguments) => probe::execute(&arguments),
         Command::Run(arguments) => run::execute(&arguments, threads),
+        Command::Review(arguments) => review::execute(&arguments),
         Command::Report(arguments) => report::execute(&arguments),
         Command::Export(arguments) => export::execute(&arguments),
         Command::Draw(arguments) => draw::execute(&arguments),

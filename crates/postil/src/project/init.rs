@@ -6,7 +6,7 @@ use std::path::Path;
 
 use postil_core::items::{Inspection, inspect};
 use postil_core::table::{TableOptions, TableReader};
-use postil_core::{Error, Result};
+use postil_core::{Error, Result, TaskKind};
 
 /// Rows looked at to tell what the columns are.
 const ROWS: usize = 2000;
@@ -37,18 +37,8 @@ pub const FIRST_PROGRAM: &str = "programs/rules.star";
 /// Looks at a file and proposes a project for it. `text` and `label` override what is recognised.
 pub fn propose(data: &Path, file_name: &str, text: Option<&str>, label: Option<&str>) -> Result<Proposal> {
     let inspection = inspect(data, ROWS)?;
-    let columns =
-        || inspection.columns.iter().map(|column| format!("`{}`", column.name)).collect::<Vec<_>>().join(", ");
-    for name in text.iter().chain(label.iter()) {
-        if !inspection.columns.iter().any(|column| column.name == **name) {
-            return Err(Error::input(format!("expected a column `{name}`, found {}", columns())).in_file(data));
-        }
-    }
-    let text = text.map(str::to_owned).or_else(|| inspection.text.clone()).ok_or_else(|| {
-        Error::input(format!("no column looks like text; found {}", columns()))
-            .in_file(data)
-            .hint("name it with `--text COLUMN`")
-    })?;
+    check_columns(&inspection, data, text.iter().chain(label.iter()).copied())?;
+    let text = text_column(&inspection, data, text)?;
     let label = label.map(str::to_owned).or_else(|| inspection.label.clone());
     let id = inspection.id.clone();
     let mut labels = match &label {
@@ -63,6 +53,115 @@ pub fn propose(data: &Path, file_name: &str, text: Option<&str>, label: Option<&
     let project = project_text(file_name, &inspection, &text, id.as_deref(), label.as_deref(), &labels);
     let program = program_text(&labels);
     Ok(Proposal { project, program, inspection, text, id, label, labels })
+}
+
+fn names(inspection: &Inspection) -> String {
+    inspection.columns.iter().map(|column| format!("`{}`", column.name)).collect::<Vec<_>>().join(", ")
+}
+
+fn check_columns<'n>(inspection: &Inspection, data: &Path, wanted: impl Iterator<Item = &'n str>) -> Result<()> {
+    for name in wanted {
+        if !inspection.columns.iter().any(|column| column.name == name) {
+            let found = names(inspection);
+            return Err(Error::input(format!("expected a column `{name}`, found {found}")).in_file(data));
+        }
+    }
+    Ok(())
+}
+
+fn text_column(inspection: &Inspection, data: &Path, text: Option<&str>) -> Result<String> {
+    text.map(str::to_owned).or_else(|| inspection.text.clone()).ok_or_else(|| {
+        Error::input(format!("no column looks like text; found {}", names(inspection)))
+            .in_file(data)
+            .hint("name it with `--text COLUMN`")
+    })
+}
+
+/// What is known of a task that people are to begin with.
+#[derive(Clone, Copy, Debug)]
+pub struct ForPeople<'w> {
+    /// The kind of task.
+    pub kind: TaskKind,
+    /// The labels.
+    pub labels: &'w [String],
+    /// The column of the text, if it was named.
+    pub text: Option<&'w str>,
+    /// The column of the id, if it was named.
+    pub id: Option<&'w str>,
+    /// In a task of pairs: the columns of both sides, if they were named.
+    pub sides: Option<(&'w str, &'w str)>,
+    /// In a task of pairs: the column of what both sides reply to.
+    pub prompt: Option<&'w str>,
+    /// In a task of records: the file of the schema, relative to the project.
+    pub schema: Option<&'w str>,
+}
+
+/// Names that the sides of a pair often have.
+const SIDES: [(&str, &str); 6] = [
+    ("left", "right"),
+    ("a", "b"),
+    ("response_a", "response_b"),
+    ("answer_a", "answer_b"),
+    ("chosen", "rejected"),
+    ("first", "second"),
+];
+
+/// A project file for data that people begin to label at once, without programs or gold.
+pub fn propose_for_people(data: &Path, file_name: &str, wish: &ForPeople<'_>) -> Result<String> {
+    let inspection = inspect(data, ROWS)?;
+    let has = |name: &str| inspection.columns.iter().any(|column| column.name == name);
+    let sides = match (wish.kind, wish.sides) {
+        (TaskKind::Pairs, None) => {
+            Some(SIDES.into_iter().find(|(left, right)| has(left) && has(right)).ok_or_else(|| {
+                Error::input(format!("no two columns look like the sides of a pair; found {}", names(&inspection)))
+                    .in_file(data)
+                    .hint("name them with `--left COLUMN --right COLUMN`")
+            })?)
+        }
+        (TaskKind::Pairs, named) => named,
+        _ => None,
+    };
+    let prompt = wish.prompt.or_else(|| ["prompt", "question", "instruction"].into_iter().find(|name| has(name)));
+    let prompt = prompt.filter(|_| sides.is_some());
+    let wanted = wish.text.into_iter().chain(wish.id).chain(prompt).chain(sides.into_iter().flat_map(|(l, r)| [l, r]));
+    check_columns(&inspection, data, wanted)?;
+    let text = match sides {
+        Some((left, _)) => wish.text.unwrap_or(left).to_owned(),
+        None => text_column(&inspection, data, wish.text)?,
+    };
+    let quote = |value: &str| serde_json::Value::from(value).to_string();
+    let labels: Vec<String> = wish.labels.iter().map(|label| quote(label)).collect();
+    let mut out = format!("[task]\nkind = {}\nlabels = [{}]\n", quote(wish.kind.name()), labels.join(", "));
+    let mut line = |key: &str, value: &str| {
+        let _ = writeln!(out, "{key} = {}", quote(value));
+    };
+    if let Some(schema) = wish.schema {
+        line("schema", schema);
+    }
+    let _ = write!(out, "\n[data]\n");
+    let mut line = |key: &str, value: &str| {
+        let _ = writeln!(out, "{key} = {}", quote(value));
+    };
+    line("items", file_name);
+    line("text", &text);
+    if let Some(id) = wish.id.or(inspection.id.as_deref()).filter(|id| **id != *text) {
+        line("id", id);
+    }
+    if let Some((left, right)) = sides {
+        line("left", left);
+        line("right", right);
+    }
+    if let Some(prompt) = prompt {
+        line("prompt", prompt);
+    }
+    if matches!(wish.kind, TaskKind::Tag | TaskKind::Spans) && has("tokens") {
+        line("tokens", "tokens");
+    }
+    out.push_str(
+        "\n# People, in the browser: `postil review`. Add programs, lists and models beside them at any time.\n",
+    );
+    out.push_str("[[annotator]]\nname = \"people\"\nkind = \"person\"\n");
+    Ok(out)
 }
 
 fn distinct(data: &Path, column: &str) -> Result<Vec<String>> {

@@ -21,7 +21,7 @@ use postil_core::{Digest, Error, Label, LabelSet, Name, Result, Task, TaskKind};
 use postil_student::text::Distillation;
 
 pub use file::{Metric, OutputFormat, ProjectFile, Target as Wanted};
-pub use init::{FIRST_PROGRAM, Proposal, propose};
+pub use init::{FIRST_PROGRAM, ForPeople, Proposal, propose, propose_for_people};
 pub use pack::unpack;
 pub use pairs::Pairs;
 pub use routing::Routing;
@@ -60,6 +60,12 @@ pub struct Project {
     pub overlapping: bool,
     /// The name of the layer of tags.
     pub layer: String,
+    /// In a task of pairs: the columns of both sides, and of what both reply to.
+    pub sides: Option<(String, String, Option<String>)>,
+    /// In a task of records: the file of a record's JSON schema.
+    pub schema: Option<PathBuf>,
+    /// The file of the guidelines.
+    pub guidelines: Option<PathBuf>,
     /// The annotators, in the file's order.
     pub annotators: Vec<AnnotatorSpec>,
     /// How answers about whole items are fused.
@@ -171,6 +177,9 @@ impl Project {
             tokens: file.data.tokens,
             overlapping: file.task.overlapping,
             layer: file.task.layer.unwrap_or_else(|| "tag".to_owned()),
+            sides: file.data.left.zip(file.data.right).map(|(left, right)| (left, right, file.data.prompt)),
+            schema: file.task.schema.map(|schema| folder.join(schema)),
+            guidelines: file.task.guidelines.map(|guidelines| folder.join(guidelines)),
             annotators: file.annotators,
             method,
             sequence_method,

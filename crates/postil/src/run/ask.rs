@@ -3,7 +3,7 @@
 
 use postil_annotators::llm::{Batches, Engine, LlmAnnotator, Recording, Tally};
 use postil_core::ledger::{Done, Ledger};
-use postil_core::{AnnotatorIdentity, Class, Document, Error, ItemBatch, Result};
+use postil_core::{AnnotatorIdentity, AnnotatorKind, Class, Document, Error, ItemBatch, Result};
 
 use super::annotate::open_items;
 use super::confidence::Confidences;
@@ -82,8 +82,10 @@ pub(super) fn ask(
     let mut routed = None;
     let mut latest: Vec<AnnotatorIdentity> = models.iter().map(|model| model.identity().clone()).collect();
     if let (Some(routing), Some(known)) = (&project.routing, known) {
-        let before = if before.is_empty() { Vec::new() } else { (known.standings)(before)? };
-        let router = Router { project, routing, ledger, items, gold: known.gold, models: &models, before };
+        let standings = if before.is_empty() { Vec::new() } else { (known.standings)(before)? };
+        let people = before.iter().filter(|one| one.kind == AnnotatorKind::Person).map(|one| one.version).collect();
+        let (gold, before) = (known.gold, standings);
+        let router = Router { project, routing, ledger, items, gold, models: &models, before, people };
         routed = Some(router.route(&mut asking, &mut tallies, watch)?);
     } else {
         let mut so_far = before.to_vec();

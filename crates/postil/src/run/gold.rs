@@ -1,6 +1,6 @@
 //! Gold labels: from a file, on the positions of the run's items, split into what fits and what only measures.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use postil_core::audit::{GoldPart, gold_part};
 use postil_core::items::{AnswerOptions, read_truth};
@@ -11,6 +11,7 @@ use postil_core::{
 
 use super::decisions::Decisions;
 use super::items::Items;
+use super::people::Agreed;
 use super::tags::gold::Tagged;
 use super::{GOLD, tags};
 use crate::project::Project;
@@ -103,6 +104,33 @@ impl GoldFile {
             faults.push(format!("{} gold rows have no label yet", table.report.blank_labels));
         }
         Ok(Self::new(labels, faults))
+    }
+
+    /// Adds what people said blindly in the browser about items that the file does not name.
+    pub(super) fn add_people(&mut self, (agreed, faults): (Vec<Agreed>, Vec<String>), task: &Task) -> Result<()> {
+        if agreed.is_empty() && faults.is_empty() {
+            return Ok(());
+        }
+        let known: HashSet<String> = self.labels.iter().map(|gold| gold.item.clone()).collect();
+        let mut labels = std::mem::take(&mut self.labels);
+        for Agreed { item, answer } in agreed.into_iter().filter(|one| !known.contains(&one.item)) {
+            let named = answer.labels().map(|label| task.labels.expect(label));
+            let mut classes = named.collect::<Result<Vec<Class>>>().map_err(|error| error.for_item(item.as_str()))?;
+            let truth = match answer {
+                Answer::Tags { .. } => Truth::Tags(Tagged::all(&item, classes)),
+                // Tokens that were left open on purpose: without the text they cannot be placed.
+                Answer::Spans { .. } => continue,
+                _ => {
+                    classes.sort_unstable();
+                    classes.dedup();
+                    Truth::Classes(classes)
+                }
+            };
+            labels.push(GoldLabel { item, truth, probability: None });
+        }
+        let faults = std::mem::take(&mut self.faults).into_iter().chain(faults).collect();
+        *self = Self::new(labels, faults);
+        Ok(())
     }
 
     /// A file of these labels; their digest is the version.

@@ -26,6 +26,7 @@ mod learn;
 mod measure;
 mod output;
 mod pairs;
+mod people;
 mod records;
 mod rounds;
 mod route;
@@ -48,6 +49,7 @@ use postil_core::{AnnotatorIdentity, Digest, ItemBatch, Result, TaskKind};
 
 use crate::project::Project;
 use crate::report::Report;
+use people::People;
 
 pub use annotate::{REJECTED, open_items};
 use decisions::Decisions;
@@ -120,7 +122,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     if project.task.kind == TaskKind::Extract {
         return records::run(project, options, watch);
     }
-    let gold_file = GoldFile::read(project)?;
+    let mut gold_file = GoldFile::read(project)?;
     output::create_folder(&project.output)?;
     let now_millis = now_millis();
     let mut annotators = open_annotators(project, options.threads)?;
@@ -130,6 +132,10 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let items = &annotated.items;
     let of_tags = project.task.kind == TaskKind::Tag;
     let documents = if of_tags { texts::read(project, items, watch)? } else { Vec::new() };
+    let people = People::find(&ledger, project.task.kind)?;
+    gold_file.add_people(people.gold(&ledger, items)?, &project.task)?;
+    annotated.silences.extend(people.voters.iter().map(|_| Silence::Outside));
+    annotated.identities.extend(people.voters);
     let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
     let gold = gold::Gold::place(project, &gold_file, items, &documents, &drawn)?;
     let decisions = Decisions::new(&project.task, items.len(), &documents);
@@ -149,6 +155,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     annotated.silences.extend(asked.models.iter().map(|_| Silence::Outside));
     annotated.routes = asked.models.iter().map(|one| (one.identity.version, one.route)).collect();
     annotated.identities.extend(asked.models.into_iter().map(|one| one.identity));
+    check_annotators(&annotated.identities)?;
     let canaries = canaries::ask(project, &ledger, items, options, watch)?;
     let gold_version = gold.keep(project, &ledger, gold_file.version, items, &documents, now_millis)?;
     let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
@@ -214,6 +221,15 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let files = output::write(&findings, model.as_ref(), ranking.as_ref(), &report, key)?;
     ledger.close()?;
     Ok(Outcome { report, files, unchanged: false })
+}
+
+/// An error if nobody has said anything that could be fused.
+fn check_annotators(identities: &[AnnotatorIdentity]) -> Result<()> {
+    if identities.is_empty() {
+        return Err(postil_core::Error::task("expected answers of at least one annotator, found none")
+            .hint("answer some items in `postil review`, or add a program, a list or a model"));
+    }
+    Ok(())
 }
 
 /// The items that a project's gold file is about, each with its inclusion probability if the file says.

@@ -54,6 +54,8 @@ pub(super) struct Router<'a> {
     pub models: &'a [LlmAnnotator],
     /// What everybody before says of each item; empty if there is nobody.
     pub before: Vec<Standing>,
+    /// The versions of people among them: what they have answered is not left to them again.
+    pub people: Vec<Digest>,
 }
 
 impl Router<'_> {
@@ -75,7 +77,7 @@ impl Router<'_> {
         pilot.iter().for_each(|one| open[one.0 as usize] = true);
         let all: Vec<Open> = self.models.iter().map(|_| Some(open.clone())).collect();
         let ended = asking.together(self.models, &all, tallies, watch)?;
-        let answers = self.answers()?;
+        let answers = self.answers(&self.versions())?;
         let costs = self.pilot_costs(&pilot)?;
         let pool = self.pool(&costs)?;
         let stored = self.pilot(&pool, &pilot, &answers)?;
@@ -136,6 +138,7 @@ impl Router<'_> {
         (asking, tallies): (&mut Asking<'_>, &mut [Tally]),
         watch: &dyn Watch,
     ) -> Result<(Vec<u32>, bool)> {
+        let said_by_people = self.answers(&self.people)?;
         let mut people: Vec<u32> = Vec::new();
         let mut left_to_people = vec![false; rest.len()];
         let pool = state.pool().clone();
@@ -144,9 +147,19 @@ impl Router<'_> {
             wanted.retain(|request| !left_to_people[request.decision as usize]);
             let (persons, machines): (Vec<Request>, Vec<Request>) =
                 wanted.into_iter().partition(|request| pool.source(request.source).person);
+            let mut answered = false;
             for request in persons {
+                let position = rest[request.decision as usize];
+                if let Some((reply, _)) = said_by_people.iter().find_map(|one| one.get(&position)) {
+                    state.record(request.decision, request.source, *reply, None)?;
+                    answered = true;
+                    continue;
+                }
                 left_to_people[request.decision as usize] = true;
-                people.push(rest[request.decision as usize]);
+                people.push(position);
+            }
+            if machines.is_empty() && answered {
+                continue;
             }
             if machines.is_empty() {
                 return Ok((people, false));
@@ -164,7 +177,7 @@ impl Router<'_> {
             let mut ended = false;
             if open.iter().flatten().any(|open| open.contains(&true)) {
                 ended = asking.together(self.models, &open, tallies, watch)?;
-                answers = self.answers()?;
+                answers = self.answers(&self.versions())?;
             }
             for request in machines {
                 let position = rest[request.decision as usize];
@@ -185,10 +198,14 @@ impl Router<'_> {
         self.models.iter().position(|model| *model.identity().name == *name)
     }
 
-    /// What each model has said, by position.
-    fn answers(&self) -> Result<Vec<HashMap<u32, Said>>> {
-        let versions: Vec<Digest> = self.models.iter().map(|model| model.identity().version).collect();
-        let snapshot = self.ledger.snapshot(&versions)?;
+    /// The versions of the models.
+    fn versions(&self) -> Vec<Digest> {
+        self.models.iter().map(|model| model.identity().version).collect()
+    }
+
+    /// What each version has said, by position.
+    fn answers(&self, versions: &[Digest]) -> Result<Vec<HashMap<u32, Said>>> {
+        let snapshot = self.ledger.snapshot(versions)?;
         let of = |version: &Digest| {
             let mut found = HashMap::new();
             snapshot.scan_of(*version, Detail::Votes, |batch| {
@@ -213,7 +230,7 @@ impl Router<'_> {
 
     /// Per model what its answers on the pilot cost in all, and how many there are.
     fn pilot_costs(&self, pilot: &[(u32, Class, f64)]) -> Result<HashMap<Digest, (f64, usize)>> {
-        let versions: Vec<Digest> = self.models.iter().map(|model| model.identity().version).collect();
+        let versions = self.versions();
         let snapshot = self.ledger.snapshot(&versions)?;
         let of = |version: &Digest| {
             let (mut total, mut count) = (0.0, 0);

@@ -57,16 +57,13 @@ fn gold_with_an_unknown_label_is_refused_not_dropped() {
 }
 
 #[test]
-fn kinds_to_come_parse_and_say_that_they_are_not_yet_available() {
-    for kind in ["pairs", "extract"] {
+fn kinds_that_need_more_than_labels_say_what() {
+    for (kind, wanted) in [("pairs", "left"), ("extract", "schema")] {
         let folder = project(b"id,text\n1,x\n");
         folder.write("postil.toml", PROJECT.replace("classify", kind));
-        let message = folder.fails(3, &["plan", "."]);
-        assert!(message.contains("not yet available"), "{message}");
+        let message = folder.fails(2, &["plan", "."]);
+        assert!(message.contains(wanted), "{message}");
     }
-    let folder = project(b"id,text\n1,x\n");
-    folder.write("postil.toml", format!("{PROJECT}\n[[annotator]]\nname = \"ann\"\nkind = \"person\"\n"));
-    assert!(folder.fails(3, &["plan", "."]).contains("not yet available"));
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod newswire;
 mod pairs;
 mod places;
 mod report;
+mod review;
 mod routes;
 mod simulate;
 mod support;

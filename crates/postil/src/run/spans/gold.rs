@@ -1,6 +1,6 @@
 //! Gold spans: from a file of any format, on the items of the run, split into what fits and what only measures.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::super::gold::Design;
 use super::super::gold_documents::{self, Bare};
 use super::super::items::Items;
+use super::super::people::Agreed;
 use crate::project::Project;
 
 /// The keys under which gold says that only a part of the text was read: a sentence, mostly. In code points.
@@ -46,13 +47,32 @@ impl GoldFile {
         let mut file = Self::default();
         let bare = Bare { is_one: |object| object.contains_key("spans") && !object.contains_key("text"), read: bare };
         file.faults = gold_documents::read(path, &bare, |document, line| file.add(document, line, project, path))?;
-        let parts: Vec<String> = file
+        file.name();
+        Ok(file)
+    }
+
+    /// Adds what people said blindly in the browser about items that the file does not name.
+    pub(super) fn add_people(&mut self, (agreed, faults): (Vec<Agreed>, Vec<String>)) {
+        let known: HashSet<String> = self.documents.iter().map(|gold| gold.item.clone()).collect();
+        for Agreed { item, answer } in agreed.into_iter().filter(|one| !known.contains(&one.item)) {
+            if let Answer::Spans { spans } = answer {
+                self.documents.push(GoldDocument { item, part: None, spans, probability: None, line: 0 });
+            }
+        }
+        self.faults.extend(faults);
+        if !self.documents.is_empty() {
+            self.name();
+        }
+    }
+
+    /// The digest of all documents is the version.
+    fn name(&mut self) {
+        let parts = self
             .documents
             .iter()
-            .map(|gold| format!("{}\0{:?}\0{:?}\0{:?}", gold.item, gold.spans, gold.probability, gold.part))
-            .collect();
-        file.version = Some(Digest::of_parts(parts.iter().map(String::as_bytes)));
-        Ok(file)
+            .map(|gold| format!("{}\0{:?}\0{:?}\0{:?}", gold.item, gold.spans, gold.probability, gold.part));
+        let parts: Vec<String> = parts.collect();
+        self.version = Some(Digest::of_parts(parts.iter().map(String::as_bytes)));
     }
 
     fn add(&mut self, document: Document, line: u64, project: &Project, path: &Path) -> Result<()> {

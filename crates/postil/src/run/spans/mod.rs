@@ -26,9 +26,10 @@ use postil_core::text::align;
 use postil_core::{Digest, Document, Name, Result};
 
 use super::gold::keep;
+use super::people::People;
 use super::{
-    GOLD, Options, Outcome, Watch, annotate, ask, drawn_probabilities, now_millis, open_annotators, output as files,
-    texts,
+    GOLD, Options, Outcome, Watch, annotate, ask, check_annotators, drawn_probabilities, now_millis, open_annotators,
+    output as files, texts,
 };
 use crate::project::Project;
 use fuse::{Fused, Fuser};
@@ -36,7 +37,7 @@ use gold::{Gold, GoldFile, Placed};
 
 /// Runs a project whose task is spans.
 pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Outcome> {
-    let gold_file = GoldFile::read(project)?;
+    let mut gold_file = GoldFile::read(project)?;
     files::create_folder(&project.output)?;
     let now_millis = now_millis();
     let mut annotators = open_annotators(project, options.threads)?;
@@ -48,6 +49,11 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let asked = ask::ask(project, &ledger, (items, &annotated.identities), None, options, watch)?.models;
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
     annotated.identities.extend(asked.into_iter().map(|one| one.identity));
+    let people = People::find(&ledger, project.task.kind)?;
+    gold_file.add_people(people.gold(&ledger, items)?);
+    annotated.silences.extend(people.voters.iter().map(|_| Silence::Outside));
+    annotated.identities.extend(people.voters);
+    check_annotators(&annotated.identities)?;
     let documents = texts::read(project, items, watch)?;
     let path = project.gold.as_deref().unwrap_or(std::path::Path::new("gold"));
     let drawn = drawn_probabilities(&ledger.draws(GOLD)?);

@@ -120,6 +120,12 @@ fn bare(line: &str) -> Result<Document> {
 }
 
 impl Tagged {
+    /// A tag for every token of an item, given on the item's own text.
+    pub(crate) fn all(item: &str, tags: Vec<Class>) -> Self {
+        let tags = tags.into_iter().map(Some).collect();
+        Self { tags, words: None, text: None, item: item.to_owned(), line: 0 }
+    }
+
     /// The tags on the tokens of the item.
     ///
     /// # Errors

@@ -1,0 +1,210 @@
+//! `postil review`: kill -9 in the midst of the work, and what a run makes of people's answers.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Folder, value};
+
+#[path = "../../../review/tests/it/client.rs"]
+#[expect(dead_code, reason = "the tests of the server use more of it")]
+mod client;
+
+use client::{Client, uuid};
+
+/// A server of the real binary, killed when it is dropped.
+struct Served {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Served {
+    fn start(folder: &Folder, arguments: &[&str]) -> Self {
+        let mut all = vec!["review"];
+        all.extend(arguments);
+        all.extend(["--no-open", "--as", "ann"]);
+        let mut child = folder.postil(&all).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("review: http://").unwrap_or_else(|| panic!("{line:?}"));
+        Self { address: address.trim_end_matches('/').parse().unwrap(), child }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A class for the item at a place.
+fn said(item: &str) -> &'static str {
+    ["fruit", "bakery"][item[1..].parse::<usize>().unwrap() % 2]
+}
+
+fn body(number: u64, item: &str, queue: &str) -> Value {
+    json!({ "id": uuid(number), "item": item, "queue": queue, "status": "answered", "millis": 900, "actions": 1,
+        "answer": { "kind": "class", "label": said(item) } })
+}
+
+#[test]
+fn killed_in_the_midst_of_200_answers_nothing_is_lost_and_nothing_doubled() {
+    let folder = Folder::new();
+    let rows: String = (0..200).map(|row| format!("t{row},text number {row}\n")).collect();
+    folder.write("data.csv", format!("id,text\n{rows}"));
+    let mut served = Served::start(&folder, &["data.csv", "--labels", "fruit,bakery", "--port", "0"]);
+    let project = folder.read("postil.toml");
+    assert!(project.contains("labels = [\"fruit\", \"bakery\"]") && project.contains("id = \"id\""), "{project}");
+    let port = served.address.port().to_string();
+    let mut client = Client::new(served.address);
+    let mut acknowledged: BTreeMap<u64, i64> = BTreeMap::new();
+    let mut kills = 0;
+    for number in 0..200_u64 {
+        let item = format!("t{number}");
+        let message = body(number, &item, "all").to_string();
+        // Kill while a request may be on its way, at another moment each time.
+        let killer = (number % 40 == 20).then(|| {
+            let child = served.child.id();
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_micros(number * 13 % 1500));
+                let _ = std::process::Command::new("kill").args(["-9", &child.to_string()]).status();
+            })
+        });
+        let killed = killer.is_some();
+        let mut reply = client.ask("POST", "/api/answer", message.as_bytes());
+        if let Some(killer) = killer {
+            killer.join().unwrap();
+            served.child.wait().unwrap();
+            kills += 1;
+            served = Served::start(&folder, &["data.csv", "--port", &port]);
+            // What a page does that has heard nothing: the same again, with the same id.
+            reply = client.ask("POST", "/api/answer", message.as_bytes());
+            reply = reply.or_else(|_| client.ask("POST", "/api/answer", message.as_bytes()));
+        }
+        let reply = reply.unwrap();
+        assert_eq!(reply.status, 200, "{number} killed: {killed}");
+        acknowledged.insert(number, reply.json()["seq"].as_i64().unwrap());
+    }
+    assert_eq!(kills, 5);
+    let history = client.get("/api/history?limit=500");
+    let entries = history["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 200);
+    for entry in entries {
+        let item = entry["item"].as_str().unwrap();
+        assert_eq!(entry["answer"]["label"], json!(said(item)));
+        assert_eq!(Some(&entry["seq"].as_i64().unwrap()), acknowledged.get(&item[1..].parse().unwrap()));
+        assert_eq!(entry["counts"], json!(true));
+    }
+    let session = client.get("/api/session");
+    let all = session["queues"].as_array().unwrap().iter().find(|queue| queue["name"] == "all").unwrap();
+    assert_eq!((&all["done"], &all["remaining"]), (&json!(200), &json!(0)));
+}
+
+#[test]
+fn a_run_measures_with_gold_from_the_browser_and_counts_people_among_the_annotators() {
+    let folder = Folder::new();
+    let words = [["apple", "pear"], ["bread", "roll"]];
+    let rows: String =
+        (0..400).map(|row| format!("t{row},a {} for number {row}\n", words[row % 2][(row / 2) % 2])).collect();
+    folder.write("items.csv", format!("id,text\n{rows}"));
+    folder.write("fruit.txt", "apple\npear\n");
+    folder.write("bakery.txt", "bread\n");
+    folder.write(
+        "postil.toml",
+        "[task]\nkind = \"classify\"\nlabels = [\"fruit\", \"bakery\"]\n\
+         [data]\nitems = \"items.csv\"\ntext = \"text\"\nid = \"id\"\n\
+         [[annotator]]\nname = \"words\"\nkind = \"list\"\nlists = { fruit = \"fruit.txt\", bakery = \"bakery.txt\" }\n\
+         [budget]\nperson_minutes = 30\n",
+    );
+    folder.ok(&["draw", "60"]);
+    {
+        let served = Served::start(&folder, &["--port", "0"]);
+        let mut client = Client::new(served.address);
+        let mut number = 0;
+        for queue in ["gold", "all"] {
+            for _ in 0..2 {
+                let leased = client.post("/api/lease", &json!({ "queue": queue, "count": 30 }));
+                for work in leased["work"].as_array().unwrap() {
+                    client.post("/api/answer", &body(number, work["item"].as_str().unwrap(), queue));
+                    number += 1;
+                }
+            }
+        }
+        assert_eq!(number, 120);
+        let (status, busy) = (folder.postil(&["run", "."]).output().unwrap().status, "one process writes");
+        assert!(!status.success(), "{busy}");
+    }
+    let report = folder.json(&["run", ".", "--json"]);
+    assert_eq!(report["gold"]["total"], json!(60), "{}", report["gold"]);
+    assert!(report["gold"]["design"].as_str().unwrap().contains("known"), "{}", report["gold"]);
+    assert!(value(&report["headline"]["value"]) > 0.9, "{}", report["headline"]);
+    let people: Vec<&Value> =
+        report["annotators"].as_array().unwrap().iter().filter(|row| row["kind"] == json!("person")).collect();
+    assert_eq!(people.len(), 1, "blind gold is no vote: {people:?}");
+    assert_eq!((&people[0]["name"], &people[0]["answered"]), (&json!("ann"), &json!(60)));
+    assert!(report["cost"]["person_minutes"].as_f64().unwrap() > 0.8, "{}", report["cost"]);
+    // The next day: what the run wrote is what people are shown, and gold is still blind.
+    let served = Served::start(&folder, &["--port", "0"]);
+    let mut client = Client::new(served.address);
+    let mut leased = Value::Null;
+    for _ in 0..500 {
+        leased = client.post("/api/lease", &json!({ "queue": "assisted", "count": 50 }));
+        if !leased["work"].as_array().unwrap().is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for work in leased["work"].as_array().unwrap() {
+        assert_eq!(work["suggestion"]["answer"]["label"], json!(said(work["item"].as_str().unwrap())), "{work}");
+    }
+    assert_eq!(client.get("/api/live")["quality"]["state"], json!("known"));
+}
+
+#[test]
+fn spans_and_tags_from_the_browser_measure_too() {
+    let folder = Folder::new();
+    let rows: String = (0..80).map(|row| format!("t{row},Ann met {} today\n", ["Bob", "nobody"][row % 2])).collect();
+    folder.write("items.csv", format!("id,text\n{rows}"));
+    folder.write("names.txt", "Ann\nBob\n");
+    folder.write(
+        "postil.toml",
+        "[task]\nkind = \"spans\"\nlabels = [\"PER\"]\n[data]\nitems = \"items.csv\"\ntext = \"text\"\nid = \"id\"\n\
+         [[annotator]]\nname = \"names\"\nkind = \"list\"\nlists = { PER = \"names.txt\" }\n",
+    );
+    folder.ok(&["draw", "40"]);
+    {
+        let served = Served::start(&folder, &["--port", "0"]);
+        let mut client = Client::new(served.address);
+        let leased = client.post("/api/lease", &json!({ "queue": "gold", "count": 40 }));
+        for (number, work) in leased["work"].as_array().unwrap().iter().enumerate() {
+            let mut spans = vec![json!({ "start": 0, "end": 3, "label": "PER", "quote": "Ann" })];
+            if work["content"]["text"].as_str().unwrap().contains("Bob") {
+                spans.push(json!({ "start": 8, "end": 11, "label": "PER", "quote": "Bob" }));
+            }
+            let body = json!({ "id": uuid(number as u64), "item": work["item"], "queue": "gold", "status": "answered",
+                "answer": { "kind": "spans", "spans": spans } });
+            client.post("/api/answer", &body);
+        }
+    }
+    let report = folder.json(&["run", ".", "--json"]);
+    assert_eq!(report["gold"]["total"], json!(40), "{}", report["gold"]);
+    assert!(value(&report["headline"]["value"]) > 0.95, "{}", report["headline"]);
+}
+
+#[test]
+fn a_bare_file_is_refused_with_what_is_missing() {
+    let folder = Folder::new();
+    folder.write("data.csv", "id,text\n1,a\n2,b\n");
+    assert!(folder.fails(2, &["review", "data.csv"]).contains("--labels"));
+    assert!(folder.fails(2, &["review", "data.csv", "--labels", "a,a"]).contains("listed twice"));
+    assert!(folder.fails(2, &["review", "data.csv", "--labels", "a,b", "--text", "body"]).contains("`body`"));
+    assert!(folder.fails(2, &["review", "data.csv", "--kind", "extract"]).contains("--schema"));
+    assert!(folder.fails(2, &["review", "data.csv", "--kind", "pairs"]).contains("--left"));
+    assert!(!folder.path("postil.toml").exists());
+    assert!(folder.fails(2, &["review", ".", "--labels", "a,b"]).contains("postil.toml"));
+}

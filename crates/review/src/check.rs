@@ -1,0 +1,267 @@
+//! Whether an answer is one to the question that was put, and the form in which it is kept.
+
+use postil_core::text::{OffsetUnit, Offsets, Tokenizer};
+use postil_core::{Answer, Error, Preference, Result, Span, Task, TaskKind};
+use serde_json::Value;
+
+use crate::items::Stored;
+use crate::wire::Evidence;
+
+/// The longest note, in code points.
+pub(crate) const LONGEST_NOTE: usize = 10_000;
+
+/// What an answer is checked against.
+pub(crate) struct Question<'q> {
+    pub(crate) task: &'q Task,
+    pub(crate) overlapping: bool,
+    pub(crate) ties: bool,
+    pub(crate) schema: Option<&'q Value>,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) item: &'q Stored,
+}
+
+impl Question<'_> {
+    /// Checks an answer: its kind, its labels, its places against the text. Sets come back in class order, spans in the
+    /// order of the text.
+    pub(crate) fn accept(&self, answer: Answer) -> Result<Answer> {
+        if matches!(answer, Answer::Abstain | Answer::Candidates { .. } | Answer::Distribution { .. }) {
+            return Err(Error::task(format!("expected an answer of a person, found {}", answer.kind_name())));
+        }
+        self.task.accept(&answer)?;
+        Ok(match answer {
+            Answer::Class { label } => match self.task.kind {
+                TaskKind::Multilabel => Answer::Set { labels: vec![label] },
+                TaskKind::Ordinal => Answer::Ordinal { label, score: None },
+                _ => Answer::Class { label },
+            },
+            Answer::Set { mut labels } => {
+                labels.sort_by_key(|label| self.task.labels.class(label));
+                labels.dedup();
+                Answer::Set { labels }
+            }
+            Answer::Tags { tags } => {
+                let tokens = self.item.tokens(self.tokenizer).len();
+                if tags.len() != tokens {
+                    return Err(Error::task(format!("expected {tokens} tags, one per token, found {}", tags.len())));
+                }
+                Answer::Tags { tags }
+            }
+            Answer::Spans { spans } => Answer::Spans { spans: self.spans(spans)? },
+            Answer::Preference { choice } => {
+                if choice == Preference::Tie && !self.ties {
+                    return Err(Error::task("expected `left` or `right`, found `tie`")
+                        .hint("in this project one of both must be chosen"));
+                }
+                Answer::Preference { choice }
+            }
+            Answer::Record { fields } => {
+                if let Some(schema) = self.schema {
+                    fits(&Value::Object(fields.clone()), schema, "")?;
+                }
+                Answer::Record { fields }
+            }
+            other => other,
+        })
+    }
+
+    fn spans(&self, mut spans: Vec<Span>) -> Result<Vec<Span>> {
+        let offsets = Offsets::new(self.item.text());
+        for span in &spans {
+            self.task.labels.expect(&span.label)?;
+            quoted(self.item.text(), &offsets, span.start, span.end, &span.quote)?;
+        }
+        let labels = &self.task.labels;
+        spans.sort_by_key(|span| (span.start, span.end, labels.class(&span.label)));
+        spans.dedup();
+        for (place, span) in spans.iter().enumerate() {
+            let overlap = spans[..place]
+                .iter()
+                .find(|other| other.end > span.start && (!self.overlapping || other.label == span.label));
+            if let Some(other) = overlap {
+                return Err(Error::task(format!(
+                    "expected spans that do not overlap, found `{}` ({}-{}) and `{}` ({}-{})",
+                    other.quote, other.start, other.end, span.quote, span.start, span.end
+                ))
+                .hint(if self.overlapping {
+                    "spans of the same label may not overlap"
+                } else {
+                    "`task.overlapping = true` allows it for different labels"
+                }));
+            }
+        }
+        Ok(spans)
+    }
+
+    /// Checks that quotes stand where they are said to stand.
+    pub(crate) fn evidence(&self, evidence: &Evidence) -> Result<()> {
+        let offsets = Offsets::new(self.item.text());
+        let mut quotes = evidence.values().flatten();
+        quotes.try_for_each(|one| quoted(self.item.text(), &offsets, one.start, one.end, &one.quote))
+    }
+}
+
+fn quoted(text: &str, offsets: &Offsets<'_>, start: u32, end: u32, quote: &str) -> Result<()> {
+    let byte = |place| offsets.byte_of(OffsetUnit::CodePoints, place);
+    let (Some(from), Some(to)) = (byte(start), byte(end)) else {
+        return Err(Error::task(format!(
+            "expected places within the text of {} code points, found {start}-{end}",
+            offsets.len(OffsetUnit::CodePoints)
+        )));
+    };
+    if from >= to {
+        return Err(Error::task(format!("expected a start before the end, found {start}-{end}")));
+    }
+    if &text[from..to] != quote {
+        return Err(Error::task(format!(
+            "expected the text's own words at {start}-{end}, `{}`, found `{quote}`",
+            &text[from..to]
+        ))
+        .hint("places are Unicode code points, not UTF-16 units"));
+    }
+    Ok(())
+}
+
+/// Checks a value against the parts of a JSON schema that forms are made from: types, required and known fields, lists,
+/// choices, least and greatest numbers.
+fn fits(value: &Value, schema: &Value, place: &str) -> Result<()> {
+    let at = || if place.is_empty() { "the record".to_owned() } else { format!("`{place}`") };
+    let types: Vec<&str> = match &schema["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let is = |kind: &str| match kind {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        _ => true,
+    };
+    if !types.is_empty() && !types.iter().any(|kind| is(kind)) {
+        return Err(Error::task(format!("expected {} in {}, found `{value}`", types.join(" or "), at())));
+    }
+    if let Some(choices) = schema["enum"].as_array()
+        && !choices.contains(value)
+    {
+        let known: Vec<String> = choices.iter().map(ToString::to_string).collect();
+        return Err(Error::task(format!("expected one of {} in {}, found `{value}`", known.join(", "), at())));
+    }
+    if let Some(number) = value.as_f64() {
+        let least = schema["minimum"].as_f64().is_some_and(|least| number < least);
+        if least || schema["maximum"].as_f64().is_some_and(|greatest| number > greatest) {
+            let bounds = (&schema["minimum"], &schema["maximum"]);
+            return Err(Error::task(format!(
+                "expected {} between {} and {}, found {number}",
+                at(),
+                bounds.0,
+                bounds.1
+            )));
+        }
+    }
+    let below = |name: &str| if place.is_empty() { name.to_owned() } else { format!("{place}/{name}") };
+    if let Some(object) = value.as_object() {
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if !object.contains_key(name) {
+                return Err(Error::task(format!("expected the field `{}`, found none", below(name))));
+            }
+        }
+        for (name, inner) in object {
+            match schema["properties"].get(name) {
+                Some(schema) => fits(inner, schema, &below(name))?,
+                None if schema["additionalProperties"] == Value::Bool(false) => {
+                    return Err(Error::task(format!("expected a field of the schema, found `{}`", below(name))));
+                }
+                None => {}
+            }
+        }
+    }
+    if let (Some(list), Some(schema)) = (value.as_array(), schema.get("items")) {
+        for (number, inner) in list.iter().enumerate() {
+            fits(inner, schema, &below(&number.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use postil_core::LabelSet;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn ask<T>(kind: TaskKind, text: &str, schema: Option<&Value>, then: impl FnOnce(&Question<'_>) -> T) -> T {
+        let task = Task { kind, labels: LabelSet::flat(["a", "b"]).unwrap(), guidelines: None };
+        let item: Stored = serde_json::from_value(json!({ "id": "i", "text": text })).unwrap();
+        let tokenizer = Tokenizer::Words;
+        then(&Question { task: &task, overlapping: false, ties: false, schema, tokenizer, item: &item })
+    }
+
+    fn span(start: u32, end: u32, quote: &str) -> Span {
+        Span { start, end, label: "a".into(), quote: quote.to_owned() }
+    }
+
+    #[test]
+    fn spans_are_held_against_the_text_in_code_points() {
+        let text = "👩‍👩‍👧 é שלום b";
+        ask(TaskKind::Spans, text, None, |question| {
+            let kept = question
+                .accept(Answer::Spans { spans: vec![span(9, 13, "שלום"), span(0, 5, "👩‍👩‍👧")] });
+            let expected = Answer::Spans { spans: vec![span(0, 5, "👩‍👩‍👧"), span(9, 13, "שלום")] };
+            assert_eq!(kept.unwrap(), expected);
+            for wrong in [span(10, 14, "שלום"), span(3, 3, ""), span(0, 99, "x"), span(4, 2, "x")] {
+                assert!(question.accept(Answer::Spans { spans: vec![wrong] }).unwrap_err().is_task());
+            }
+            let overlapping = vec![span(0, 5, "👩‍👩‍👧"), span(4, 5, "👧")];
+            assert!(question.accept(Answer::Spans { spans: overlapping }).unwrap_err().to_string().contains("overlap"));
+        });
+    }
+
+    #[test]
+    fn tags_are_one_per_token_and_labels_are_those_of_the_task() {
+        ask(TaskKind::Tag, "yaar party", None, |question| {
+            let tags = |tags: &[&str]| Answer::Tags { tags: tags.iter().map(|&tag| tag.into()).collect() };
+            assert!(question.accept(tags(&["a", "b"])).is_ok());
+            assert!(question.accept(tags(&["a"])).is_err() && question.accept(tags(&["a", "c"])).is_err());
+        });
+        ask(TaskKind::Multilabel, "x", None, |question| {
+            let set = Answer::Set { labels: vec!["b".into(), "a".into(), "b".into()] };
+            assert_eq!(question.accept(set).unwrap(), Answer::Set { labels: vec!["a".into(), "b".into()] });
+            assert!(question.accept(Answer::Abstain).is_err());
+        });
+    }
+
+    #[test]
+    fn records_fit_their_schema() {
+        let schema = json!({ "type": "object", "required": ["price"], "additionalProperties": false, "properties": {
+            "price": { "type": ["number", "null"], "minimum": 0 }, "unit": { "enum": ["EUR", "USD"] },
+            "lines": { "type": "array", "items": { "type": "object", "properties": { "n": { "type": "integer" } } } } } });
+        ask(TaskKind::Extract, "x", Some(&schema), |question| {
+            let record = |value: Value| Answer::Record { fields: value.as_object().unwrap().clone() };
+            assert!(question.accept(record(json!({ "price": 3.5, "lines": [{ "n": 2 }] }))).is_ok());
+            for wrong in [
+                json!({}),
+                json!({ "price": "3" }),
+                json!({ "price": -1 }),
+                json!({ "price": null, "unit": "GBP" }),
+                json!({ "price": 1, "more": 1 }),
+                json!({ "price": 1, "lines": [{ "n": 1.5 }] }),
+            ] {
+                assert!(question.accept(record(wrong.clone())).is_err(), "{wrong}");
+            }
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_places_are_sent_nothing_panics(text in "\\PC{0,20}", start: u32, end in 0_u32..30, quote in "\\PC{0,4}") {
+            ask(TaskKind::Spans, &text, None, |question| {
+                let _ = question.accept(Answer::Spans { spans: vec![span(start % 30, end, &quote)] });
+            });
+        }
+    }
+}

@@ -1,0 +1,610 @@
+//! The room where people work: leases, answers, what is taken back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::time::Duration;
+
+use postil_core::ledger::{Access, Ledger};
+use postil_core::{Answer, Digest, Name, Preference, Result, TaskKind};
+
+use crate::check::{LONGEST_NOTE, Question};
+use crate::desk::{Desks, LEASE_MILLIS, List, Who};
+use crate::failure::{Failure, Outcome};
+use crate::guidelines::Guidelines;
+use crate::items::{Items, Key, Stored, key_of, make_folder};
+use crate::live::{Common, LastRun};
+use crate::people::People;
+use crate::record::{Desk, Entry, Remark};
+use crate::suggest::Suggestions;
+use crate::train::{self, Progress};
+use crate::wire::{
+    AnswerRequest, LeaseRequest, Leased, Previous, Queue, Role, Said, Saved, Suggestion, UndoRequest, Undone, Voice,
+    Work,
+};
+use crate::{Serving, Workplace, machines, now_millis};
+
+/// The most items in one lease.
+const MOST_LEASED: usize = 50;
+/// Longer than this nobody looks at one item.
+const LONGEST_MILLIS: u64 = 30 * 60 * 1000;
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) name: Name,
+    pub(crate) role: Role,
+    pub(crate) local: bool,
+}
+
+/// Everything the server knows.
+pub(crate) struct Room {
+    pub(crate) place: Workplace,
+    pub(crate) serving: Serving,
+    pub(crate) ledger: Ledger,
+    pub(crate) items: Arc<Items>,
+    desks: Mutex<Desks>,
+    /// One person's answers are stored one after the other.
+    writing: Mutex<HashMap<Who, Arc<Mutex<()>>>>,
+    pub(crate) people: Mutex<People>,
+    suggestions: RwLock<Option<Arc<Suggestions>>>,
+    pub(crate) suspects: RwLock<Vec<(Key, String)>>,
+    pub(crate) guidelines: Mutex<Guidelines>,
+    pub(crate) last_run: Mutex<LastRun>,
+    pub(crate) training: Mutex<Progress>,
+    pub(crate) common: Mutex<Option<Common>>,
+    /// What machines said about items that came up for a decision. Nobody asks them while this server has the ledger.
+    machines: Mutex<HashMap<Key, Vec<Voice>>>,
+}
+
+/// What a lock guards is changed in one step or not at all, so a panic elsewhere leaves nothing half done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Room {
+    /// Opens the ledger, begins to read the items, and takes in what people said before.
+    pub(crate) fn open(place: Workplace, serving: Serving) -> Result<Arc<Self>> {
+        make_folder(&place.ledger)?;
+        let ledger = Ledger::open(&place.ledger, Access::Write)?;
+        let people = People::read(&ledger)?;
+        let guidelines = Guidelines::open(&place, &ledger)?;
+        let mut desks = Desks::new(serving.overlap);
+        desks.add_gold(place.known_gold.iter().map(|(item, _)| (key_of(item), None)));
+        desks.add_gold(probabilities(&ledger, place.gold_purpose)?);
+        read_answers(&ledger, place.task.kind, &mut desks)?;
+        let (ready, waiting) = std::sync::mpsc::channel::<std::sync::Weak<Self>>();
+        let items = Items::read(&place, move || {
+            if let Some(room) = waiting.recv().ok().and_then(|room| room.upgrade()) {
+                room.read_run();
+            }
+        })?;
+        let last_run = LastRun::read(&place);
+        let trains = serving.train && train::can(place.task.kind);
+        let room = Arc::new(Self {
+            place,
+            serving,
+            ledger,
+            items,
+            desks: Mutex::new(desks),
+            writing: Mutex::default(),
+            people: Mutex::new(people),
+            suggestions: RwLock::new(None),
+            suspects: RwLock::default(),
+            guidelines: Mutex::new(guidelines),
+            last_run: Mutex::new(last_run),
+            training: Mutex::new(Progress::new(trains)),
+            common: Mutex::default(),
+            machines: Mutex::default(),
+        });
+        if trains {
+            train::start(&room);
+        }
+        // The thread that reads items waits for this before it goes on to the last run.
+        let _ = ready.send(Arc::downgrade(&room));
+        Ok(room)
+    }
+
+    fn read_run(&self) {
+        // A run whose files cannot be read suggests nothing; the queues say that there is none.
+        if let Ok(suggestions) = Suggestions::read(&self.place, &self.items) {
+            self.suggest(suggestions);
+        }
+        let suspects = crate::session::suspects(&self.place);
+        *self.suspects.write().unwrap_or_else(std::sync::PoisonError::into_inner) = suspects;
+        let mut desks = self.desks();
+        [Queue::Assisted, Queue::Doubtful].into_iter().for_each(|queue| desks.reorder(queue));
+    }
+
+    pub(crate) fn desks(&self) -> MutexGuard<'_, Desks> {
+        lock(&self.desks)
+    }
+
+    pub(crate) fn suggest(&self, suggestions: Suggestions) {
+        let new = Some(Arc::new(suggestions));
+        *self.suggestions.write().unwrap_or_else(std::sync::PoisonError::into_inner) = new;
+    }
+
+    pub(crate) fn suggestions(&self) -> Option<Arc<Suggestions>> {
+        self.suggestions.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Shows a queue's list of items.
+    pub(crate) fn with_list<T>(
+        &self,
+        desks: &mut Desks,
+        queue: Queue,
+        then: impl FnOnce(&mut Desks, &List<'_>) -> T,
+    ) -> T {
+        let suggestions = self.suggestions();
+        let index = self.items.index();
+        let keys = match queue {
+            Queue::Gold => std::mem::take(&mut desks.gold_order),
+            Queue::Disagreement => desks.disputes(),
+            Queue::Suspects => {
+                let suspects = self.suspects.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+                suspects.iter().map(|(key, _)| *key).filter(|&key| index.position(key).is_some()).collect()
+            }
+            _ => Vec::new(),
+        };
+        let order = match (queue, &suggestions) {
+            (Queue::Assisted, Some(suggestions)) => Some(suggestions.given.as_slice()),
+            (Queue::Doubtful, Some(suggestions)) => Some(suggestions.doubtful.as_slice()),
+            _ => None,
+        };
+        let list = match queue {
+            Queue::Assisted | Queue::Doubtful if order.is_none() => List::Keys(&[]),
+            Queue::All | Queue::Assisted | Queue::Doubtful => List::Pool { index: &index, order },
+            _ => List::Keys(&keys),
+        };
+        let result = then(desks, &list);
+        if queue == Queue::Gold {
+            desks.gold_order = keys;
+        }
+        result
+    }
+
+    /// Gives out work.
+    pub(crate) fn lease(&self, caller: &Caller, request: &LeaseRequest) -> Outcome<Leased> {
+        let queue = request.queue;
+        if caller.role < queue.role() {
+            return Err(Failure::forbidden("expected the role `review` or `own` for this queue, found `annotate`"));
+        }
+        let now = now_millis();
+        if let Some(item) = &request.item {
+            return self.lease_one(caller, item, queue, now);
+        }
+        self.items.wait(Duration::from_secs(5), |index| index.len() > 0);
+        if let Some(reason) = self.items.index().failure() {
+            return Err(Failure::unavailable(format!("the items cannot be read: {reason}")));
+        }
+        let have: Vec<Key> = request.have.iter().take(MOST_LEASED).map(|item| key_of(item)).collect();
+        let minutes_spent = self.over_budget();
+        let (given, lost, remaining) = {
+            let mut desks = self.desks();
+            let who = desks.who(&caller.name);
+            let lost = desks.renew(who, queue, &have, now);
+            let mut given = if request.resume { desks.resume(who, queue, &have, now) } else { Vec::new() };
+            let wanted = request.count.min(MOST_LEASED).saturating_sub(given.len());
+            let wanted = if minutes_spent.is_some() { 0 } else { wanted };
+            let further = self.with_list(&mut desks, queue, |desks, list| desks.give(who, queue, list, wanted, now));
+            given.extend(further);
+            let remaining =
+                self.with_list(&mut desks, queue, |desks, list| desks.count(who, queue, list, now).remaining);
+            (given, lost, remaining)
+        };
+        if queue.judges() {
+            self.ask_machines(&given)?;
+        }
+        let mut work = Vec::with_capacity(given.len());
+        for key in given {
+            let position = self.items.index().position(key);
+            // Drawn items that have left the file, or are still being read.
+            let Some(position) = position else { continue };
+            work.push(self.work(caller, key, &self.items.get(position)?, queue, now)?);
+        }
+        let empty = if work.is_empty() && have.is_empty() {
+            Some(minutes_spent.unwrap_or_else(|| self.why_empty(queue, remaining)))
+        } else {
+            None
+        };
+        let lost = lost.into_iter().map(|place| request.have[place].clone()).collect();
+        Ok(Leased { work, lost, remaining, empty })
+    }
+
+    fn lease_one(&self, caller: &Caller, item: &str, queue: Queue, now: i64) -> Outcome<Leased> {
+        let (key, _, stored) = self.expect(item)?;
+        {
+            let mut desks = self.desks();
+            let who = desks.who(&caller.name);
+            let own = desks.hand(who).current(key, false).is_some() || desks.hand(who).current(key, true).is_some();
+            if caller.role < Role::Review && !own && !desks.holds(key, who, now) {
+                return Err(Failure::forbidden("expected an item that you have answered or hold, found another"));
+            }
+            desks.reopen(key, who, queue, now);
+        }
+        if queue.judges() {
+            self.ask_machines(&[key])?;
+        }
+        let work = vec![self.work(caller, key, &stored, queue, now)?];
+        Ok(Leased { work, lost: Vec::new(), remaining: 0, empty: None })
+    }
+
+    fn expect(&self, item: &str) -> Outcome<(Key, Digest, Stored)> {
+        self.items.find(item)?.ok_or_else(|| {
+            Failure::not_found(format!("expected an item of this project, found `{item}`"))
+                .hint("the items' file has changed, or this is another project's page: reload it")
+        })
+    }
+
+    fn over_budget(&self) -> Option<String> {
+        let most = self.place.person_minutes?;
+        let spent = self.desks().spent_millis() as f64 / 60_000.0;
+        (spent >= most).then(|| {
+            format!("the budget of {most} minutes of people's time is spent: raise `budget.person_minutes` to go on")
+        })
+    }
+
+    /// Everything that is shown of an item.
+    fn work(&self, caller: &Caller, key: Key, stored: &Stored, queue: Queue, now: i64) -> Outcome<Work> {
+        let place = &self.place;
+        let swapped = place.swaps(&caller.name, &stored.id);
+        let position = self.items.index().position(key);
+        let mut desks = self.desks();
+        let who = desks.who(&caller.name);
+        let gold = desks.is_gold(key);
+        let judges = queue.judges();
+        // Gold is blind whatever queue it comes by.
+        let suggestions = self.suggestions().filter(|_| !gold && queue.suggests());
+        let suggestion = suggestions.as_ref().zip(position).and_then(|(all, position)| all.get(position));
+        let answers = judges.then(|| {
+            let spoken = desks.about(key).into_iter();
+            let mut voices: Vec<Voice> =
+                spoken.map(|(who, entry)| self.voice(&desks.hand(who).name, entry, swapped)).collect();
+            if !gold {
+                let said = lock(&self.machines).get(&key).cloned().unwrap_or_default();
+                voices.extend(
+                    said.into_iter()
+                        .map(|voice| Voice { answer: voice.answer.map(|answer| turned(answer, swapped)), ..voice }),
+                );
+            }
+            if !gold && let Some(run) = self.suggestions().zip(position).and_then(|(all, position)| all.get(position)) {
+                voices.push(machine(run, swapped));
+            }
+            voices
+        });
+        let hand = desks.hand(who);
+        let own = hand.current(key, judges).or_else(|| hand.current(key, !judges).filter(|_| queue == Queue::History));
+        let previous = own.map(|entry| Previous {
+            id: entry.id,
+            status: entry.status,
+            answer: entry.answer.clone().map(|answer| turned(answer, swapped)),
+            note: entry.remark.note.clone(),
+            at: entry.at,
+            evidence: entry.remark.evidence.clone(),
+        });
+        Ok(Work {
+            item: stored.id.clone(),
+            queue,
+            expires: now + LEASE_MILLIS,
+            content: stored.content(place.task.kind, place.columns.tokenizer, swapped),
+            context: stored.context.clone(),
+            reason: self.reason(&desks, key, position, queue),
+            suggestion: suggestion.map(|one| Suggestion { answer: turned(one.answer, swapped), ..one }),
+            answers,
+            previous,
+        })
+    }
+
+    /// Looks up what machines said about items, as far as it is not known yet.
+    fn ask_machines(&self, keys: &[Key]) -> Result<()> {
+        let new: Vec<Key> = {
+            let known = lock(&self.machines);
+            keys.iter().copied().filter(|key| !known.contains_key(key)).collect()
+        };
+        if !new.is_empty() {
+            let found = machines::voices(&self.ledger, &new)?;
+            lock(&self.machines).extend(found);
+        }
+        Ok(())
+    }
+
+    fn voice(&self, name: &str, entry: &Entry, swapped: bool) -> Voice {
+        Voice {
+            by: name.to_owned(),
+            kind: "person",
+            status: entry.status,
+            answer: entry.answer.clone().map(|answer| turned(answer, swapped)),
+            note: entry.remark.note.clone(),
+            confidence: None,
+            at: Some(entry.at),
+            shown: entry.shown,
+            evidence: entry.remark.evidence.clone(),
+        }
+    }
+
+    /// Why an item is in a queue.
+    fn reason(&self, desks: &Desks, key: Key, position: Option<u32>, queue: Queue) -> Option<String> {
+        match queue {
+            Queue::Gold => {
+                desks.probability(key).map(|probability| format!("drawn at random with probability {probability:.4}"))
+            }
+            Queue::Doubtful => {
+                let suggestions = self.suggestions()?;
+                let sure = suggestions.confidence(position?)?;
+                let who = suggestions.reason.as_deref().unwrap_or("the last run is not sure");
+                Some(format!("{who}: {sure:.2}"))
+            }
+            Queue::Suspects => {
+                let suspects = self.suspects.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+                suspects.iter().find(|(one, _)| *one == key).map(|(_, reason)| reason.clone())
+            }
+            Queue::Disagreement => {
+                let about = desks.about(key);
+                let people = about.iter().filter(|(_, entry)| !entry.desk.judges()).count();
+                Some(format!("{people} people do not say the same"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Stores an answer and returns when it is on disk.
+    pub(crate) fn answer(&self, caller: &Caller, request: AnswerRequest) -> Outcome<Saved> {
+        if caller.role < request.queue.role() {
+            return Err(Failure::forbidden("expected the role `review` or `own` for this queue, found `annotate`"));
+        }
+        if request.note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
+            return Err(Failure::too_large(format!("expected a note of at most {LONGEST_NOTE} characters")));
+        }
+        let (who, turn) = self.turn(caller);
+        let _turn = lock(&turn);
+        let id = request.id;
+        if let Some(known) = self.desks().hand(who).receipt(id) {
+            if known.undone.is_some() {
+                return Err(Failure::conflict("expected a new id for an answer, found that of an undo"));
+            }
+            return Ok(self.saved(who, id, known.seq, known.at, (true, false)));
+        }
+        let (key, content, stored) = self.expect(&request.item)?;
+        let now = now_millis();
+        let entry = self.entry(caller, who, (key, content, &stored), request, now)?;
+        let late = !self.desks().holds(key, who, now);
+        let (at, seq) = (entry.at, self.store(caller, who, entry)?);
+        Ok(self.saved(who, id, seq, at, (false, late)))
+    }
+
+    fn turn(&self, caller: &Caller) -> (Who, Arc<Mutex<()>>) {
+        let who = self.desks().who(&caller.name);
+        (who, lock(&self.writing).entry(who).or_default().clone())
+    }
+
+    fn entry(
+        &self,
+        caller: &Caller,
+        who: Who,
+        (key, content, stored): (Key, Digest, &Stored),
+        request: AnswerRequest,
+        now: i64,
+    ) -> Outcome<Entry> {
+        let place = &self.place;
+        let swapped = place.swaps(&caller.name, &stored.id);
+        let question = Question {
+            task: &place.task,
+            overlapping: place.overlapping,
+            ties: place.ties,
+            schema: place.schema.as_ref(),
+            tokenizer: place.columns.tokenizer,
+            item: stored,
+        };
+        let answer = match (request.status, request.answer) {
+            (Said::Answered, None) => return Err(Failure::invalid("expected an answer, found none")),
+            (Said::Skipped, Some(_)) => {
+                return Err(Failure::invalid("expected no answer for an item that is skipped, found one"));
+            }
+            (_, None) => None,
+            (_, Some(answer)) => Some(turned(question.accept(answer)?, swapped)),
+        };
+        if let Some(evidence) = &request.evidence {
+            question.evidence(evidence)?;
+        }
+        let desks = self.desks();
+        let gold = desks.is_gold(key);
+        let hand = desks.hand(who);
+        // Whoever changes an answer changes it where it was given; a decision is decided again.
+        let changed = (request.queue == Queue::History)
+            .then(|| hand.current(key, false).or_else(|| hand.current(key, true)))
+            .flatten();
+        let queue = changed.map_or(request.queue, |entry| entry.queue);
+        let judges = changed.map_or(queue.judges(), |entry| entry.desk.judges());
+        let suggested = || self.suggestions().zip(self.items.index().position(key)).and_then(|(all, at)| all.get(at));
+        let seen = changed.is_some_and(|entry| entry.shown);
+        let shown = request.shown || seen || (!gold && queue.suggests() && suggested().is_some());
+        if gold && request.shown && !judges {
+            return Err(Failure::conflict("expected blind gold without a suggestion on the screen, found one")
+                .hint("reload the page: the item was drawn for gold in the meantime"));
+        }
+        let probability = desks.probability(key);
+        Ok(Entry {
+            seq: 0,
+            id: request.id,
+            desk: Desk::of(judges, gold),
+            item: stored.id.as_str().into(),
+            content,
+            queue,
+            status: request.status,
+            answer,
+            remark: Remark {
+                id: Some(request.id),
+                queue: Some(queue),
+                flagged: request.status == Said::Flagged,
+                note: request.note.filter(|note| !note.trim().is_empty()),
+                evidence: request.evidence.filter(|evidence| !evidence.is_empty()),
+                actions: request.actions,
+                guidelines: request.guidelines.map(|version| version.chars().take(64).collect()),
+                swapped: (place.task.kind == TaskKind::Pairs).then_some(swapped),
+                ..Remark::default()
+            },
+            at: now,
+            millis: request.millis.min(LONGEST_MILLIS),
+            shown,
+            probability,
+            gone: false,
+        })
+    }
+
+    /// Puts an entry on disk, then into memory.
+    fn store(&self, caller: &Caller, who: Who, mut entry: Entry) -> Result<i64> {
+        let (identity, config) = entry.desk.identity(&caller.name, self.place.task.kind);
+        self.ledger.register(&identity, &config, entry.at)?;
+        entry.seq = self.ledger.append_one(entry.annotation(identity.version))?;
+        let seq = entry.seq;
+        self.desks().take(who, entry);
+        Ok(seq)
+    }
+
+    fn saved(&self, who: Who, id: crate::wire::ClientId, seq: i64, at: i64, (again, late): (bool, bool)) -> Saved {
+        let mut desks = self.desks();
+        let undo = desks.hand(who).undoable();
+        let entry = desks.history(who, None, None).find(|entry| entry.id == id).map(|entry| entry.queue);
+        let queues = match entry {
+            Some(queue) if queue != Queue::History => vec![self.count(&mut desks, who, queue)],
+            _ => Vec::new(),
+        };
+        Saved { id, seq, at, again, late, undo, queues }
+    }
+
+    pub(crate) fn count(&self, desks: &mut Desks, who: Who, queue: Queue) -> crate::wire::QueueCount {
+        self.with_list(desks, queue, |desks, list| desks.count(who, queue, list, now_millis()))
+    }
+
+    /// Takes an answer back: what was said before on its item counts again, or nothing.
+    pub(crate) fn undo(&self, caller: &Caller, request: &UndoRequest) -> Outcome<Undone> {
+        let (who, turn) = self.turn(caller);
+        let _turn = lock(&turn);
+        let known = self.desks().hand(who).receipt(request.id);
+        let undone = match known {
+            Some(receipt) => receipt
+                .undone
+                .ok_or_else(|| Failure::conflict("expected a new id for an undo, found that of an answer"))?,
+            None => {
+                let desks = self.desks();
+                let entry = desks.hand(who).to_undo(request.answer).ok_or_else(|| match request.answer {
+                    None => Failure::not_found("there is nothing to take back"),
+                    Some(_) => Failure::not_found("expected an answer of yours that counts, found none"),
+                })?;
+                entry.id
+            }
+        };
+        let mut entry = {
+            let desks = self.desks();
+            let hand = desks.hand(who);
+            let entry = hand.entries.iter().rev().find(|entry| entry.id == undone);
+            entry.cloned().ok_or_else(|| Failure::not_found("expected an answer of yours, found none"))?
+        };
+        let now = now_millis();
+        let seq = match known {
+            Some(receipt) => receipt.seq,
+            None => {
+                let row = self.taking_back(who, &entry, request.id, now);
+                self.store(caller, who, row)?
+            }
+        };
+        entry.gone = true;
+        let (key, _, stored) = self.expect(&entry.item)?;
+        let (undo, queues) = {
+            let mut desks = self.desks();
+            desks.reopen(key, who, entry.queue, now);
+            let queues = vec![self.count(&mut desks, who, entry.queue)];
+            (desks.hand(who).undoable(), queues)
+        };
+        let mut work = self.work(caller, key, &stored, entry.queue, now)?;
+        let swapped = self.place.swaps(&caller.name, &stored.id);
+        work.previous = Some(Previous {
+            id: entry.id,
+            status: entry.status,
+            answer: entry.answer.map(|answer| turned(answer, swapped)),
+            note: entry.remark.note,
+            at: entry.at,
+            evidence: entry.remark.evidence,
+        });
+        Ok(Undone { id: request.id, seq, undone, undo, work, queues })
+    }
+
+    /// The row that supersedes an answer: what then counts, or nothing.
+    fn taking_back(&self, who: Who, entry: &Entry, id: crate::wire::ClientId, now: i64) -> Entry {
+        let desks = self.desks();
+        let beneath = desks.hand(who).beneath(entry);
+        let counts = beneath.unwrap_or(entry);
+        Entry {
+            seq: 0,
+            id,
+            item: entry.item.clone(),
+            answer: beneath.and_then(|beneath| beneath.answer.clone()),
+            status: beneath.map_or(Said::Skipped, |beneath| beneath.status),
+            remark: Remark {
+                id: Some(id),
+                undo: Some(entry.id),
+                queue: Some(entry.queue),
+                flagged: beneath.is_some_and(|beneath| beneath.remark.flagged),
+                note: beneath.and_then(|beneath| beneath.remark.note.clone()),
+                evidence: beneath.and_then(|beneath| beneath.remark.evidence.clone()),
+                ..Remark::default()
+            },
+            at: now,
+            millis: 0,
+            shown: counts.shown,
+            ..entry.clone()
+        }
+    }
+}
+
+/// Sides as they are shown, or back.
+pub(crate) fn turned(answer: Answer, swapped: bool) -> Answer {
+    match answer {
+        Answer::Preference { choice: Preference::Left } if swapped => Answer::Preference { choice: Preference::Right },
+        Answer::Preference { choice: Preference::Right } if swapped => Answer::Preference { choice: Preference::Left },
+        other => other,
+    }
+}
+
+fn machine(run: Suggestion, swapped: bool) -> Voice {
+    Voice {
+        by: format!("{} (last run)", run.source),
+        kind: "consensus",
+        status: Said::Answered,
+        answer: Some(turned(run.answer, swapped)),
+        note: None,
+        confidence: run.confidence,
+        at: None,
+        shown: false,
+        evidence: run.evidence,
+    }
+}
+
+/// The drawn items with their probabilities: of each stratum that of its latest draw.
+pub(crate) fn probabilities(ledger: &Ledger, purpose: &str) -> Result<Vec<(Key, Option<f64>)>> {
+    let draws = ledger.draws(purpose)?;
+    let latest: HashMap<Option<&str>, f64> =
+        draws.iter().map(|draw| (draw.stratum.as_deref(), draw.inclusion_probability)).collect();
+    Ok(draws.iter().map(|draw| (key_of(&draw.item), latest.get(&draw.stratum.as_deref()).copied())).collect())
+}
+
+/// Takes in everything that people said, in the order in which they said it.
+fn read_answers(ledger: &Ledger, kind: TaskKind, desks: &mut Desks) -> Result<()> {
+    let mut entries: Vec<(Name, Entry)> = Vec::new();
+    for annotator in ledger.annotators()? {
+        let Some((desk, person)) = Desk::read(&annotator.config) else { continue };
+        if desk.identity(&person, kind).0.version != annotator.identity.version {
+            // Answers to another kind of question.
+            continue;
+        }
+        for (seq, annotation) in ledger.history(annotator.identity.version)? {
+            entries.extend(Entry::read(seq, desk, annotation).map(|entry| (person.clone(), entry)));
+        }
+    }
+    entries.sort_by_key(|(_, entry)| entry.seq);
+    for (person, entry) in entries {
+        let who = desks.who(&person);
+        desks.take(who, entry);
+    }
+    Ok(())
+}

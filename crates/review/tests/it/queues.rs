@@ -1,0 +1,189 @@
+//! Blind gold, suggestions, doubt, and what they do to people.
+
+use std::sync::Arc;
+
+use arrow_array::{Float32Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
+use postil_core::ledger::{Access, Ledger};
+use postil_core::table::TableWriter;
+use serde_json::{Value, json};
+
+use crate::client::{Client, uuid};
+use crate::support::{Project, ids};
+
+/// Writes labels as a run does: every third item is less certain than the others.
+fn run(project: &Project, count: usize) {
+    std::fs::create_dir_all(project.path("out")).unwrap();
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("id", DataType::Utf8, false),
+        Field::new("label", DataType::Utf8, false),
+        Field::new("confidence", DataType::Float32, false),
+        Field::new("source", DataType::Utf8, false),
+    ]));
+    let sure = |number: usize| if number % 3 == 0 { 0.5 + number as f32 / 1000.0 } else { 0.9 };
+    let batch = RecordBatch::try_new(
+        schema.clone(),
+        vec![
+            Arc::new(StringArray::from_iter_values((0..count).map(|number| format!("t{number}")))),
+            Arc::new(StringArray::from_iter_values((0..count).map(|_| "bug"))),
+            Arc::new(Float32Array::from_iter_values((0..count).map(sure))),
+            Arc::new(StringArray::from_iter_values((0..count).map(|_| "consensus"))),
+        ],
+    );
+    let mut writer = TableWriter::create(project.path("out/labels.parquet"), schema, None).unwrap();
+    writer.write(&batch.unwrap()).unwrap();
+    writer.finish().unwrap();
+    let report = json!({
+        "headline": { "metric": "accuracy", "value": { "state": "unknown", "reason": "no gold" } },
+        "cost": { "money": 1.5 },
+        "trust": { "errors": { "known": { "suspects": [
+            { "id": "t5", "given": "bug", "suggested": "praise", "probability": 0.8 }] } } },
+        "doubtful": [{ "id": "t6", "reason": "the annotators disagree" }],
+    });
+    std::fs::write(project.path("out/report.json"), report.to_string()).unwrap();
+}
+
+/// Waits until the last run has been read.
+fn ready(client: &mut Client) {
+    for _ in 0..500 {
+        let session = client.get("/api/session");
+        let queues = session["queues"].as_array().unwrap();
+        if queues.iter().any(|queue| queue["name"] == "assisted" && queue["remaining"].as_u64() > Some(0)) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("the last run was never read");
+}
+
+fn say(client: &mut Client, number: u64, item: &str, queue: &str, label: &str) -> Value {
+    let body = json!({ "id": uuid(number), "item": item, "queue": queue, "status": "answered",
+        "answer": { "kind": "class", "label": label }, "millis": 500, "actions": 1 });
+    client.post("/api/answer", &body)
+}
+
+#[test]
+fn blind_gold_is_drawn_with_its_probability_and_shows_nothing() {
+    let project = Project::tickets(200);
+    run(&project, 200);
+    let server = project.serve();
+    let mut owner = server.owner();
+    ready(&mut owner);
+    let empty = owner.post("/api/lease", &json!({ "queue": "gold" }));
+    assert!(empty["empty"].as_str().unwrap().contains("postil draw"), "{empty}");
+    assert_eq!(owner.post("/api/draw", &json!({ "count": 50 }))["drawn"], json!(50));
+    let gold = owner.post("/api/lease", &json!({ "queue": "gold", "count": 50 }));
+    let drawn = ids(&gold);
+    assert_eq!(drawn.len(), 50);
+    for work in gold["work"].as_array().unwrap() {
+        assert_eq!((&work["suggestion"], &work["answers"]), (&Value::Null, &Value::Null));
+        assert!(work["reason"].as_str().unwrap().contains("0.2500"), "{work}");
+    }
+    // Gold comes by no other way, and not even its own person gets a suggestion for it.
+    for queue in ["all", "assisted", "doubtful"] {
+        let mut others = Vec::new();
+        loop {
+            let further = ids(&owner.post("/api/lease", &json!({ "queue": queue, "count": 50, "have": [] })));
+            if further.is_empty() {
+                break;
+            }
+            others.extend(further);
+        }
+        assert!(others.iter().all(|item| !drawn.contains(item)), "{queue}");
+    }
+    let opened = owner.post("/api/lease", &json!({ "queue": "doubtful", "item": drawn[0] }));
+    assert_eq!(opened["work"][0]["suggestion"], Value::Null);
+    say(&mut owner, 1, &drawn[0], "gold", "bug");
+    let claimed = json!({ "id": uuid(2), "item": drawn[1], "queue": "gold", "status": "answered", "shown": true,
+        "answer": { "kind": "class", "label": "bug" } });
+    assert_eq!(owner.try_post("/api/answer", &claimed).0, 409);
+    let (status, refused) = owner.try_post("/api/examples", &json!({ "item": drawn[0], "label": "bug" }));
+    assert_eq!(status, 409, "{refused}");
+    drop(server);
+    let ledger = Ledger::open(project.path("ledger"), Access::Read).unwrap();
+    let people = ledger.annotators().unwrap();
+    let gold = people.iter().find(|one| one.config["review"] == "gold").unwrap();
+    let rows = ledger.history(gold.identity.version).unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].1.inclusion_probability, rows[0].1.suggestion_shown), (Some(0.25), false));
+}
+
+#[test]
+fn assisted_answers_record_that_a_suggestion_was_shown_whatever_the_page_says() {
+    let project = Project::tickets(60);
+    run(&project, 60);
+    let server = project.serve();
+    let mut owner = server.owner();
+    ready(&mut owner);
+    let leased = owner.post("/api/lease", &json!({ "queue": "assisted", "count": 20 }));
+    let suggestion = &leased["work"][1]["suggestion"];
+    assert_eq!(suggestion["answer"], json!({ "kind": "class", "label": "bug" }));
+    assert_eq!(
+        (suggestion["source"].as_str(), suggestion["confidence"].as_f64()),
+        (Some("consensus"), Some(0.9_f32.into()))
+    );
+    for (number, item) in ids(&leased).iter().enumerate() {
+        say(&mut owner, 100 + number as u64, item, "assisted", if number < 18 { "bug" } else { "praise" });
+    }
+    for (number, item) in ids(&owner.post("/api/lease", &json!({ "queue": "all", "count": 20 }))).iter().enumerate() {
+        say(&mut owner, 200 + number as u64, item, "all", if number < 10 { "bug" } else { "praise" });
+    }
+    let history = owner.get("/api/history?limit=40");
+    let shown = history["entries"].as_array().unwrap().iter().filter(|entry| entry["shown"] == json!(true)).count();
+    assert_eq!(shown, 20);
+    let anchoring = &owner.get("/api/live")["anchoring"];
+    assert_eq!(anchoring["assisted"]["value"], json!(0.9));
+    assert_eq!(anchoring["blind"]["value"], json!(0.5));
+    let (low, high) =
+        (anchoring["difference"]["low"].as_f64().unwrap(), anchoring["difference"]["high"].as_f64().unwrap());
+    assert!(low > 0.0 && low < 0.4 && high > 0.4, "{anchoring}");
+}
+
+#[test]
+fn doubt_comes_first_and_suspects_say_why() {
+    let project = Project::tickets(30);
+    run(&project, 30);
+    let server = project.serve();
+    let mut owner = server.owner();
+    ready(&mut owner);
+    let leased = owner.post("/api/lease", &json!({ "queue": "doubtful", "count": 3 }));
+    assert_eq!(ids(&leased), ["t0", "t3", "t6"]);
+    assert!(leased["work"][0]["reason"].as_str().unwrap().contains("0.50"), "{leased}");
+    let suspects = owner.post("/api/lease", &json!({ "queue": "suspects", "count": 5 }));
+    assert_eq!(ids(&suspects), ["t5", "t6"]);
+    assert!(suspects["work"][0]["reason"].as_str().unwrap().contains("probably praise"), "{suspects}");
+    assert_eq!(suspects["work"][0]["answers"][0]["kind"], json!("consensus"));
+}
+
+#[test]
+fn a_model_learns_from_people_and_fills_the_doubtful_queue_without_a_run() {
+    let words = ["crash error broken", "great thanks lovely"];
+    let items: Vec<Value> = (0..120)
+        .map(|number| json!({ "id": format!("t{number}"), "text": format!("{} number {number}", words[number % 2]) }))
+        .collect();
+    let project = Project::new(postil_core::TaskKind::Classify, &["bug", "praise"], &items);
+    let server = project.serve();
+    let mut owner = server.owner();
+    assert_eq!(ids(&owner.post("/api/lease", &json!({ "queue": "doubtful", "count": 1 }))), Vec::<String>::new());
+    for number in 0..40 {
+        say(&mut owner, number, &format!("t{number}"), "all", if number % 2 == 0 { "bug" } else { "praise" });
+    }
+    let held = ids(&owner.post("/api/lease", &json!({ "queue": "all", "count": 5 })));
+    let mut live = Value::Null;
+    for _ in 0..600 {
+        live = owner.get("/api/live");
+        if live["curve"].as_array().is_some_and(|curve| !curve.is_empty()) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(live["training"]["labels"], json!(40), "{live}");
+    assert_eq!(live["curve"][0]["accuracy"]["value"], json!(1.0), "{live}");
+    let doubtful = owner.post("/api/lease", &json!({ "queue": "doubtful", "count": 50 }));
+    assert!(ids(&doubtful).iter().all(|item| !held.contains(item)));
+    let right = doubtful["work"].as_array().unwrap().iter().filter(|work| {
+        let even = work["item"].as_str().unwrap()[1..].parse::<u32>().unwrap() % 2 == 0;
+        work["suggestion"]["answer"]["label"] == json!(if even { "bug" } else { "praise" })
+    });
+    assert_eq!(right.count(), 50);
+}
