@@ -83,7 +83,7 @@ fn headline(findings: &Findings<'_>, written: &Measurements) -> Headline {
             gold_wanted(written)
         ),
     };
-    Headline { metric: "exact values".to_owned(), value: written.all.clone(), sentence: sentence }
+    Headline { metric: "exact values".to_owned(), value: written.all.clone(), sentence }
 }
 
 fn consensus(findings: &Findings<'_>) -> ConsensusSummary {
