@@ -205,6 +205,11 @@ fn schemas_and_gold_records_that_are_wrong_are_told() {
     assert!(said.contains("schema.json") && said.contains("`pattern`"), "{said}");
     folder.write("schema.json", SCHEMA);
     folder.write("gold.csv", "item,row\nt1,1\nt2,many\n");
+    let drawn = folder.ok(&["draw", "3"]);
+    assert!(
+        drawn.contains("3 items drawn")
+            && folder.read("to-label-3.csv").starts_with("id,text,mood,row,words,when,drawn")
+    );
     folder.write(
         "postil.toml",
         of("schema = \"schema.json\"").replace("id = \"id\"", "id = \"id\"\ngold = \"gold.csv\""),
