@@ -57,12 +57,17 @@ fn gold_with_an_unknown_label_is_refused_not_dropped() {
 }
 
 #[test]
-fn kinds_to_come_parse_and_say_that_they_are_not_yet_available() {
-    for kind in ["pairs", "extract"] {
-        let folder = project(b"id,text\n1,x\n");
+fn settings_that_a_kind_of_task_cannot_have_are_told_and_what_is_to_come_says_so() {
+    let labels = "labels = [\"a\", \"b\"]\n";
+    for (kind, words) in [("pairs", "`left`, `right`"), ("extract", "`task.schema`")] {
+        let folder = project(b"id,text,left,right\n1,x,y,z\n");
         folder.write("postil.toml", PROJECT.replace("classify", kind));
-        let message = folder.fails(3, &["plan", "."]);
-        assert!(message.contains("not yet available"), "{message}");
+        assert!(folder.fails(2, &["plan", "."]).contains(words), "{kind}");
+        if kind == "pairs" {
+            folder
+                .write("postil.toml", PROJECT.replace("classify", kind).replace(labels, "").replace("a = ", "left = "));
+            assert!(folder.fails(2, &["plan", "."]).contains("a pair has two"));
+        }
     }
     let folder = project(b"id,text\n1,x\n");
     folder.write("postil.toml", format!("{PROJECT}\n[[annotator]]\nname = \"ann\"\nkind = \"person\"\n"));
