@@ -232,6 +232,20 @@ mod tests {
         assert!(!twice.starts_with(&fence) && twice.contains(&fence));
     }
 
+    proptest::proptest! {
+        /// Whatever a text holds, lines like fences or the fence of another text, its own fence stands around it alone.
+        #[test]
+        fn no_text_closes_its_fence(parts in proptest::collection::vec("(=== [0-9a-f]{12} ===)|\\PC{0,12}|\n", 0..12)) {
+            let text = parts.concat();
+            for text in [text.clone(), fenced(&text), fenced(&fenced(&text))] {
+                let shown = fenced(&text);
+                let fence = shown.lines().next().unwrap().to_owned();
+                proptest::prop_assert_eq!(shown.matches(&*fence).count(), 2);
+                proptest::prop_assert_eq!(shown, format!("{fence}\n{text}\n{fence}"));
+            }
+        }
+    }
+
     #[test]
     fn unknown_and_missing_places_are_named() {
         let error = Prompt::new("{{taks}}\n--- item ---\n{{item}}", None, &task(), &[]).unwrap_err();

@@ -537,18 +537,19 @@ mod tests {
             ]),
             Reply::Spans(Vec::new()),
             Reply::Record("{}".to_owned()),
+            Reply::Record("{\"é\":1}".to_owned()),
         ]
     }
 
     #[test]
     fn every_reply_arrives() {
-        let frame = Response::Replies { rows: 5, replies: replies() }.encode();
-        let Some(Response::Replies { rows: 5, replies: arrived }) = Response::decode(&frame, 2, 5, 3) else {
+        let frame = Response::Replies { rows: 6, replies: replies() }.encode();
+        let Some(Response::Replies { rows: 6, replies: arrived }) = Response::decode(&frame, 2, 6, 3) else {
             panic!("not decoded")
         };
         assert_eq!(arrived, replies());
-        assert!(Response::decode(&frame, 2, 4, 3).is_none(), "more rows than were asked for");
-        assert!(Response::decode(&frame, 2, 5, 2).is_none(), "a class that is not a label");
+        assert!(Response::decode(&frame, 2, 5, 3).is_none(), "more rows than were asked for");
+        assert!(Response::decode(&frame, 2, 6, 2).is_none(), "a class that is not a label");
     }
 
     #[test]
@@ -565,7 +566,7 @@ mod tests {
     proptest! {
         #[test]
         fn garbage_is_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Response::decode(&bytes, 2, 5, 3);
+            let _ = Response::decode(&bytes, 2, 6, 3);
             let _ = Request::decode(&bytes);
             let mut frame = Vec::new();
             let _ = receive(&mut bytes.as_slice(), &mut frame);

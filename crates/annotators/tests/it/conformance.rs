@@ -121,7 +121,7 @@ fn entries_are_read_strictly_and_later_kinds_say_so() {
     let error = project.open(r#"{"kind": "person", "name": "ann"}"#).map(drop).unwrap_err();
     assert!(error.is_unavailable() && error.to_string().contains("not yet available"), "{error}");
     let pairs = Project::new(TaskKind::Pairs).with("l.txt", "x");
-    assert!(message(pairs.open(CASES[2].spec)).contains("`pairs` tasks are not yet available"));
+    assert!(message(pairs.open(CASES[2].spec)).contains("a pair has two"));
     let low = Project::new(TaskKind::Classify).with("p.star", "");
     let spec = r#"{"kind": "program", "name": "a", "path": "p.star", "limits": {"memory_mb": 1}}"#;
     assert!(message(low.open(spec)).contains("at least 16 MB"));

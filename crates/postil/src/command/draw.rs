@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::{Float64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
+use postil_core::items::PairText;
 use postil_core::ledger::{Access, Draw, Ledger};
 use postil_core::select::{Frame, draw};
 use postil_core::table::{TableWriter, WholeFile};
@@ -131,7 +132,10 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
                     let tokens = batch.tokens(row).map_or_else(made, <[_]>::to_vec);
                     words.push(tokens.iter().map(|token| token.of(text).to_owned()).collect::<Vec<String>>());
                 }
-                texts.push(text.to_owned());
+                texts.push(match project.task.kind {
+                    TaskKind::Pairs => PairText::read(text).plain(),
+                    _ => text.to_owned(),
+                });
             }
             position += 1;
         }
@@ -149,21 +153,24 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let all: Vec<Draw> = before.iter().chain(&draws).cloned().collect();
     let probabilities = drawn_probabilities(&all);
-    let schema = Arc::new(Schema::new(vec![
-        Field::new("id", DataType::Utf8, false),
-        Field::new("text", DataType::Utf8, false),
-        Field::new("label", DataType::Utf8, false),
-        Field::new("drawn_with_probability", DataType::Float64, false),
-    ]));
-    let rows = RecordBatch::try_new(
-        schema.clone(),
-        vec![
-            Arc::new(StringArray::from_iter_values(draws.iter().map(|draw| draw.item.as_ref()))),
-            Arc::new(StringArray::from_iter_values(&texts)),
-            Arc::new(StringArray::from_iter_values(draws.iter().map(|_| ""))),
-            Arc::new(Float64Array::from_iter_values(draws.iter().map(|draw| probabilities[draw.item.as_ref()]))),
-        ],
-    )?;
+    // A record has a column per field to be filled in, everything else one for its label.
+    let blanks: Vec<&str> = match project.task.kind {
+        TaskKind::Extract => project.task.labels.names().map(AsRef::as_ref).collect(),
+        _ => vec!["label"],
+    };
+    let mut fields = vec![Field::new("id", DataType::Utf8, false), Field::new("text", DataType::Utf8, false)];
+    fields.extend(blanks.iter().map(|name| Field::new(*name, DataType::Utf8, false)));
+    fields.push(Field::new("drawn_with_probability", DataType::Float64, false));
+    let schema = Arc::new(Schema::new(fields));
+    let blank: ArrayRef = Arc::new(StringArray::from_iter_values(draws.iter().map(|_| "")));
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(draws.iter().map(|draw| draw.item.as_ref()))),
+        Arc::new(StringArray::from_iter_values(&texts)),
+    ];
+    columns.extend(blanks.iter().map(|_| blank.clone()));
+    let known = draws.iter().map(|draw| probabilities[draw.item.as_ref()]);
+    columns.push(Arc::new(Float64Array::from_iter_values(known)));
+    let rows = RecordBatch::try_new(schema.clone(), columns)?;
     // On record before the file exists: a draw that was seen and forgotten could never be accounted for.
     let number = draws.len();
     let to_mark: Vec<(String, String)> = draws.iter().map(|draw| draw.item.to_string()).zip(texts).collect();
@@ -204,6 +211,11 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     if marks {
         return say(
             "mark the spans without looking at any others (`postil convert` writes it for other tools), add the lines to your gold file, and run again",
+        );
+    }
+    if project.task.kind == TaskKind::Extract {
+        return say(
+            "fill in its fields without looking at any other record (an empty cell says that the text does not say), add the rows to your gold file, and run again",
         );
     }
     say("fill its column `label` without looking at any other label, add the rows to your gold file, and run again")

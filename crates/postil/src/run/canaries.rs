@@ -135,7 +135,7 @@ fn wanted(
         }
         Ok(())
     })?;
-    drawn.sort_unstable_by(|left, right| (left.0, left.1).cmp(&(right.0, right.1)));
+    drawn.sort_unstable_by_key(|one| (one.0, one.1));
     Ok(drawn.into_iter().take(count).map(|(_, position, label)| (position, label)).collect())
 }
 

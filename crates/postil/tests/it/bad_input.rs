@@ -57,12 +57,17 @@ fn gold_with_an_unknown_label_is_refused_not_dropped() {
 }
 
 #[test]
-fn kinds_that_need_more_than_labels_say_what() {
-    for (kind, wanted) in [("pairs", "left"), ("extract", "schema")] {
-        let folder = project(b"id,text\n1,x\n");
+fn settings_that_a_kind_of_task_cannot_have_are_told() {
+    let labels = "labels = [\"a\", \"b\"]\n";
+    for (kind, words) in [("pairs", "`left`, `right`"), ("extract", "`task.schema`")] {
+        let folder = project(b"id,text,left,right\n1,x,y,z\n");
         folder.write("postil.toml", PROJECT.replace("classify", kind));
-        let message = folder.fails(2, &["plan", "."]);
-        assert!(message.contains(wanted), "{message}");
+        assert!(folder.fails(2, &["plan", "."]).contains(words), "{kind}");
+        if kind == "pairs" {
+            folder
+                .write("postil.toml", PROJECT.replace("classify", kind).replace(labels, "").replace("a = ", "left = "));
+            assert!(folder.fails(2, &["plan", "."]).contains("a pair has two"));
+        }
     }
 }
 

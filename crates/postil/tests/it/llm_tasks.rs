@@ -1,6 +1,7 @@
 //! What models are asked beyond one label: pairs, records, tags, planted instructions, several answers at once.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::Path;
 
 use postil_mimic::{Asked, Behaviour, Capabilities, Question, Reply, Server};
@@ -204,6 +205,11 @@ fn schemas_and_gold_records_that_are_wrong_are_told() {
     assert!(said.contains("schema.json") && said.contains("`pattern`"), "{said}");
     folder.write("schema.json", SCHEMA);
     folder.write("gold.csv", "item,row\nt1,1\nt2,many\n");
+    let drawn = folder.ok(&["draw", "3"]);
+    assert!(
+        drawn.contains("3 items drawn")
+            && folder.read("to-label-3.csv").starts_with("id,text,mood,row,words,when,drawn")
+    );
     folder.write(
         "postil.toml",
         of("schema = \"schema.json\"").replace("id = \"id\"", "id = \"id\"\ngold = \"gold.csv\""),
@@ -374,7 +380,7 @@ fn both_orders_halve_the_position_bias_of_stored_judges() {
             flips[usize::from(both)] = changed as f64 / shared.len() as f64;
             // Over both ways to put the pairs, so that the places of the better ones do not count.
             let credits = |(item, label, other): &(&String, &String, &String)| {
-                (credit(item, label, false) + credit(item, other, true)) / 2.0
+                f64::midpoint(credit(item, label, false), credit(item, other, true))
             };
             right[usize::from(both)] = shared.iter().map(credits).sum::<f64>() / shared.len() as f64;
             if both {
@@ -390,7 +396,7 @@ fn both_orders_halve_the_position_bias_of_stored_judges() {
         // Where the orders contradict each other one of them is right: half a point, as for a tie.
         assert!((right[1] - right[0]).abs() < 0.01, "{lines:?}");
     }
-    println!("{}", lines.join("\n"));
+    let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(super) struct GoldRecord {
 pub(super) struct GoldFile {
     pub(super) records: Vec<GoldRecord>,
     pub(super) version: Option<Digest>,
+    /// What could not be used, in a sentence each.
+    pub(super) faults: Vec<String>,
 }
 
 impl GoldFile {
@@ -42,8 +44,12 @@ impl GoldFile {
         let Some(path) = &project.gold else { return Ok(Self::default()) };
         let schema = schema(project)?;
         let item = item_column(project, path)?;
-        let mut records = Vec::new();
+        let (mut records, mut blank) = (Vec::new(), 0);
         for stored in read_records(path, path, &item, schema)? {
+            if stored.fields.values().all(Value::is_null) {
+                blank += 1;
+                continue;
+            }
             let truth = schema
                 .fields()
                 .iter()
@@ -63,7 +69,8 @@ impl GoldFile {
         let parts: Vec<String> =
             records.iter().map(|one| format!("{}\0{:?}\0{:?}", one.item, one.truth, one.probability)).collect();
         let version = Some(Digest::of_parts(parts.iter().map(String::as_bytes)));
-        Ok(Self { records, version })
+        let faults = Vec::from_iter((blank > 0).then(|| format!("{blank} gold rows have no value yet")));
+        Ok(Self { records, version, faults })
     }
 }
 

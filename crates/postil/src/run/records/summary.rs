@@ -25,7 +25,7 @@ pub(super) fn report(findings: &Findings<'_>, gold_file: &GoldFile) -> Report {
     let fields = findings.fields();
     let silent = |item: usize| findings.claims.said[item * fields..(item + 1) * fields].iter().all(Vec::is_empty);
     let unanswered = (0..findings.items.len()).filter(|&item| silent(item)).count() as u64;
-    let mut warnings = facts::reading(findings.annotated, findings.gold.unmatched, &[]);
+    let mut warnings = facts::reading(findings.annotated, findings.gold.unmatched, &gold_file.faults);
     warnings.push(NO_STUDENT.to_owned());
     Report {
         format: facts::FORMAT,
@@ -84,7 +84,7 @@ fn headline(findings: &Findings<'_>, written: &Measurements) -> Headline {
             gold_wanted(written)
         ),
     };
-    Headline { metric: "exact values".to_owned(), value: written.all.clone(), sentence: sentence }
+    Headline { metric: "exact values".to_owned(), value: written.all.clone(), sentence }
 }
 
 fn consensus(findings: &Findings<'_>) -> ConsensusSummary {
