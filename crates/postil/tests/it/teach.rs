@@ -41,7 +41,7 @@ fn swayed(question: &Question<'_>) -> Reply {
     let right = truth(item);
     let shown = question.prompt.matches(&format!("Answer: A. {right}")).count()
         + question.prompt.matches(&format!("Answer: B. {right}")).count();
-    let wrong = row_of(item) % 5 == 0 && shown < 2;
+    let wrong = row_of(item).is_multiple_of(5) && shown < 2;
     let label = if wrong { LABELS[1 - row_of(item) % 2] } else { right };
     match question.asked {
         Asked::Labels(_) => Reply::Labels(vec![(label.to_owned(), 0.9)]),
