@@ -223,3 +223,19 @@ fn demonstrations_that_cannot_be_are_refused_with_words() {
     );
     assert!(folder.fails(2, &["plan"]).contains("{{demonstrations}}"));
 }
+
+#[test]
+fn what_the_student_is_told_is_chosen_by_gold_or_by_the_project_and_is_said() {
+    let folder = Folder::tickets();
+    let plain = folder.read("postil.toml");
+    let settings = || folder.json(&["run", "--json"])["student"]["settings"].as_str().unwrap().to_owned();
+    let chosen = settings();
+    assert!(chosen.contains("learns from ") && chosen.contains("gold texts"), "{chosen}");
+    for (way, words) in [("hard", "likeliest labels (as"), ("candidates", "refined candidates (as")] {
+        folder.write("postil.toml", format!("{plain}\n[student]\ntargets = \"{way}\"\n"));
+        let said = settings();
+        assert!(said.contains(words), "{said}");
+    }
+    folder.write("postil.toml", format!("{plain}\n[student]\ntargets = \"loud\"\n"));
+    assert!(folder.fails(2, &["plan"]).contains("loud"));
+}
