@@ -187,7 +187,7 @@ mod tests {
         };
         let spec: DemonstrationSpec = serde_json::from_str("{\"count\": 2}").unwrap();
         let shown = Shown::new(&spec, pool.clone(), &labels).unwrap();
-        let beside = shown.beside("why does it crash at login again and again");
+        let beside = shown.beside("the page shows a crash after every login since monday");
         assert_eq!(beside.last().unwrap().0, "a crash at login again");
         let words = in_words(&beside, &|class| format!("<{class}>"));
         assert_eq!(words.matches("=== ").count(), 4, "{words}");

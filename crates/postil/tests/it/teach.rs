@@ -41,7 +41,7 @@ fn swayed(question: &Question<'_>) -> Reply {
     let right = truth(item);
     let shown = question.prompt.matches(&format!("Answer: A. {right}")).count()
         + question.prompt.matches(&format!("Answer: B. {right}")).count();
-    let wrong = row_of(item) % 5 == 0 && shown < 2;
+    let wrong = row_of(item).is_multiple_of(5) && shown < 2;
     let label = if wrong { LABELS[1 - row_of(item) % 2] } else { right };
     match question.asked {
         Asked::Labels(_) => Reply::Labels(vec![(label.to_owned(), 0.9)]),
@@ -222,4 +222,20 @@ fn demonstrations_that_cannot_be_are_refused_with_words() {
         folder.read("postil.toml").replace("model = \"m\"", "model = \"m\"\nprompt = \"own.txt\""),
     );
     assert!(folder.fails(2, &["plan"]).contains("{{demonstrations}}"));
+}
+
+#[test]
+fn what_the_student_is_told_is_chosen_by_gold_or_by_the_project_and_is_said() {
+    let folder = Folder::tickets();
+    let plain = folder.read("postil.toml");
+    let settings = || folder.json(&["run", "--json"])["student"]["settings"].as_str().unwrap().to_owned();
+    let chosen = settings();
+    assert!(chosen.contains("learns from ") && chosen.contains("gold texts"), "{chosen}");
+    for (way, words) in [("hard", "likeliest labels (as"), ("candidates", "refined candidates (as")] {
+        folder.write("postil.toml", format!("{plain}\n[student]\ntargets = \"{way}\"\n"));
+        let said = settings();
+        assert!(said.contains(words), "{said}");
+    }
+    folder.write("postil.toml", format!("{plain}\n[student]\ntargets = \"loud\"\n"));
+    assert!(folder.fails(2, &["plan"]).contains("loud"));
 }
