@@ -79,6 +79,7 @@ export function create({ work, task, changed }) {
   return {
     wide: true,
     reader,
+    range: () => pointing.range,
     body: h("div", { class: "sheet" }, h("div", { class: "source" }, reader.element), sheet.element),
     dock: null,
     keys: [

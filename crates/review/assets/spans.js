@@ -23,9 +23,11 @@ export function create({ work, task, labels, changed }) {
   let armed = null;
 
   const pointing = new Pointing(reader, {
-    selected: (range, event) => {
+    // Whoever was writing a note or searching goes on in the text.
+    pressed: () => document.activeElement?.blur(),
+    selected: (range) => {
       active = null;
-      if (armed && range) label(armed, range, event?.altKey);
+      if (armed) label(armed, range);
       draw();
     },
     clicked: (place, name) => {
@@ -154,6 +156,7 @@ export function create({ work, task, labels, changed }) {
 
   return {
     reader,
+    range: () => pointing.range,
     body: h("div", { class: "marking" }, reader.element, list),
     dock: h("div", null, tools, picker.element),
     keys: [

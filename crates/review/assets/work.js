@@ -143,7 +143,7 @@ export class WorkView {
     const draws = !failed && session.role === "own" && queue?.name === "gold";
     return h(
       "div",
-      { class: "empty" },
+      { class: failed ? "empty failed" : "empty" },
       h("h1", null, failed ? "No connection" : queue?.done > 0 ? "Done" : "Nothing here yet"),
       h("p", null, sentence(empty)),
       failed && button({ class: "plain", on: { click: () => this.#app.desk.retry() } }, "Try again"),
@@ -303,7 +303,7 @@ export class WorkView {
     if (this.session.role === "annotate") return void this.#app.toast("Examples are added by people with the role review or own.");
     if (work.queue === "gold") return void this.#app.toast("Blind gold stays out of the guidelines: models read them.");
     const reader = this.#editor.reader;
-    const range = reader?.selected() ?? null;
+    const range = this.#editor.range?.() ?? reader?.selected() ?? null;
     offerExample(this.#app, work, { label: this.#editor.focusLabel?.() ?? null, piece: range ? reader.text.slice(range.start, range.end).trim() : "" });
   }
 

@@ -9,7 +9,8 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const root = path.resolve(here, "../../..");
+/** The tree that is tested. */
+export const root = path.resolve(here, "../../..");
 
 /** The program under test: `POSTIL`, else the debug build. */
 export const program = process.env.POSTIL ?? path.join(root, "target/debug/postil");
@@ -184,7 +185,7 @@ export function watch(page) {
 
 /** An item, or the news that there is none, is on the screen. */
 export async function settled(page) {
-  await page.waitForFunction(() => document.querySelector(".work:not(.waiting) .item > *"), null, { timeout: 15_000 });
+  await page.waitForFunction(() => document.querySelector(".work:not(.waiting) .item > :not(.failed)"), null, { timeout: 15_000 });
 }
 
 /** Every answer has reached the server's disk. */
@@ -220,4 +221,10 @@ export async function each(page, one, most = 1000) {
 export async function picture(page, name) {
   fs.mkdirSync(pictures, { recursive: true });
   await page.screenshot({ path: path.join(pictures, `${name}.png`) });
+}
+
+/** Where the stored answers' counted actions stand: their sum over all answers of the local owner. */
+export async function actions(server) {
+  const live = (await server.ask("GET", "/api/live")).json();
+  return live.people.reduce((sum, { answers, actions_per_answer }) => sum + answers * (actions_per_answer ?? 0), 0);
 }
