@@ -77,7 +77,11 @@ export class Desk {
     const asked = this.#asked;
     const held = this.current ? [this.current, ...this.#ahead] : [...this.#ahead];
     const want = this.session.settings.prefetch;
-    const request = { queue: this.queue, count: Math.max(0, Math.min(50, want - this.#ahead.length)), have: held.map(({ item }) => item) };
+    const request = {
+      queue: this.queue,
+      count: Math.max(0, Math.min(50, want - this.#ahead.length)),
+      have: held.map(({ item }) => item),
+    };
     if (resume) request.resume = true;
     this.#asking = api.lease(request);
     try {
@@ -142,7 +146,8 @@ export class Desk {
       if (asked !== this.#asked) return;
       this.#show(null, `${refusal.message}${refusal.hint ? `: ${refusal.hint}` : ""}`, true);
       // It goes on by itself once the server is back.
-      if (refusal.retry) this.#again = setTimeout(() => asked === this.#asked && !this.current && this.#next(true), AGAIN);
+      if (refusal.retry)
+        this.#again = setTimeout(() => asked === this.#asked && !this.current && this.#next(true), AGAIN);
       return;
     }
     if (asked !== this.#asked) return;
@@ -153,11 +158,6 @@ export class Desk {
   /** Tries to get work again. */
   retry() {
     return this.#next();
-  }
-
-  /** What stands next, so that it can be drawn before it is wanted. */
-  get upcoming() {
-    return this.#ahead[0] ?? null;
   }
 
   /** Keeps an answer and goes on. */
@@ -200,7 +200,14 @@ export class Desk {
       this.undoable = Math.max(0, this.undoable - 1);
       const { work, request } = last;
       this.outbox.put("undo", { id: newId(), answer: request.id }, work.item);
-      const previous = { id: request.id, status: request.status, answer: request.answer, note: request.note, at: Date.now(), evidence: request.evidence };
+      const previous = {
+        id: request.id,
+        status: request.status,
+        answer: request.answer,
+        note: request.note,
+        at: Date.now(),
+        evidence: request.evidence,
+      };
       const count = this.count(work.queue);
       if (count && work.queue !== "history") {
         count.done = Math.max(0, count.done - 1);

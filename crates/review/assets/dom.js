@@ -57,7 +57,9 @@ export function announce(words) {
 }
 
 const ALLOWED = new Set(
-  "A B BLOCKQUOTE BR CODE DD DEL DL DT EM H1 H2 H3 H4 H5 H6 HR I LI OL P PRE S STRONG TABLE TBODY TD TH THEAD TR UL".split(" "),
+  "A B BLOCKQUOTE BR CODE DD DEL DL DT EM H1 H2 H3 H4 H5 H6 HR I LI OL P PRE S STRONG TABLE TBODY TD TH THEAD TR UL".split(
+    " ",
+  ),
 );
 
 /** Markup that the server has rendered, rebuilt from the few elements that words need, without attributes. */

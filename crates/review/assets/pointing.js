@@ -32,10 +32,14 @@ export class Pointing {
     element.addEventListener("mousedown", () => {
       // A drag may leave the text, so it is followed over the whole page.
       document.addEventListener("mousemove", move);
-      document.addEventListener("mouseup", (event) => {
-        document.removeEventListener("mousemove", move);
-        up(event);
-      }, { once: true });
+      document.addEventListener(
+        "mouseup",
+        (event) => {
+          document.removeEventListener("mousemove", move);
+          up(event);
+        },
+        { once: true },
+      );
     });
     const copy = (event) => (element.isConnected ? this.#copy(event) : document.removeEventListener("copy", copy));
     document.addEventListener("copy", copy);
@@ -110,8 +114,14 @@ export class Pointing {
     const place = reader.placeAt(x, y);
     if (place === null) return null;
     // The place is the gap next to the point: the sign is on either side of it.
-    const before = place > 0 && reader.rectangles(place - 1, place).some((box) => box.left <= x && x <= box.right && box.top <= y && y <= box.bottom);
-    return before ? { start: place - 1, end: place } : { start: Math.min(place, reader.text.length - 1), end: Math.min(place + 1, reader.text.length) };
+    const before =
+      place > 0 &&
+      reader
+        .rectangles(place - 1, place)
+        .some((box) => box.left <= x && x <= box.right && box.top <= y && y <= box.bottom);
+    return before
+      ? { start: place - 1, end: place }
+      : { start: Math.min(place, reader.text.length - 1), end: Math.min(place + 1, reader.text.length) };
   }
 
   #copy(event) {
@@ -189,7 +199,10 @@ export class Pointing {
       if (!widen) this.#anchor = next;
     }
     this.#anchor ??= this.#focus;
-    this.range = { start: Math.min(this.#anchor.start, this.#focus.start), end: Math.max(this.#anchor.end, this.#focus.end) };
+    this.range = {
+      start: Math.min(this.#anchor.start, this.#focus.start),
+      end: Math.max(this.#anchor.end, this.#focus.end),
+    };
     this.#at = this.#focus.start;
     reader.reveal(this.#focus.start);
   }

@@ -20,15 +20,23 @@ test("nothing is written in the page that its policy forbids, and nothing comes 
   assert.doesNotMatch(shell, / style=|<style|<script(?![^>]* src=)| on[a-z]+=/);
   for (const name of names) {
     const text = read(name);
-    const foreign = [...text.matchAll(/https?:\/\/[^\s"'`)]+/g)].map(([address]) => address).filter((address) => !address.startsWith("http://www.w3.org/"));
+    const foreign = [...text.matchAll(/https?:\/\/[^\s"'`)]+/g)]
+      .map(([address]) => address)
+      .filter((address) => !address.startsWith("http://www.w3.org/"));
     assert.deepEqual(foreign, [], name);
-    if (name.endsWith(".js")) assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|setAttribute\("style"/, `${name} makes markup of text`);
+    if (name.endsWith(".js"))
+      assert.doesNotMatch(
+        text,
+        /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|setAttribute\("style"/,
+        `${name} makes markup of text`,
+      );
     if (name.endsWith(".css")) assert.doesNotMatch(text, /@import|url\(/, name);
   }
 });
 
 test("every module that is asked for is there", () => {
   for (const name of modules) {
-    for (const [, wanted] of read(name).matchAll(/from "\.\/([^"]+)"/g)) assert.ok(modules.includes(wanted), `${name} asks for ${wanted}`);
+    for (const [, wanted] of read(name).matchAll(/from "\.\/([^"]+)"/g))
+      assert.ok(modules.includes(wanted), `${name} asks for ${wanted}`);
   }
 });
