@@ -17,7 +17,7 @@ export class Pointing {
   range = null;
 
   /**
-   * `on.pressed()`, `on.selected(range)`, `on.clicked(place, mark)` (true if it meant a mark), `on.moved()`,
+   * `on.words`: whether a click takes a word. `on.pressed()`, `on.selected(range)`, `on.clicked(place, mark)` (true if it meant a mark), `on.moved()`,
    * `on.resized(edge, place)`.
    */
   constructor(reader, on) {
@@ -103,9 +103,12 @@ export class Pointing {
     const mark = target.dataset?.mark;
     const under = this.#under(event.clientX, event.clientY);
     if (this.#on.clicked(under?.start ?? -1, mark === undefined ? null : Number(mark))) return;
+    const word = this.#on.words && under?.over ? this.#reader.snap(under.start, under.end) : null;
     this.clear();
     if (under) this.#at = under.start;
-    this.#on.moved();
+    this.range = word;
+    if (word) this.#on.selected(word);
+    else this.#on.moved();
   }
 
   /** The sign under a point of the screen, or the nearest in its line. */
@@ -113,15 +116,12 @@ export class Pointing {
     const reader = this.#reader;
     const place = reader.placeAt(x, y);
     if (place === null) return null;
-    // The place is the gap next to the point: the sign is on either side of it.
-    const before =
-      place > 0 &&
-      reader
-        .rectangles(place - 1, place)
-        .some((box) => box.left <= x && x <= box.right && box.top <= y && y <= box.bottom);
-    return before
-      ? { start: place - 1, end: place }
-      : { start: Math.min(place, reader.text.length - 1), end: Math.min(place + 1, reader.text.length) };
+    // The place is the gap next to the point: the sign is on either side of it, or neither if the point is beside the line.
+    const shows = (start, end) =>
+      reader.rectangles(start, end).some((box) => box.left <= x && x <= box.right && box.top <= y && y <= box.bottom);
+    if (place > 0 && shows(place - 1, place)) return { start: place - 1, end: place, over: true };
+    const [start, end] = [Math.min(place, reader.text.length - 1), Math.min(place + 1, reader.text.length)];
+    return { start, end, over: shows(start, end) };
   }
 
   #copy(event) {

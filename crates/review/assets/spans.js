@@ -1,4 +1,4 @@
-// Marking pieces of a text. With the mouse: drag, or double click a word, then choose a label; or choose the label first
+// Marking pieces of a text. With the mouse: drag, or click a word, then choose a label; or choose the label first
 // and drag as often as you like. With keys: arrows walk over words, Shift widens, a digit labels.
 
 import { button, h } from "./dom.js";
@@ -23,6 +23,7 @@ export function create({ work, task, labels, changed }) {
   let armed = null;
 
   const pointing = new Pointing(reader, {
+    words: true,
     // Whoever was writing a note or searching goes on in the text.
     pressed: () => document.activeElement?.blur(),
     selected: (range) => {

@@ -122,7 +122,7 @@ function tagProject(where, kind, sample) {
   const annotator =
     kind === "tag"
       ? '\n[[annotator]]\nname = "words"\nkind = "list"\nmatching = { case = "ignore" }\n\n[annotator.lists]\nHI = "hi.txt"\nEN = "en.txt"\n'
-      : "";
+      : '\n[[annotator]]\nname = "people"\nkind = "person"\n';
   write(
     where,
     "postil.toml",
@@ -182,7 +182,8 @@ test("actions per token on HingLID", { skip: missing("ner/hinglid/test.txt") }, 
   await way("select and choose, mouse", "spans", "work/all", async (hand, page, tags, pairs) => {
     let at = 0;
     for (const [word, tag] of pairs) {
-      await hand.drag(at, at + word.length);
+      const { from, to } = await placeOf(page, at, at + word.length);
+      await hand.click((from.x + to.x) / 2, from.y);
       await hand.on(`.choice[name="${tag}"]`);
       at += word.length + 1;
     }

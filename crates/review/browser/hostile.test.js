@@ -48,7 +48,7 @@ test("items, contexts, labels, notes, guidelines and file names", { skip }, asyn
   write(
     where,
     "postil.toml",
-    `[task]\nkind = "classify"\nlabels = [${quoted}]\nguidelines = "guidelines.md"\n\n[task.definitions]\n${LABELS.map((label) => `${JSON.stringify(label)} = ${JSON.stringify(EVIL[1])}`).join("\n")}\n\n[data]\nitems = "evil<svg onload=hit=1>.csv"\nid = "id"\ntext = "text"\n`,
+    `[task]\nkind = "classify"\nlabels = [${quoted}]\nguidelines = "guidelines.md"\n\n[task.definitions]\n${LABELS.map((label) => `${JSON.stringify(label)} = ${JSON.stringify(EVIL[1])}`).join("\n")}\n\n[data]\nitems = "evil<svg onload=hit=1>.csv"\nid = "id"\ntext = "text"\n\n[[annotator]]\nname = "people"\nkind = "person"\n`,
   );
   const server = await Server.start(t, where);
   const page = await open(t, server);

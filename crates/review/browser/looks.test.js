@@ -184,7 +184,7 @@ test("guidelines, keys, queues, history, live, people", { skip }, async (t) => {
   write(
     where,
     "postil.toml",
-    '[task]\nkind = "classify"\nlabels = ["bug", "praise", "billing", "question"]\nguidelines = "guidelines.md"\n\n[task.definitions]\nbug = "Something does not work."\npraise = "Somebody likes it."\n\n[data]\nitems = "tickets.csv"\nid = "id"\ntext = "text"\n',
+    '[task]\nkind = "classify"\nlabels = ["bug", "praise", "billing", "question"]\nguidelines = "guidelines.md"\n\n[task.definitions]\nbug = "Something does not work."\npraise = "Somebody likes it."\n\n[data]\nitems = "tickets.csv"\nid = "id"\ntext = "text"\n\n[[annotator]]\nname = "people"\nkind = "person"\n',
   );
   const server = await Server.start(t, where, "--overlap", "2");
   // Bob answers half of them otherwise, so that there is something to decide.
