@@ -188,7 +188,7 @@ impl Room {
         let (given, lost, remaining) = {
             let mut desks = self.desks();
             let who = desks.who(&caller.name);
-            let lost = desks.renew(who, queue, &have, now);
+            let lost = desks.renew(who, queue, &have, now, |key| self.exists(key));
             let mut given = if request.resume { desks.resume(who, queue, &have, now) } else { Vec::new() };
             let wanted = request.count.min(MOST_LEASED).saturating_sub(given.len());
             let wanted = if minutes_spent.is_some() { 0 } else { wanted };
@@ -215,6 +215,12 @@ impl Room {
         };
         let lost = lost.into_iter().map(|place| request.have[place].clone()).collect();
         Ok(Leased { work, lost, remaining, empty })
+    }
+
+    /// Whether there is such an item, or there may be one.
+    fn exists(&self, key: Key) -> bool {
+        let index = self.items.index();
+        !index.is_complete() || index.position(key).is_some()
     }
 
     fn lease_one(&self, caller: &Caller, item: &str, queue: Queue, now: i64) -> Outcome<Leased> {
