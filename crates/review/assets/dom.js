@@ -49,6 +49,11 @@ export function keycap(key) {
   return h("kbd", { "aria-hidden": "true" }, key);
 }
 
+/** A message with its `commands` set as such. */
+export function prose(message) {
+  return message.split("`").map((part, nth) => (nth % 2 === 1 ? h("code", null, part) : part));
+}
+
 /** Says something to screen readers. */
 export function announce(words) {
   const announcer = document.getElementById("announcer");

@@ -125,7 +125,14 @@ export class Guidelines {
     );
     const latest = versions[0];
     this.versions.textContent = latest
-      ? `Version ${latest.version.slice(0, 8)}, ${new Date(latest.at).toLocaleDateString("en", { day: "numeric", month: "short" })}, by ${latest.by}: ${latest.why}`
+      ? [
+          `Version ${latest.version.slice(0, 8)}`,
+          new Date(latest.at).toLocaleDateString("en", { day: "numeric", month: "short" }),
+          latest.by && `by ${latest.by}`,
+          latest.why,
+        ]
+          .filter(Boolean)
+          .join(", ")
       : "";
   }
 }

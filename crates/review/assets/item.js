@@ -1,6 +1,6 @@
 // What stands around an item: why it is here, what is known of it, what was suggested; or that there is none.
 
-import { button, h } from "./dom.js";
+import { button, h, prose } from "./dom.js";
 import { percent } from "./labels.js";
 import { drawing } from "./queues.js";
 
@@ -58,7 +58,7 @@ export function emptiness(app, empty, failed) {
     "div",
     { class: failed ? "empty failed" : "empty" },
     h("h1", null, failed ? "No connection" : queue?.done > 0 ? "Done" : "Nothing here yet"),
-    h("p", null, sentence(empty)),
+    h("p", null, prose(sentence(empty))),
     failed && button({ class: "plain", on: { click: () => app.desk.retry() } }, "Try again"),
     draws && drawing(app),
     others.length > 0 && h("h2", null, "Go on with"),

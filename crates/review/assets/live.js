@@ -1,6 +1,6 @@
 // How the work goes, while it goes.
 
-import { h } from "./dom.js";
+import { h, prose } from "./dom.js";
 import { curve, interval, sparkline } from "./chart.js";
 import { percent } from "./labels.js";
 
@@ -53,7 +53,7 @@ export class LiveView {
         this.#budget(live.budget),
         block(
           "Agreement between people",
-          figure(live.agreement, (value) => value.toFixed(2), "Krippendorff's alpha"),
+          figure(live.agreement, (value) => value.toFixed(2).replace("-", "\u2212")),
         ),
         block("The last run against blind gold", figure(live.quality, percent, live.quality_name)),
       ),
@@ -204,7 +204,7 @@ export class LiveView {
         "How often people agree with the suggestion. If they do so more often when they see it, it pulls them.",
       ),
       unknown
-        ? h("p", { class: "soft" }, sentence(difference.reason ?? blind.reason))
+        ? h("p", { class: "soft" }, prose(sentence(difference.reason ?? blind.reason)))
         : h(
             "div",
             { class: "intervals" },
@@ -252,7 +252,12 @@ function bar(share) {
 
 function figure(one, words, name) {
   if (one.state !== "known")
-    return h("div", null, h("p", { class: "big unknown" }, "Not yet"), h("p", { class: "soft" }, sentence(one.reason)));
+    return h(
+      "div",
+      null,
+      h("p", { class: "big unknown" }, "Not yet"),
+      h("p", { class: "soft" }, prose(sentence(one.reason))),
+    );
   return h(
     "div",
     null,

@@ -1,7 +1,7 @@
 // Which queue is worked on, and how blind gold is drawn.
 
 import * as api from "./api.js";
-import { h, keycap } from "./dom.js";
+import { h, keycap, prose } from "./dom.js";
 import { meant, openBox } from "./keys.js";
 
 /** Offers the queues; digits and arrows choose. */
@@ -29,7 +29,7 @@ export function chooseQueue(app) {
               "span",
               { class: "title" },
               h("b", null, title),
-              h("span", { class: "soft" }, remaining === 0 && empty && name !== "history" ? empty : about),
+              h("span", { class: "soft" }, prose(remaining === 0 && empty && name !== "history" ? empty : about)),
             ),
             h(
               "span",
