@@ -525,3 +525,35 @@ test("a record that is not whole says what is missing and loses nothing", { skip
   assert.equal(await page.evaluate(() => document.activeElement.value), "cheap");
   assert.equal((await server.history()).length, 0);
 });
+
+test("by finger, on a phone", { skip }, async (t) => {
+  const server = await project(t, "tickets.csv", tickets(), "--labels", LABELS.join(","));
+  const page = await open(t, { origin: server.origin, phone: true });
+  const truth = new Map(TICKETS);
+  await each(page, async () => {
+    await page.tap(choiceOf(truth.get(await text(page))));
+    await page.tap(".bar .confirm");
+  });
+  const answers = await said(page, server);
+  assert.deepEqual(
+    [...answers].map(([item, { answer }]) => [item, answer.label]).sort(),
+    TICKETS.map(([, label], nth) => [`t${nth}`, label]),
+  );
+  const marking = await spansProject(t);
+  const other = await open(t, { origin: marking.origin, phone: true });
+  const oslo = await boxOf(other, "Oslo");
+  await other.touchscreen.tap((oslo.left + oslo.right) / 2, oslo.y);
+  await other.tap(choiceOf("CITY"));
+  // A longer piece is selected as a finger does it: by the browser's own handles.
+  await other.evaluate(() => {
+    const walker = document.createTreeWalker(document.querySelector(".reader"), NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const at = node.data.indexOf("is far");
+      if (at >= 0) getSelection().setBaseAndExtent(node, at, node, at + 5);
+    }
+  });
+  await other.tap(choiceOf("DATE"));
+  await other.tap(".bar .confirm");
+  await saved(other);
+  assert.deepEqual(exact((await marking.counting()).get("d0").answer), ["CITY Oslo", "DATE is far"]);
+});
