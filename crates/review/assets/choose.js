@@ -10,19 +10,23 @@ export function create({ work, task, labels, changed, settle }) {
   const several = task.kind === "multilabel";
   const ordinal = task.kind === "ordinal";
   let chosen = [];
-  let touched = false;
 
   const suggested = new Map();
   const suggestion = work.suggestion?.answer;
   if (suggestion) {
     for (const name of namesOf(suggestion)) suggested.set(name, work.suggestion.confidence);
   }
-  const picker = new Picker({ labels, mode: several ? "several" : "one", pick, scale: ordinal && labels.all.length <= 10, title: ordinal ? "Scale" : "Labels" });
+  const picker = new Picker({
+    labels,
+    mode: several ? "several" : "one",
+    pick,
+    scale: ordinal && labels.all.length <= 10,
+    title: ordinal ? "Scale" : "Labels",
+  });
   const reader = new Reader(work.content.text);
   picker.show(chosen, suggested);
 
   function pick(name) {
-    touched = true;
     if (several) chosen = chosen.includes(name) ? chosen.filter((other) => other !== name) : [...chosen, name];
     else chosen = [name];
     picker.show(chosen);
@@ -38,7 +42,6 @@ export function create({ work, task, labels, changed, settle }) {
       const at = names.indexOf(chosen[0]);
       const next = at < 0 ? (step > 0 ? 0 : names.length - 1) : Math.min(Math.max(at + step, 0), names.length - 1);
       chosen = [names[next]];
-      touched = true;
       picker.show(chosen);
       changed();
       return true;
@@ -61,7 +64,6 @@ export function create({ work, task, labels, changed, settle }) {
       if (chosen.length === 0) return { missing: "Choose a label first." };
       return { answer: { kind: KINDS[task.kind], label: chosen[0] } };
     },
-    /** Nothing chosen is an answer only of a person who has looked. */
     hint: () => (several && chosen.length === 0 ? "none of the labels" : null),
     set(answer) {
       chosen = namesOf(answer);
@@ -69,9 +71,6 @@ export function create({ work, task, labels, changed, settle }) {
       changed();
     },
     focusLabel: () => chosen[0] ?? null,
-    get touched() {
-      return touched;
-    },
   };
 }
 

@@ -2,6 +2,9 @@
 
 import * as api from "./api.js";
 
+/** How long to wait before asking for work again after the server did not answer, in milliseconds. */
+const AGAIN = 700;
+
 /** A random (version 4) UUID; `crypto.randomUUID` does not exist on plain HTTP beyond this machine. */
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -20,6 +23,7 @@ export class Desk {
   #asking = null;
   #asked = 0;
   #renewal = null;
+  #again = null;
 
   current = null;
 
@@ -56,7 +60,8 @@ export class Desk {
       if (asked === this.#asked) this.#put(work[0] ?? null, empty);
       return;
     }
-    await this.#fetch(true);
+    // If this fails, so does the next attempt, which says so.
+    await this.#fetch(true).catch(() => {});
     if (asked === this.#asked) this.#next();
   }
 
@@ -72,7 +77,11 @@ export class Desk {
     const asked = this.#asked;
     const held = this.current ? [this.current, ...this.#ahead] : [...this.#ahead];
     const want = this.session.settings.prefetch;
-    const request = { queue: this.queue, count: Math.max(0, Math.min(50, want - this.#ahead.length)), have: held.map(({ item }) => item) };
+    const request = {
+      queue: this.queue,
+      count: Math.max(0, Math.min(50, want - this.#ahead.length)),
+      have: held.map(({ item }) => item),
+    };
     if (resume) request.resume = true;
     this.#asking = api.lease(request);
     try {
@@ -116,23 +125,29 @@ export class Desk {
     this.#show(work, empty);
   }
 
-  async #next() {
+  async #next(quietly = false) {
+    clearTimeout(this.#again);
     const asked = this.#asked;
     if (this.#ahead.length > 0) {
       this.#put(this.#ahead.shift());
       if (this.#ahead.length < this.session.settings.prefetch / 2) this.#fetch().catch(() => {});
       return;
     }
-    this.#show(undefined);
+    if (!quietly) this.#show(undefined);
     try {
-      // The server counts what is on its way as leased, so wait for it before believing that nothing is left.
+      // The server counts what is on its way as work to do, so wait for it before believing that nothing is left.
       await this.#fetch();
-      if (this.#ahead.length === 0 && asked === this.#asked) {
-        await this.outbox.settled();
+      if (this.#ahead.length === 0 && this.outbox.waiting > 0 && asked === this.#asked) {
+        this.outbox.hurry();
+        if (!(await this.outbox.settled())) throw this.outbox.trouble;
         if (asked === this.#asked) await this.#fetch();
       }
     } catch (refusal) {
-      if (asked === this.#asked) this.#show(null, `${refusal.message}${refusal.hint ? `: ${refusal.hint}` : ""}`, true);
+      if (asked !== this.#asked) return;
+      this.#show(null, `${refusal.message}${refusal.hint ? `: ${refusal.hint}` : ""}`, true);
+      // It goes on by itself once the server is back.
+      if (refusal.retry)
+        this.#again = setTimeout(() => asked === this.#asked && !this.current && this.#next(true), AGAIN);
       return;
     }
     if (asked !== this.#asked) return;
@@ -143,11 +158,6 @@ export class Desk {
   /** Tries to get work again. */
   retry() {
     return this.#next();
-  }
-
-  /** What stands next, so that it can be drawn before it is wanted. */
-  get upcoming() {
-    return this.#ahead[0] ?? null;
   }
 
   /** Keeps an answer and goes on. */
@@ -190,7 +200,14 @@ export class Desk {
       this.undoable = Math.max(0, this.undoable - 1);
       const { work, request } = last;
       this.outbox.put("undo", { id: newId(), answer: request.id }, work.item);
-      const previous = { id: request.id, status: request.status, answer: request.answer, note: request.note, at: Date.now(), evidence: request.evidence };
+      const previous = {
+        id: request.id,
+        status: request.status,
+        answer: request.answer,
+        note: request.note,
+        at: Date.now(),
+        evidence: request.evidence,
+      };
       const count = this.count(work.queue);
       if (count && work.queue !== "history") {
         count.done = Math.max(0, count.done - 1);

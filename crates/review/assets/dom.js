@@ -49,6 +49,11 @@ export function keycap(key) {
   return h("kbd", { "aria-hidden": "true" }, key);
 }
 
+/** A message with its `commands` set as such. */
+export function prose(message) {
+  return message.split("`").map((part, nth) => (nth % 2 === 1 ? h("code", null, part) : part));
+}
+
 /** Says something to screen readers. */
 export function announce(words) {
   const announcer = document.getElementById("announcer");
@@ -57,7 +62,9 @@ export function announce(words) {
 }
 
 const ALLOWED = new Set(
-  "A B BLOCKQUOTE BR CODE DD DEL DL DT EM H1 H2 H3 H4 H5 H6 HR I LI OL P PRE S STRONG TABLE TBODY TD TH THEAD TR UL".split(" "),
+  "A B BLOCKQUOTE BR CODE DD DEL DL DT EM H1 H2 H3 H4 H5 H6 HR I LI OL P PRE S STRONG TABLE TBODY TD TH THEAD TR UL".split(
+    " ",
+  ),
 );
 
 /** Markup that the server has rendered, rebuilt from the few elements that words need, without attributes. */

@@ -29,7 +29,14 @@ function resolve(schema, root) {
   if (choices) {
     // "This or nothing" is a part that may be left empty.
     const others = choices.filter((one) => one.type !== "null");
-    if (others.length === 1) return { ...at, ...resolve(others[0], root), anyOf: undefined, oneOf: undefined, nullable: others.length < choices.length };
+    if (others.length === 1)
+      return {
+        ...at,
+        ...resolve(others[0], root),
+        anyOf: undefined,
+        oneOf: undefined,
+        nullable: others.length < choices.length,
+      };
   }
   if (Array.isArray(at.type)) {
     const types = at.type.filter((type) => type !== "null");
@@ -43,7 +50,9 @@ function part(given, pointer, name, required, context) {
   if (schema.enum) return choice(schema, pointer, name, required, context);
   switch (schema.type ?? (schema.properties ? "object" : undefined)) {
     case "object":
-      return schema.properties ? group(schema, pointer, name, required, context) : raw(schema, pointer, name, required, context);
+      return schema.properties
+        ? group(schema, pointer, name, required, context)
+        : raw(schema, pointer, name, required, context);
     case "array":
       return several(schema, pointer, name, required, context);
     case "string":
@@ -71,10 +80,22 @@ function titled(schema, name) {
 
 function group(schema, pointer, name, required, context) {
   const wanted = new Set(schema.required ?? []);
-  const parts = Object.entries(schema.properties).map(([inner, given]) => [inner, part(given, below(pointer, inner), inner, wanted.has(inner), context)]);
+  const parts = Object.entries(schema.properties).map(([inner, given]) => [
+    inner,
+    part(given, below(pointer, inner), inner, wanted.has(inner), context),
+  ]);
   const fields = parts.map(([, { element }]) => element);
   return {
-    element: name === "" ? h("div", { class: "group" }, fields) : h("fieldset", { class: "group" }, h("legend", { dir: "auto" }, titled(schema, name)), schema.description && h("p", { class: "soft", dir: "auto" }, schema.description), fields),
+    element:
+      name === ""
+        ? h("div", { class: "group" }, fields)
+        : h(
+            "fieldset",
+            { class: "group" },
+            h("legend", { dir: "auto" }, titled(schema, name)),
+            schema.description && h("p", { class: "soft", dir: "auto" }, schema.description),
+            fields,
+          ),
     value() {
       const value = {};
       for (const [inner, { value: read }] of parts) {
@@ -103,7 +124,12 @@ function frame(schema, pointer, name, required, input, context) {
   const id = `field-${context.fields.size}`;
   input.id = id;
   if (required) input.setAttribute("aria-required", "true");
-  const title = h("label", { for: id, dir: "auto" }, titled(schema, name), required && h("span", { class: "must", title: "must be there" }, "*"));
+  const title = h(
+    "label",
+    { for: id, dir: "auto" },
+    titled(schema, name),
+    required && h("span", { class: "must", title: "must be there" }, "*"),
+  );
   const element = h("div", { class: "field", title: schema.description }, title, input, evidence);
   input.addEventListener("focus", () => context.focused(pointer));
   input.addEventListener("input", () => context.changed());
@@ -117,7 +143,14 @@ function plain(schema, pointer, name, required, context) {
   const long = !number && !schema.format && (schema.maxLength ?? 0) > 200;
   const input = long
     ? h("textarea", { rows: "3", dir: "auto" })
-    : h("input", { type: "text", inputmode: number ? "decimal" : null, dir: "auto", autocomplete: "off", spellcheck: "false", placeholder: schema.format === "date" ? "2026-01-31" : null });
+    : h("input", {
+        type: "text",
+        inputmode: number ? "decimal" : null,
+        dir: "auto",
+        autocomplete: "off",
+        spellcheck: "false",
+        placeholder: schema.format === "date" ? "2026-01-31" : null,
+      });
   const field = frame(schema, pointer, name, required, input, context);
   const read = () => {
     const text = input.value.trim();
@@ -140,8 +173,10 @@ function plain(schema, pointer, name, required, context) {
       if (value === null) return null;
       if (number && Number.isNaN(value)) return fault(`${title} is a number.`);
       if (schema.type === "integer" && !Number.isInteger(value)) return fault(`${title} is a whole number.`);
-      if (number && schema.minimum !== undefined && value < schema.minimum) return fault(`${title} is at least ${schema.minimum}.`);
-      if (number && schema.maximum !== undefined && value > schema.maximum) return fault(`${title} is at most ${schema.maximum}.`);
+      if (number && schema.minimum !== undefined && value < schema.minimum)
+        return fault(`${title} is at least ${schema.minimum}.`);
+      if (number && schema.maximum !== undefined && value > schema.maximum)
+        return fault(`${title} is at most ${schema.maximum}.`);
       return null;
     },
   };
@@ -153,8 +188,10 @@ export function numberOf(words) {
   if (!found) return NaN;
   let digits = found[0].replace(/['\u00a0\u202f ]/gu, "").replace(/[.,]+$/, "");
   const [comma, dot] = [digits.lastIndexOf(","), digits.lastIndexOf(".")];
-  if (comma >= 0 && dot >= 0) digits = comma > dot ? digits.replaceAll(".", "").replace(",", ".") : digits.replaceAll(",", "");
-  else if (comma >= 0) digits = /^-?\d{1,3}(,\d{3})+$/.test(digits) ? digits.replaceAll(",", "") : digits.replace(",", ".");
+  if (comma >= 0 && dot >= 0)
+    digits = comma > dot ? digits.replaceAll(".", "").replace(",", ".") : digits.replaceAll(",", "");
+  else if (comma >= 0)
+    digits = /^-?\d{1,3}(,\d{3})+$/.test(digits) ? digits.replaceAll(",", "") : digits.replace(",", ".");
   else if ((digits.match(/\./g) ?? []).length > 1) digits = digits.replaceAll(".", "");
   return Number(digits);
 }
@@ -162,7 +199,12 @@ export function numberOf(words) {
 function choice(schema, pointer, name, required, context) {
   const values = schema.enum.filter((value) => value !== null);
   const words = (value) => (value === true ? "yes" : value === false ? "no" : String(value));
-  const input = h("select", null, h("option", { value: "" }, required && !schema.nullable ? "choose" : "none"), values.map((value, nth) => h("option", { value: String(nth) }, words(value))));
+  const input = h(
+    "select",
+    null,
+    h("option", { value: "" }, required && !schema.nullable ? "choose" : "none"),
+    values.map((value, nth) => h("option", { value: String(nth) }, words(value))),
+  );
   const field = frame(schema, pointer, name, required, input, context);
   field.put = (text) => {
     const wanted = text.trim().toLocaleLowerCase();
@@ -178,7 +220,8 @@ function choice(schema, pointer, name, required, context) {
       const nth = values.indexOf(value);
       input.value = nth < 0 ? "" : String(nth);
     },
-    wrong: () => (required && !nullable && input.value === "" ? { message: `${titled(schema, name)} must be there.`, field } : null),
+    wrong: () =>
+      required && !nullable && input.value === "" ? { message: `${titled(schema, name)} must be there.`, field } : null,
   };
 }
 
@@ -192,23 +235,48 @@ function several(schema, pointer, name, required, context) {
     parts.push(inner);
     rows.append(h("div", { class: "row" }, inner.element));
   };
-  const more = button({ class: "plain more", on: { click: () => {
-    add(undefined);
-    rows.lastChild.querySelector("input, select, textarea")?.focus();
-    context.changed();
-  } } }, `Add to ${titled(schema, name)}`);
-  const fewer = button({ class: "plain more", "aria-label": `Remove the last of ${titled(schema, name)}`, on: { click: () => {
-    drop();
-    context.changed();
-  } } }, "Remove last");
+  const more = button(
+    {
+      class: "plain more",
+      on: {
+        click: () => {
+          add(undefined);
+          rows.lastChild.querySelector("input, select, textarea")?.focus();
+          context.changed();
+        },
+      },
+    },
+    `Add to ${titled(schema, name)}`,
+  );
+  const fewer = button(
+    {
+      class: "plain more",
+      "aria-label": `Remove the last of ${titled(schema, name)}`,
+      on: {
+        click: () => {
+          drop();
+          context.changed();
+        },
+      },
+    },
+    "Remove last",
+  );
   function drop() {
     parts.pop();
     rows.lastChild?.remove();
     const gone = below(pointer, parts.length);
-    for (const key of [...context.fields.keys()]) if (key === gone || key.startsWith(`${gone}/`)) context.fields.delete(key);
+    for (const key of [...context.fields.keys()])
+      if (key === gone || key.startsWith(`${gone}/`)) context.fields.delete(key);
   }
   return {
-    element: h("fieldset", { class: "group list" }, h("legend", { dir: "auto" }, titled(schema, name)), schema.description && h("p", { class: "soft", dir: "auto" }, schema.description), rows, h("div", { class: "row-acts" }, more, fewer)),
+    element: h(
+      "fieldset",
+      { class: "group list" },
+      h("legend", { dir: "auto" }, titled(schema, name)),
+      schema.description && h("p", { class: "soft", dir: "auto" }, schema.description),
+      rows,
+      h("div", { class: "row-acts" }, more, fewer),
+    ),
     value() {
       const values = parts.map((inner) => inner.value()).filter((value) => value !== undefined);
       return values.length > 0 || required ? values : undefined;

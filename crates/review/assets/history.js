@@ -18,9 +18,24 @@ export class HistoryView {
   constructor(app) {
     this.#app = app;
     this.list = h("ol", { class: "history" });
-    this.more = button({ class: "plain", hidden: true, on: { click: () => this.#load(this.#next) } }, "Earlier answers");
-    this.filters = h("div", { class: "filters", role: "group", "aria-label": "Which" }, ONLY.map(([only, name]) => button({ "aria-pressed": String(only === null), on: { click: () => this.#filter(only) } }, name)));
-    this.element = h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", null, "My history"), this.filters), this.list, this.more);
+    this.more = button(
+      { class: "plain", hidden: true, on: { click: () => this.#load(this.#next) } },
+      "Earlier answers",
+    );
+    this.filters = h(
+      "div",
+      { class: "filters", role: "group", "aria-label": "Which" },
+      ONLY.map(([only, name]) =>
+        button({ "aria-pressed": String(only === null), on: { click: () => this.#filter(only) } }, name),
+      ),
+    );
+    this.element = h(
+      "div",
+      { class: "page" },
+      h("header", { class: "page-head" }, h("h1", null, "My history"), this.filters),
+      this.list,
+      this.more,
+    );
   }
 
   async enter() {
@@ -30,7 +45,9 @@ export class HistoryView {
 
   #filter(only) {
     this.#only = only;
-    [...this.filters.children].forEach((element, nth) => element.setAttribute("aria-pressed", String(ONLY[nth][0] === only)));
+    [...this.filters.children].forEach((element, nth) =>
+      element.setAttribute("aria-pressed", String(ONLY[nth][0] === only)),
+    );
     this.#load(null);
   }
 
@@ -45,14 +62,22 @@ export class HistoryView {
     const rows = page.entries.map((entry) => this.#row(entry));
     if (before === null) this.list.replaceChildren(...rows);
     else this.list.append(...rows);
-    if (before === null && rows.length === 0) this.list.replaceChildren(h("li", { class: "soft nothing" }, "Nothing yet."));
+    if (before === null && rows.length === 0)
+      this.list.replaceChildren(h("li", { class: "soft nothing" }, "Nothing yet."));
     this.#next = page.next;
     this.more.hidden = page.next === null;
   }
 
   #row(entry) {
     const titles = new Map(this.#app.session.queues.map(({ name, title }) => [name, title]));
-    const facts = [titles.get(entry.queue) ?? entry.queue, entry.status === "answered" ? null : entry.status, entry.shown ? "saw a suggestion" : null, `${(entry.millis / 1000).toFixed(1)} s`, when(entry.at), entry.counts ? null : "does not count any more"];
+    const facts = [
+      titles.get(entry.queue) ?? entry.queue,
+      entry.status === "answered" ? null : entry.status,
+      entry.shown ? "saw a suggestion" : null,
+      `${(entry.millis / 1000).toFixed(1)} s`,
+      when(entry.at),
+      entry.counts ? null : "does not count any more",
+    ];
     return h(
       "li",
       { class: entry.counts ? "" : "gone" },
@@ -71,5 +96,10 @@ export class HistoryView {
 function when(at) {
   const date = new Date(at);
   const today = new Date().toDateString() === date.toDateString();
-  return date.toLocaleString("en", today ? { hour: "2-digit", minute: "2-digit", hour12: false } : { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false });
+  return date.toLocaleString(
+    "en",
+    today
+      ? { hour: "2-digit", minute: "2-digit", hour12: false }
+      : { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false },
+  );
 }

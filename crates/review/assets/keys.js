@@ -1,6 +1,6 @@
 // Keys. Every view says which it knows; the page shows them on `?`.
 
-import { h, keycap } from "./dom.js";
+import { h } from "./dom.js";
 
 /** The key that was meant, whatever the layout: digits of the top row, and Latin letters on other scripts' keyboards. */
 export function meant(event) {
@@ -22,7 +22,11 @@ export function shiftedDigit(event) {
 
 /** Whether the person is writing, so that letters are letters. */
 export function writing(target) {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) && !/^(checkbox|radio|button|submit)$/.test(target.type);
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) &&
+    !/^(checkbox|radio|button|submit)$/.test(target.type)
+  );
 }
 
 /** A box over the page that Escape or a click beside it closes. */
@@ -38,10 +42,25 @@ export function openBox(title, content, { className = "" } = {}) {
 /** All keys: groups of `[title, [[keys, what], ...]]`. */
 export function showKeys(groups) {
   const row = ([keys, what]) =>
-    h("div", { class: "key-row" }, h("dt", null, keys.map((key) => h("kbd", null, key))), h("dd", null, what));
+    h(
+      "div",
+      { class: "key-row" },
+      h(
+        "dt",
+        null,
+        keys.map((key) => h("kbd", null, key)),
+      ),
+      h("dd", null, what),
+    );
   const box = openBox(
     "Keys",
-    h("div", { class: "key-groups" }, groups.filter(([, rows]) => rows.length > 0).map(([title, rows]) => h("section", null, h("h3", null, title), h("dl", null, rows.map(row))))),
+    h(
+      "div",
+      { class: "key-groups" },
+      groups
+        .filter(([, rows]) => rows.length > 0)
+        .map(([title, rows]) => h("section", null, h("h3", null, title), h("dl", null, rows.map(row)))),
+    ),
     { className: "keys" },
   );
   box.addEventListener("keydown", (event) => {
@@ -51,5 +70,3 @@ export function showKeys(groups) {
     }
   });
 }
-
-export { keycap };

@@ -46,14 +46,10 @@ export class Labels {
     return path;
   }
 
-  colour(name) {
-    return this.byName.get(name)?.colour ?? null;
-  }
-
   /** The colour's class in the style sheet. */
   className(name) {
-    const colour = this.colour(name);
-    return colour === null ? "c-none" : `c${colour}`;
+    const label = this.byName.get(name);
+    return label ? `c${label.colour}` : "c-none";
   }
 
   mark(name) {
@@ -67,8 +63,8 @@ export class Labels {
   }
 
   /** A label with its mark, to be read. */
-  chip(name, { quiet = false, after = null } = {}) {
-    return h("span", { class: `chip ${this.className(name)}${quiet ? " quiet" : ""}`, dir: "auto" }, this.mark(name), name, after);
+  chip(name, { after = null } = {}) {
+    return h("span", { class: `chip ${this.className(name)}`, dir: "auto" }, this.mark(name), name, after);
   }
 
   /** Labels whose path or definition has every word of a query; those whose own name begins with it come first. */
@@ -81,7 +77,16 @@ export class Labels {
       const text = fold([...this.above(label.name), label.name].join(" "));
       const all = `${text} ${fold(label.definition ?? "")}`;
       if (!words.every((word) => all.includes(word))) continue;
-      const rank = name === words.join(" ") ? 0 : name.startsWith(words[0]) ? 1 : words.every((word) => name.includes(word)) ? 2 : words.every((word) => text.includes(word)) ? 3 : 4;
+      const rank =
+        name === words.join(" ")
+          ? 0
+          : name.startsWith(words[0])
+            ? 1
+            : words.every((word) => name.includes(word))
+              ? 2
+              : words.every((word) => text.includes(word))
+                ? 3
+                : 4;
       ranked.push([rank, ranked.length, label]);
     }
     return ranked.sort((left, right) => left[0] - right[0] || left[1] - right[1]).map(([, , label]) => label);
@@ -89,7 +94,11 @@ export class Labels {
 }
 
 function fold(text) {
-  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase().replace(/[_\-./]+/g, " ");
+  return text
+    .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
+    .toLocaleLowerCase()
+    .replace(/[_\-./]+/g, " ");
 }
 
 /** A share as people read it. */

@@ -86,6 +86,7 @@ export class Outbox {
 
   /** Tries again now. */
   hurry() {
+    if (!this.#sending) this.trouble = null;
     clearTimeout(this.#timer);
     this.#timer = null;
     this.#wait = FIRST_WAIT;

@@ -12,8 +12,21 @@ export function create({ work, task, changed, settle }) {
   const side = (name, text, key) => {
     const element = h(
       "section",
-      { class: "side", role: "radio", "aria-checked": "false", tabindex: "0", "aria-label": name === "left" ? "Left" : "Right", "aria-keyshortcuts": key },
-      h("header", null, keycap(key), h("span", null, name === "left" ? "Left" : "Right"), suggested === name && h("span", { class: "soft" }, "suggested")),
+      {
+        class: "side",
+        role: "radio",
+        "aria-checked": "false",
+        tabindex: "0",
+        "aria-label": name === "left" ? "Left" : "Right",
+        "aria-keyshortcuts": key,
+      },
+      h(
+        "header",
+        null,
+        keycap(key),
+        h("span", null, name === "left" ? "Left" : "Right"),
+        suggested === name && h("span", { class: "soft" }, "suggested"),
+      ),
       new Reader(text, { title: name }).element,
     );
     element.addEventListener("click", () => getSelection().isCollapsed && choose(name));
@@ -26,7 +39,17 @@ export function create({ work, task, changed, settle }) {
     return element;
   };
   const tie = task.ties
-    ? button({ class: "choice tie", role: "radio", "aria-checked": "false", "aria-keyshortcuts": "3", on: { click: () => choose("tie") } }, keycap("3"), h("span", { class: "name" }, "Both alike"))
+    ? button(
+        {
+          class: "choice tie",
+          role: "radio",
+          "aria-checked": "false",
+          "aria-keyshortcuts": "3",
+          on: { click: () => choose("tie") },
+        },
+        keycap("3"),
+        h("span", { class: "name" }, "Both alike"),
+      )
     : null;
   if (tie) sides.set("tie", tie);
 
@@ -47,13 +70,28 @@ export function create({ work, task, changed, settle }) {
       "div",
       { class: "pair" },
       prompt && h("div", { class: "prompt" }, new Reader(prompt, { title: "Prompt" }).element),
-      h("div", { class: "sides", role: "radiogroup", "aria-label": "Which is better" }, side("left", left, "1"), side("right", right, "2")),
+      h(
+        "div",
+        { class: "sides", role: "radiogroup", "aria-label": "Which is better" },
+        side("left", left, "1"),
+        side("right", right, "2"),
+      ),
     ),
     dock: tie && h("div", { class: "choices" }, tie),
     keys: [[["1", "←"], "left"], [["2", "→"], "right"], ...(task.ties ? [[["3", "="], "both alike"]] : [])],
     key(event, pressed) {
       if (event.ctrlKey || event.metaKey || event.altKey) return false;
-      const name = { 1: "left", ArrowLeft: "left", 2: "right", ArrowRight: "right", 3: "tie", 0: "tie", "=": "tie", ArrowUp: "tie", ArrowDown: null }[pressed];
+      const name = {
+        1: "left",
+        ArrowLeft: "left",
+        2: "right",
+        ArrowRight: "right",
+        3: "tie",
+        0: "tie",
+        "=": "tie",
+        ArrowUp: "tie",
+        ArrowDown: null,
+      }[pressed];
       if (!name || !sides.has(name)) return false;
       choose(name);
       return true;

@@ -30,7 +30,12 @@ export class Picker {
     });
     if (!this.many && !scale) this.list.style.setProperty("--columns", String(columns(labels.all)));
     this.field = this.many ? this.#search() : null;
-    this.element = h("div", { class: "picker" }, this.field && h("div", { class: "search" }, this.field, keycap("/")), this.list);
+    this.element = h(
+      "div",
+      { class: "picker" },
+      this.field && h("div", { class: "search" }, this.field, keycap("/")),
+      this.list,
+    );
     this.#draw();
   }
 
@@ -92,7 +97,12 @@ export class Picker {
       },
       label.key && keycap(label.key),
       labels.mark(label.name),
-      h("span", { class: "name", dir: "auto" }, path.length > 0 && !this.grouped ? h("span", { class: "path" }, `${path.join(" › ")} › `) : null, label.name),
+      h(
+        "span",
+        { class: "name", dir: "auto" },
+        path.length > 0 && !this.grouped ? h("span", { class: "path" }, `${path.join(" › ")} › `) : null,
+        label.name,
+      ),
     );
     this.#state(label.name, element);
     return element;
@@ -152,7 +162,10 @@ export class Picker {
     if (this.many && query === "" && recent.length > 0) {
       const names = recent.filter((name) => labels.byName.has(name));
       this.grouped = false;
-      parts.push(h("p", { class: "group" }, "Lately"), names.map((name) => this.#button(labels.byName.get(name))));
+      parts.push(
+        h("p", { class: "group" }, "Lately"),
+        names.map((name) => this.#button(labels.byName.get(name))),
+      );
       this.grouped = labels.isTree;
       if (!labels.isTree) parts.push(h("p", { class: "group" }, "All"));
     }

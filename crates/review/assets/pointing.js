@@ -17,58 +17,121 @@ export class Pointing {
   range = null;
 
   /**
-   * `on.selected(range, event)`, `on.clicked(place, mark)` (true if it meant a mark), `on.moved()`, `on.resized(edge, place)`.
+   * `on.words`: whether a click takes a word. `on.pressed()`, `on.selected(range)`, `on.clicked(place, mark)` (true if it meant a mark), `on.moved()`,
+   * `on.resized(edge, place)`.
    */
   constructor(reader, on) {
     this.#reader = reader;
     this.#on = on;
     const { element } = reader;
-    element.addEventListener("pointerdown", (event) => (this.#down = event.button === 0 ? { x: event.clientX, y: event.clientY, mark: event.target.dataset?.mark ?? null } : null));
-    element.addEventListener("pointerup", (event) => this.#up(event));
-    // A drag may end beside the text.
-    this.#beside = (event) => {
-      if (!element.isConnected) return document.removeEventListener("pointerup", this.#beside);
-      if (this.#down && !element.contains(event.target)) this.#up(event);
-      return undefined;
-    };
-    document.addEventListener("pointerup", this.#beside);
+    element.addEventListener("mousedown", (event) => this.#pressed(event));
+    element.addEventListener("pointerdown", (event) => (this.#touch = event.pointerType === "touch"));
+    element.addEventListener("click", (event) => this.#touch && this.#clicked(event, event.target));
+    const move = (event) => this.#dragged(event);
+    const up = (event) => this.#released(event);
+    element.addEventListener("mousedown", () => {
+      // A drag may leave the text, so it is followed over the whole page.
+      document.addEventListener("mousemove", move);
+      document.addEventListener(
+        "mouseup",
+        (event) => {
+          document.removeEventListener("mousemove", move);
+          up(event);
+        },
+        { once: true },
+      );
+    });
+    const copy = (event) => (element.isConnected ? this.#copy(event) : document.removeEventListener("copy", copy));
+    document.addEventListener("copy", copy);
     this.#handles = ["start", "end"].map((edge) => this.#handle(edge));
     element.append(...this.#handles);
   }
 
-  #beside;
+  /** The mouse is followed here rather than by the browser's own selection: whole words light up while it moves. */
+  #pressed(event) {
+    this.#down = null;
+    if (event.button !== 0 || this.#touch) return;
+    event.preventDefault();
+    getSelection().removeAllRanges();
+    this.#on.pressed?.();
+    const under = this.#under(event.clientX, event.clientY);
+    this.#down = { x: event.clientX, y: event.clientY, under, target: event.target, moved: false };
+    if (event.detail === 2 && under) {
+      this.#down.moved = true;
+      this.#extend(under, event);
+    }
+  }
 
-  #up(event) {
+  #dragged(event) {
+    const down = this.#down;
+    if (!down) return;
+    down.moved ||= Math.hypot(event.clientX - down.x, event.clientY - down.y) > SLIP;
+    if (!down.moved) return;
+    const frame = this.#reader.element.closest(".scroll");
+    const edges = frame?.getBoundingClientRect();
+    if (edges && event.clientY > edges.bottom - 12) frame.scrollBy(0, 24);
+    if (edges && event.clientY < edges.top + 12) frame.scrollBy(0, -24);
+    const under = this.#under(event.clientX, event.clientY);
+    down.under ??= under;
+    if (under) this.#extend(under, event);
+  }
+
+  #extend(under, event) {
+    const from = this.#down.under;
+    const range = this.#reader.snap(Math.min(from.start, under.start), Math.max(from.end, under.end), event.altKey);
+    if (!range || (range.start === this.range?.start && range.end === this.range?.end && this.#down.ranged)) return;
+    this.#down.ranged = true;
+    this.range = range;
+    this.#anchor = this.#focus = null;
+    this.#on.moved();
+  }
+
+  #released(event) {
     const down = this.#down;
     this.#down = null;
     if (!down) return;
-    // The browser sets the selection of a double click after this event.
-    setTimeout(() => {
-      const raw = this.#reader.selected();
-      const moved = Math.hypot(event.clientX - down.x, event.clientY - down.y) > SLIP;
-      if (raw) {
-        const range = this.#reader.snap(raw.start, raw.end, event.altKey);
-        if (range) this.#select(range, event);
-        return;
-      }
-      if (moved) return;
-      const place = this.#reader.placeAt(event.clientX, event.clientY);
-      if (this.#on.clicked(place ?? 0, down.mark === null ? null : Number(down.mark))) return;
-      this.clear();
-      if (place !== null) this.#at = place;
-      this.#on.moved();
-    }, 0);
+    if (down.moved) {
+      if (!down.ranged || !this.range) return;
+      this.#at = this.range.end;
+      this.#on.selected(this.range);
+    } else {
+      this.#clicked(event, down.target);
+    }
   }
 
+  #clicked(event, target) {
+    const mark = target.dataset?.mark;
+    const under = this.#under(event.clientX, event.clientY);
+    if (this.#on.clicked(under?.start ?? -1, mark === undefined ? null : Number(mark))) return;
+    const word = this.#on.words && under?.over ? this.#reader.snap(under.start, under.end) : null;
+    this.clear();
+    if (under) this.#at = under.start;
+    this.range = word;
+    if (word) this.#on.selected(word);
+    else this.#on.moved();
+  }
+
+  /** The sign under a point of the screen, or the nearest in its line. */
+  #under(x, y) {
+    const reader = this.#reader;
+    const place = reader.placeAt(x, y);
+    if (place === null) return null;
+    // The place is the gap next to the point: the sign is on either side of it, or neither if the point is beside the line.
+    const shows = (start, end) =>
+      reader.rectangles(start, end).some((box) => box.left <= x && x <= box.right && box.top <= y && y <= box.bottom);
+    if (place > 0 && shows(place - 1, place)) return { start: place - 1, end: place, over: true };
+    const [start, end] = [Math.min(place, reader.text.length - 1), Math.min(place + 1, reader.text.length)];
+    return { start, end, over: shows(start, end) };
+  }
+
+  #copy(event) {
+    if (!this.range || !getSelection().isCollapsed) return;
+    event.clipboardData.setData("text/plain", this.#reader.text.slice(this.range.start, this.range.end));
+    event.preventDefault();
+  }
+
+  #touch = false;
   #at = null;
-
-  #select(range, event) {
-    getSelection().removeAllRanges();
-    this.range = range;
-    this.#anchor = this.#focus = null;
-    this.#at = range.end;
-    this.#on.selected(range, event);
-  }
 
   /** The selection, for a label to take; on a touch screen the browser's own, which has no end to wait for. */
   take() {
@@ -136,7 +199,10 @@ export class Pointing {
       if (!widen) this.#anchor = next;
     }
     this.#anchor ??= this.#focus;
-    this.range = { start: Math.min(this.#anchor.start, this.#focus.start), end: Math.max(this.#anchor.end, this.#focus.end) };
+    this.range = {
+      start: Math.min(this.#anchor.start, this.#focus.start),
+      end: Math.max(this.#anchor.end, this.#focus.end),
+    };
     this.#at = this.#focus.start;
     reader.reveal(this.#focus.start);
   }

@@ -22,7 +22,10 @@ function cut(text) {
       end = line < 0 ? text.length : line + 1;
       if (end - start > LONGEST_BLOCK) {
         const space = text.lastIndexOf(" ", start + LONGEST_BLOCK);
-        end = space > start + BLOCK / 2 ? space + 1 : wholeGraphemes(text.slice(start, start + LONGEST_BLOCK + 64), 0, LONGEST_BLOCK)[1] + start;
+        end =
+          space > start + BLOCK / 2
+            ? space + 1
+            : wholeGraphemes(text.slice(start, start + LONGEST_BLOCK + 64), 0, LONGEST_BLOCK)[1] + start;
       }
     }
     blocks.push({ start, end });
@@ -56,7 +59,11 @@ export class Reader {
     }
     this.element = h(
       "div",
-      { class: `reader ${this.size}${this.blocks.length > FEW_BLOCKS ? " huge" : ""}`, role: "document", "aria-label": title },
+      {
+        class: `reader ${this.size}${this.blocks.length > FEW_BLOCKS ? " huge" : ""}`,
+        role: "document",
+        "aria-label": title,
+      },
       this.blocks.map((block) => block.element),
     );
   }
@@ -92,7 +99,11 @@ export class Reader {
       const ending = over.filter((mark) => mark.end === end).sort((left, right) => right.start - left.start);
       if (ending.length > 0) {
         // Names stand on the lines of the marks that go on below them.
-        const names = piece("", over.filter((mark) => mark.end > end), false);
+        const names = piece(
+          "",
+          over.filter((mark) => mark.end > end),
+          false,
+        );
         names.append(...ending.map(nameOf));
         pieces.push(names);
       }
@@ -233,7 +244,10 @@ export class Reader {
     // Each line finds its own direction, by its first letter that has one.
     const line = this.text.slice(this.text.lastIndexOf("\n", place - 1) + 1, this.text.length).slice(0, 2000);
     const strong = /[\p{L}]/u.exec(line)?.[0];
-    return strong !== undefined && /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u.test(strong);
+    return (
+      strong !== undefined &&
+      /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u.test(strong)
+    );
   }
 
   /** Brings a place into view. */
@@ -265,9 +279,18 @@ const LINE = 3; // Thickness of a mark's line and the gap below it, in pixels.
 
 function piece(text, over, selected) {
   const active = over.some((mark) => mark.active);
-  const top = over.reduce((shortest, mark) => (!shortest || mark.end - mark.start < shortest.end - shortest.start ? mark : shortest), null);
+  const top = over.reduce(
+    (shortest, mark) => (!shortest || mark.end - mark.start < shortest.end - shortest.start ? mark : shortest),
+    null,
+  );
   const doubtful = over.some((mark) => mark.state === "doubtful");
-  const element = h("span", { class: `piece${active ? " active" : ""}${selected ? " selected" : ""}${doubtful ? " doubtful" : ""} ${top?.className ?? ""}` }, text);
+  const element = h(
+    "span",
+    {
+      class: `piece${active ? " active" : ""}${selected ? " selected" : ""}${doubtful ? " doubtful" : ""} ${top?.className ?? ""}`,
+    },
+    text,
+  );
   if (over.length > 0) {
     const height = Math.max(...over.map((mark) => mark.lane)) + 1;
     const images = [];
@@ -275,7 +298,11 @@ function piece(text, over, selected) {
     const places = [];
     for (const mark of over) {
       const colour = `var(--${mark.className})`;
-      images.push(mark.state === "sure" ? `linear-gradient(${colour}, ${colour})` : `repeating-linear-gradient(90deg, ${colour} 0 5px, transparent 5px 8px)`);
+      images.push(
+        mark.state === "sure"
+          ? `linear-gradient(${colour}, ${colour})`
+          : `repeating-linear-gradient(90deg, ${colour} 0 5px, transparent 5px 8px)`,
+      );
       sizes.push(`100% ${LINE - 1}px`);
       places.push(`0 calc(100% - ${(height - 1 - mark.lane) * (LINE + 1)}px)`);
     }

@@ -58,7 +58,17 @@ export function create({ work, task, changed }) {
     const marks = [];
     for (const [pointer, places] of evidence) {
       const colour = `c${Math.max(0, order.indexOf(pointer)) % 8}`;
-      places.forEach(({ start, end }, nth) => marks.push({ id: `${pointer}#${nth}`, start, end, label: pointer.replaceAll("/", " "), className: colour, state: "sure", active: pointer === focused }));
+      places.forEach(({ start, end }, nth) =>
+        marks.push({
+          id: `${pointer}#${nth}`,
+          start,
+          end,
+          label: pointer.replaceAll("/", " "),
+          className: colour,
+          state: "sure",
+          active: pointer === focused,
+        }),
+      );
     }
     reader.mark(marks, pointing.range);
     for (const [pointer, field] of sheet.fields) {
@@ -70,7 +80,19 @@ export function create({ work, task, changed }) {
       field.evidence.replaceChildren(
         ...places.map(({ start, end }, nth) => {
           const words = reader.text.slice(start, end);
-          return h("span", { class: "proof" }, h("q", { dir: "auto" }, words.length > 48 ? `${words.slice(0, 46)}…` : words), button({ class: "drop", "aria-label": `Drop the evidence ${words.slice(0, 30)}`, on: { click: () => drop(pointer, nth) } }, "×"));
+          return h(
+            "span",
+            { class: "proof" },
+            h("q", { dir: "auto" }, words.length > 48 ? `${words.slice(0, 46)}…` : words),
+            button(
+              {
+                class: "drop",
+                "aria-label": `Drop the evidence ${words.slice(0, 30)}`,
+                on: { click: () => drop(pointer, nth) },
+              },
+              "×",
+            ),
+          );
         }),
       );
     }
@@ -79,6 +101,7 @@ export function create({ work, task, changed }) {
   return {
     wide: true,
     reader,
+    range: () => pointing.range,
     body: h("div", { class: "sheet" }, h("div", { class: "source" }, reader.element), sheet.element),
     dock: null,
     keys: [
@@ -140,13 +163,26 @@ export function create({ work, task, changed }) {
       if (wrong) return { refused: wrong.message, missing: wrong.message };
       const shown = {};
       for (const [pointer, places] of evidence) {
-        if (sheet.fields.has(pointer)) shown[pointer] = places.map(({ start, end }) => ({ start: offsets.point(start), end: offsets.point(end), quote: reader.text.slice(start, end) }));
+        if (sheet.fields.has(pointer))
+          shown[pointer] = places.map(({ start, end }) => ({
+            start: offsets.point(start),
+            end: offsets.point(end),
+            quote: reader.text.slice(start, end),
+          }));
       }
-      return { answer: { kind: "record", fields: sheet.value() ?? {} }, evidence: Object.keys(shown).length > 0 ? shown : null };
+      return {
+        answer: { kind: "record", fields: sheet.value() ?? {} },
+        evidence: Object.keys(shown).length > 0 ? shown : null,
+      };
     },
     set(answer, shown) {
       sheet.set(answer.fields);
-      evidence = new Map(Object.entries(shown ?? {}).map(([pointer, places]) => [pointer, places.map(({ start, end }) => ({ start: offsets.unit(start), end: offsets.unit(end) }))]));
+      evidence = new Map(
+        Object.entries(shown ?? {}).map(([pointer, places]) => [
+          pointer,
+          places.map(({ start, end }) => ({ start: offsets.unit(start), end: offsets.unit(end) })),
+        ]),
+      );
       draw();
       changed();
     },

@@ -1,4 +1,4 @@
-// Marking pieces of a text. With the mouse: drag, or double click a word, then choose a label; or choose the label first
+// Marking pieces of a text. With the mouse: drag, or click a word, then choose a label; or choose the label first
 // and drag as often as you like. With keys: arrows walk over words, Shift widens, a digit labels.
 
 import { button, h } from "./dom.js";
@@ -23,14 +23,20 @@ export function create({ work, task, labels, changed }) {
   let armed = null;
 
   const pointing = new Pointing(reader, {
-    selected: (range, event) => {
+    words: true,
+    // Whoever was writing a note or searching goes on in the text.
+    pressed: () => document.activeElement?.blur(),
+    selected: (range) => {
       active = null;
-      if (armed && range) label(armed, range, event?.altKey);
+      if (armed) label(armed, range);
       draw();
     },
     clicked: (place, name) => {
-      const under = spans.filter((span) => span.start <= place && span.end > place).sort((left, right) => left.end - left.start - (right.end - right.start));
-      const hit = name ?? under[(under.findIndex(({ id }) => id === active) + 1) % Math.max(1, under.length)]?.id ?? null;
+      const under = spans
+        .filter((span) => span.start <= place && span.end > place)
+        .sort((left, right) => left.end - left.start - (right.end - right.start));
+      const hit =
+        name ?? under[(under.findIndex(({ id }) => id === active) + 1) % Math.max(1, under.length)]?.id ?? null;
       active = hit;
       if (hit !== null) pointing.clear();
       draw();
@@ -49,11 +55,14 @@ export function create({ work, task, labels, changed }) {
   }
 
   /** Whether two spans may not stand together. */
-  const clash = (left, right) => left.start < right.end && left.end > right.start && (!task.overlapping || left.label === right.label);
+  const clash = (left, right) =>
+    left.start < right.end && left.end > right.start && (!task.overlapping || left.label === right.label);
 
   function label(name, range) {
     remember();
-    const same = spans.find((span) => span.start === range.start && span.end === range.end && (!task.overlapping || span.label === name));
+    const same = spans.find(
+      (span) => span.start === range.start && span.end === range.end && (!task.overlapping || span.label === name),
+    );
     const fresh = { id: (made += 1), start: range.start, end: range.end, label: name, state: "sure" };
     if (same) fresh.id = same.id;
     // What is marked last stands: it takes the place of what it may not overlap.
@@ -95,7 +104,10 @@ export function create({ work, task, labels, changed }) {
   function resize(edge, place, exact = false) {
     const span = spans.find(({ id }) => id === active);
     if (!span) return;
-    const range = edge === "start" ? reader.snap(Math.min(place, span.end - 1), span.end, exact) : reader.snap(span.start, Math.max(place, span.start + 1), exact);
+    const range =
+      edge === "start"
+        ? reader.snap(Math.min(place, span.end - 1), span.end, exact)
+        : reader.snap(span.start, Math.max(place, span.start + 1), exact);
     if (!range) return;
     const [start, end] = edge === "start" ? [range.start, span.end] : [span.start, range.end];
     if (start === span.start && end === span.end) return;
@@ -120,11 +132,21 @@ export function create({ work, task, labels, changed }) {
   }
 
   function step(direction, doubtfulOnly = false) {
-    const order = [...spans].sort((left, right) => left.start - right.start || left.end - right.end).filter((span) => !doubtfulOnly || span.state === "doubtful");
+    const order = [...spans]
+      .sort((left, right) => left.start - right.start || left.end - right.end)
+      .filter((span) => !doubtfulOnly || span.state === "doubtful");
     if (order.length === 0) return;
     const now = order.findIndex(({ id }) => id === active);
     const here = pointing.place ?? 0;
-    const next = now >= 0 ? (now + direction + order.length) % order.length : direction > 0 ? Math.max(0, order.findIndex((span) => span.start >= here)) : order.length - 1;
+    const next =
+      now >= 0
+        ? (now + direction + order.length) % order.length
+        : direction > 0
+          ? Math.max(
+              0,
+              order.findIndex((span) => span.start >= here),
+            )
+          : order.length - 1;
     active = order[next].id;
     pointing.clear();
     draw();
@@ -139,21 +161,34 @@ export function create({ work, task, labels, changed }) {
     const span = spans.find(({ id }) => id === active);
     tools.hidden = !span;
     if (span) {
-      const nudge = (name, sign, edge, outward) => button({ class: "nudge", "aria-label": name, title: name, on: { click: () => stretch(edge, outward) } }, sign);
+      const nudge = (name, sign, edge, outward) =>
+        button({ class: "nudge", "aria-label": name, title: name, on: { click: () => stretch(edge, outward) } }, sign);
       tools.replaceChildren(
         labels.chip(span.label),
         h("q", { dir: "auto" }, shortened(text.slice(span.start, span.end))),
-        h("span", { class: "nudges" }, nudge("Earlier start", "⇤", "start", true), nudge("Later start", "⇥", "start", false), nudge("Earlier end", "⇤", "end", false), nudge("Later end", "⇥", "end", true)),
+        h(
+          "span",
+          { class: "nudges" },
+          nudge("Earlier start", "⇤", "start", true),
+          nudge("Later start", "⇥", "start", false),
+          nudge("Earlier end", "⇤", "end", false),
+          nudge("Later end", "⇥", "end", true),
+        ),
         button({ class: "act", on: { click: remove } }, "Delete"),
       );
     }
     pointing.handles(span ?? null);
     picker.show(span ? [span.label] : armed ? [armed] : []);
-    list.replaceChildren(...[...spans].sort((left, right) => left.start - right.start).map(({ label, start, end }) => h("li", null, `${label}: ${shortened(text.slice(start, end))}`)));
+    list.replaceChildren(
+      ...[...spans]
+        .sort((left, right) => left.start - right.start)
+        .map(({ label, start, end }) => h("li", null, `${label}: ${shortened(text.slice(start, end))}`)),
+    );
   }
 
   return {
     reader,
+    range: () => pointing.range,
     body: h("div", { class: "marking" }, reader.element, list),
     dock: h("div", null, tools, picker.element),
     keys: [
@@ -207,19 +242,33 @@ export function create({ work, task, labels, changed }) {
     },
     hint() {
       const unsure = spans.filter(({ state }) => state === "doubtful").length;
-      return [`${spans.length} ${spans.length === 1 ? "span" : "spans"}`, unsure > 0 && `${unsure} doubtful`].filter(Boolean).join(", ");
+      return [`${spans.length} ${spans.length === 1 ? "span" : "spans"}`, unsure > 0 && `${unsure} doubtful`]
+        .filter(Boolean)
+        .join(", ");
     },
     answer() {
       const said = [...spans].sort((left, right) => left.start - right.start || left.end - right.end);
       return {
-        answer: { kind: "spans", spans: said.map(({ start, end, label }) => ({ start: offsets.point(start), end: offsets.point(end), label, quote: text.slice(start, end) })) },
+        answer: {
+          kind: "spans",
+          spans: said.map(({ start, end, label }) => ({
+            start: offsets.point(start),
+            end: offsets.point(end),
+            label,
+            quote: text.slice(start, end),
+          })),
+        },
       };
     },
     set(answer, _evidence, suggestion) {
       if (spans.length > 0) remember();
       spans = answer.spans.map(({ start, end, label }, nth) => {
         const confidence = suggestion ? (suggestion.confidences?.[nth] ?? suggestion.confidence) : null;
-        const state = !suggestion ? "sure" : typeof confidence === "number" && confidence < DOUBTFUL ? "doubtful" : "suggested";
+        const state = !suggestion
+          ? "sure"
+          : typeof confidence === "number" && confidence < DOUBTFUL
+            ? "doubtful"
+            : "suggested";
         return { id: (made += 1), start: offsets.unit(start), end: offsets.unit(end), label, state };
       });
       active = null;

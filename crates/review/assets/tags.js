@@ -49,7 +49,10 @@ export function create({ work, task, labels, changed }) {
     element.className = `token ${tag === null ? "open" : labels.className(tag)}${doubtful[nth] ? " doubtful" : ""}${nth === at && moved ? " current" : ""}`;
     const mark = tag === null ? null : labels.mark(tag);
     element.lastChild.replaceChildren(...[mark, tag ?? "·"].filter(Boolean));
-    element.setAttribute("aria-label", `${offsets.slice(...tokens[nth])}: ${tag ?? "open"}${doubtful[nth] ? ", doubtful" : ""}`);
+    element.setAttribute(
+      "aria-label",
+      `${offsets.slice(...tokens[nth])}: ${tag ?? "open"}${doubtful[nth] ? ", doubtful" : ""}`,
+    );
     element.tabIndex = nth === at ? 0 : -1;
   }
 
@@ -149,9 +152,16 @@ export function create({ work, task, labels, changed }) {
     answer() {
       const open = count((tag) => tag === null);
       if (open === 0) return { answer: { kind: "tags", tags: [...chosen] } };
-      const spans = chosen.flatMap((label, nth) => (label === null ? [] : [{ start: tokens[nth][0], end: tokens[nth][1], label, quote: offsets.slice(...tokens[nth]) }]));
+      const spans = chosen.flatMap((label, nth) =>
+        label === null
+          ? []
+          : [{ start: tokens[nth][0], end: tokens[nth][1], label, quote: offsets.slice(...tokens[nth]) }],
+      );
       if (spans.length === 0) return { missing: "No token has a tag yet." };
-      return { missing: `${open} ${open === 1 ? "token is" : "tokens are"} open. Enter again leaves ${open === 1 ? "it" : "them"} so.`, settledFor: { answer: { kind: "spans", spans } } };
+      return {
+        missing: `${open} ${open === 1 ? "token is" : "tokens are"} open. Enter again leaves ${open === 1 ? "it" : "them"} so.`,
+        settledFor: { answer: { kind: "spans", spans } },
+      };
     },
     set(answer, _evidence, suggestion) {
       chosen.fill(null);

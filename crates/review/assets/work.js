@@ -2,7 +2,7 @@
 
 import { announce, button, h, keycap } from "./dom.js";
 import { meant, shiftedDigit, showKeys, writing } from "./keys.js";
-import { percent } from "./labels.js";
+import { about, emptiness, suggested } from "./item.js";
 import { sideBySide } from "./answers.js";
 import { offerExample } from "./guidelines.js";
 import * as choose from "./choose.js";
@@ -49,13 +49,27 @@ export class WorkView {
     this.note.addEventListener("input", () => (this.#note = this.note.value));
     this.#hint = h("p", { class: "hint", role: "status" });
     const act = (name, key, run, className = "") =>
-      button({ class: `act ${className}`, "aria-keyshortcuts": key, on: { click: run } }, h("span", null, name), keycap(key));
+      button(
+        { class: `act ${className}`, "aria-keyshortcuts": key, on: { click: run } },
+        h("span", null, name),
+        keycap(key),
+      );
     this.undoButton = act("Undo", "U", () => this.undo());
     this.skipButton = act("Skip", "S", () => this.finish("skipped"));
     this.flagButton = act("Flag", "F", () => this.#openNote(true));
     this.noteButton = act("Note", "N", () => this.#openNote(false));
-    this.confirmButton = button({ class: "confirm", "aria-keyshortcuts": "Enter", on: { click: () => this.confirm() } }, h("span", null, "Confirm"), keycap("↵"));
-    this.bar = h("div", { class: "bar" }, h("div", { class: "acts" }, this.undoButton, this.skipButton, this.flagButton, this.noteButton), this.#hint, this.confirmButton);
+    this.confirmButton = button(
+      { class: "confirm", "aria-keyshortcuts": "Enter", on: { click: () => this.confirm() } },
+      h("span", null, "Confirm"),
+      keycap("↵"),
+    );
+    this.bar = h(
+      "div",
+      { class: "bar" },
+      h("div", { class: "acts" }, this.undoButton, this.skipButton, this.flagButton, this.noteButton),
+      this.#hint,
+      this.confirmButton,
+    );
     this.dock = h("div", { class: "dock" }, this.choices, this.noteBox, this.bar);
     this.element = h("section", { class: "work", "aria-label": "Work" }, this.scroll, this.dock);
   }
@@ -85,7 +99,7 @@ export class WorkView {
     if (work === undefined) return;
     this.scroll.scrollTop = 0;
     if (work === null) {
-      this.item.replaceChildren(this.#emptiness(empty, failed));
+      this.item.replaceChildren(emptiness(this.#app, empty, failed));
       return;
     }
     const { task } = this.session;
@@ -98,11 +112,19 @@ export class WorkView {
       settle: () => this.atOnce && ONE_CHOICE.has(task.kind) && !adjudicating && this.confirm(),
     });
     this.#editor = editor;
-    this.#size = Math.max(this.#size, adjudicating || editor.wide ? 2 : SIZES.indexOf(editor.reader?.size ?? "medium"), this.#app.labels.all.length > 10 ? 1 : 0);
+    this.#size = Math.max(
+      this.#size,
+      adjudicating || editor.wide ? 2 : SIZES.indexOf(editor.reader?.size ?? "medium"),
+      this.#app.labels.all.length > 10 ? 1 : 0,
+    );
     this.element.className = `work kind-${task.kind} ${SIZES[this.#size]}${editor.wide ? " wide" : ""}`;
     this.item.replaceChildren(
-      this.#about(work),
-      ...[editor.body, this.#suggestion(work), adjudicating ? sideBySide(work.answers, this.#app, (said) => this.#takeOver(said)) : null].filter(Boolean),
+      about(work),
+      ...[
+        editor.body,
+        suggested(work),
+        adjudicating ? sideBySide(work.answers, this.#app, (said) => this.#takeOver(said)) : null,
+      ].filter(Boolean),
     );
     this.choices.replaceChildren(...(editor.dock ? [editor.dock] : []));
     const before = work.previous;
@@ -114,44 +136,6 @@ export class WorkView {
     this.#changed();
     editor.ready?.();
     announce(`New item. ${work.reason ?? ""}`);
-  }
-
-  #about(work) {
-    const context = Object.entries(work.context ?? {});
-    const before = work.previous;
-    return h(
-      "div",
-      { class: "about" },
-      work.reason && h("p", { class: "reason", dir: "auto" }, capital(work.reason)),
-      before && h("p", { class: "before" }, before.status === "skipped" ? "You skipped this before." : "You have answered this before: it is as you left it."),
-      context.length > 0 &&
-        h("dl", { class: "context" }, context.map(([name, value]) => h("div", null, h("dt", { dir: "auto" }, name), h("dd", { dir: "auto" }, value)))),
-    );
-  }
-
-  #suggestion({ suggestion }) {
-    if (!suggestion) return null;
-    const { source, confidence } = suggestion;
-    const meter = typeof confidence === "number" ? h("span", { class: "meter", "aria-hidden": "true", properties: { "--share": String(confidence) } }) : null;
-    return h("p", { class: "suggestion" }, h("span", null, "Suggested by ", h("b", { dir: "auto" }, source)), meter, typeof confidence === "number" && h("span", { class: "number" }, percent(confidence)));
-  }
-
-  #emptiness(empty, failed) {
-    const { session } = this;
-    const queue = this.#app.desk.count(this.#app.desk.queue);
-    const others = session.queues.filter(({ name, remaining }) => name !== queue?.name && name !== "history" && remaining > 0);
-    const draws = !failed && session.role === "own" && queue?.name === "gold";
-    return h(
-      "div",
-      { class: "empty" },
-      h("h1", null, failed ? "No connection" : queue?.done > 0 ? "Done" : "Nothing here yet"),
-      h("p", null, sentence(empty)),
-      failed && button({ class: "plain", on: { click: () => this.#app.desk.retry() } }, "Try again"),
-      draws && this.#app.drawing(),
-      others.length > 0 && h("h2", null, "Go on with"),
-      others.length > 0 &&
-        h("ul", { class: "others" }, others.map(({ name, title, about, remaining }) => h("li", null, h("a", { href: `#work/${name}` }, h("b", null, title), h("span", { class: "number" }, remaining.toLocaleString("en"))), h("p", null, about)))),
-    );
   }
 
   #changed() {
@@ -191,7 +175,11 @@ export class WorkView {
       said = refused || (missing && !settledFor) ? null : (settledFor ?? answer);
     }
     const note = this.#note.trim() === "" ? null : this.#note.trim();
-    const where = this.#app.desk.answer(status, said, { note, shown: Boolean(work.suggestion), guidelines: this.#app.guidelinesShown });
+    const where = this.#app.desk.answer(status, said, {
+      note,
+      shown: Boolean(work.suggestion),
+      guidelines: this.#app.guidelinesShown,
+    });
     if (where === "back") this.#app.go("history");
   }
 
@@ -213,7 +201,11 @@ export class WorkView {
     if (!this.#editor) return;
     this.#flagging = flagging;
     this.noteTitle.textContent = title;
-    this.note.placeholder = flagging ? "What is odd about it? Enter keeps it and goes on." : title === "Reason" ? "Why this answer" : "Kept with the answer";
+    this.note.placeholder = flagging
+      ? "What is odd about it? Enter keeps it and goes on."
+      : title === "Reason"
+        ? "Why this answer"
+        : "Kept with the answer";
     this.noteBox.hidden = false;
     this.noteBox.classList.toggle("flagging", flagging);
     if (focus) this.note.focus();
@@ -300,17 +292,24 @@ export class WorkView {
   example() {
     const work = this.#work;
     if (!work) return;
-    if (this.session.role === "annotate") return void this.#app.toast("Examples are added by people with the role review or own.");
+    if (this.session.role === "annotate")
+      return void this.#app.toast("Examples are added by people with the role review or own.");
     if (work.queue === "gold") return void this.#app.toast("Blind gold stays out of the guidelines: models read them.");
     const reader = this.#editor.reader;
-    const range = reader?.selected() ?? null;
-    offerExample(this.#app, work, { label: this.#editor.focusLabel?.() ?? null, piece: range ? reader.text.slice(range.start, range.end).trim() : "" });
+    const range = this.#editor.range?.() ?? reader?.selected() ?? null;
+    offerExample(this.#app, work, {
+      label: this.#editor.focusLabel?.() ?? null,
+      piece: range ? reader.text.slice(range.start, range.end).trim() : "",
+    });
   }
 
   help() {
     const one = ONE_CHOICE.has(this.session.task.kind);
     showKeys([
-      ["This item", [...(this.#editor?.keys ?? []), ...(this.#work?.answers ? [[["⇧ 1", "…"], "take over an answer"]] : [])]],
+      [
+        "This item",
+        [...(this.#editor?.keys ?? []), ...(this.#work?.answers ? [[["⇧ 1", "…"], "take over an answer"]] : [])],
+      ],
       [
         "Going on",
         [
@@ -340,14 +339,4 @@ export class WorkView {
 
 function plain(event) {
   return !event.ctrlKey && !event.metaKey && !event.altKey;
-}
-
-function capital(words) {
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
-function sentence(words) {
-  if (!words) return "";
-  const text = capital(words);
-  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

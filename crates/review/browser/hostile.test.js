@@ -11,27 +11,45 @@ after(close);
 const EVIL = [
   "<script>window.hit=1</script>",
   "<img src=x onerror=window.hit=1>",
-  "\"><svg onload=window.hit=1>",
+  '"><svg onload=window.hit=1>',
   "javascript:window.hit=1",
   "</textarea><iframe srcdoc='<script>parent.hit=1</script>'>",
   "{{constructor.constructor('window.hit=1')()}}",
   "\u202e<b onmouseover=window.hit=1>x</b>\u0000",
 ];
-const LABELS = ["<img src=x onerror=window.hit=1>", "\"onclick=window.hit=1 x=\"", "plain"];
+const LABELS = ["<img src=x onerror=window.hit=1>", '"onclick=window.hit=1 x="', "plain"];
 
 async function harmless(page, where) {
   assert.equal(await page.evaluate(() => window.hit), undefined, `${where}: a script ran`);
-  const strangers = await page.evaluate(() => [...document.querySelectorAll("img, iframe, object, embed, script:not([src^='/assets/']), [onerror], [onload], [onclick], [onmouseover], [style*='url']")].map((element) => element.outerHTML));
+  const strangers = await page.evaluate(() =>
+    [
+      ...document.querySelectorAll(
+        "img, iframe, object, embed, script:not([src^='/assets/']), [onerror], [onload], [onclick], [onmouseover], [style*='url']",
+      ),
+    ].map((element) => element.outerHTML),
+  );
   assert.deepEqual(strangers, [], where);
   assert.deepEqual(page.faults, [], where);
 }
 
 test("items, contexts, labels, notes, guidelines and file names", { skip }, async (t) => {
   const where = `${folder(t)}/<img src=x onerror=window.hit=1>`;
-  write(where, "evil<svg onload=hit=1>.csv", csv(EVIL.map((text, nth) => ({ id: `<b onload=hit=1>${nth}`, text, "<i onload=hit=1>": text }))));
-  write(where, "guidelines.md", `# ${EVIL[1]}\n\n${EVIL.join("\n\n")}\n\n[a](javascript:window.hit=1) ![b](x) <script>window.hit=1</script>\n`);
+  write(
+    where,
+    "evil<svg onload=hit=1>.csv",
+    csv(EVIL.map((text, nth) => ({ id: `<b onload=hit=1>${nth}`, text, "<i onload=hit=1>": text }))),
+  );
+  write(
+    where,
+    "guidelines.md",
+    `# ${EVIL[1]}\n\n${EVIL.join("\n\n")}\n\n[a](javascript:window.hit=1) ![b](x) <script>window.hit=1</script>\n`,
+  );
   const quoted = LABELS.map((label) => JSON.stringify(label)).join(", ");
-  write(where, "postil.toml", `[task]\nkind = "classify"\nlabels = [${quoted}]\nguidelines = "guidelines.md"\n\n[task.definitions]\n${LABELS.map((label) => `${JSON.stringify(label)} = ${JSON.stringify(EVIL[1])}`).join("\n")}\n\n[data]\nitems = "evil<svg onload=hit=1>.csv"\nid = "id"\ntext = "text"\n`);
+  write(
+    where,
+    "postil.toml",
+    `[task]\nkind = "classify"\nlabels = [${quoted}]\nguidelines = "guidelines.md"\n\n[task.definitions]\n${LABELS.map((label) => `${JSON.stringify(label)} = ${JSON.stringify(EVIL[1])}`).join("\n")}\n\n[data]\nitems = "evil<svg onload=hit=1>.csv"\nid = "id"\ntext = "text"\n\n[[annotator]]\nname = "people"\nkind = "person"\n`,
+  );
   const server = await Server.start(t, where);
   const page = await open(t, server);
   await press(page, "g");
@@ -80,7 +98,16 @@ test("spans, tags, records and what others said", { skip }, async (t) => {
   const where = folder(t);
   const text = `${EVIL[0]} ${EVIL[1]}`;
   write(where, "evil.csv", csv([{ id: "x", text }]));
-  const server = await Server.start(t, `${where}/evil.csv`, "--labels", "<img src=x onerror=window.hit=1>,B", "--kind", "spans", "--overlap", "2");
+  const server = await Server.start(
+    t,
+    `${where}/evil.csv`,
+    "--labels",
+    "<img src=x onerror=window.hit=1>,B",
+    "--kind",
+    "spans",
+    "--overlap",
+    "2",
+  );
   const page = await open(t, server);
   await press(page, "ArrowRight", "Shift+ArrowRight", "Shift+ArrowRight", "1", "n");
   await page.keyboard.type(EVIL[1]);
@@ -93,7 +120,16 @@ test("spans, tags, records and what others said", { skip }, async (t) => {
   const invited = (await server.ask("POST", "/api/people", { name: "<svg onload=hit=1>", role: "annotate" })).json();
   if (invited.token) {
     const headers = { Authorization: `Bearer ${invited.token}` };
-    const request = { id: "0b0e3f0c-6a0e-4c58-9d0a-0d3b6f0a8a12", item: "x", queue: "all", status: "answered", answer: { kind: "spans", spans: [] }, note: EVIL[2], millis: 1, actions: 1 };
+    const request = {
+      id: "0b0e3f0c-6a0e-4c58-9d0a-0d3b6f0a8a12",
+      item: "x",
+      queue: "all",
+      status: "answered",
+      answer: { kind: "spans", spans: [] },
+      note: EVIL[2],
+      millis: 1,
+      actions: 1,
+    };
     assert.equal((await server.ask("POST", "/api/answer", request, headers)).status, 200);
     await page.goto(`${server.origin}/#work/disagreement`);
     await page.waitForSelector(".side-by-side");

@@ -28,10 +28,12 @@ function random(seed) {
 
 function texts() {
   const pick = random(7);
-  const made = Array.from({ length: 300 }, () => Array.from({ length: pick(40) }, () => {
-    const points = [...SCRIPTS[pick(SCRIPTS.length)]];
-    return points[pick(points.length || 1)] ?? "";
-  }).join(""));
+  const made = Array.from({ length: 300 }, () =>
+    Array.from({ length: pick(40) }, () => {
+      const points = [...SCRIPTS[pick(SCRIPTS.length)]];
+      return points[pick(points.length || 1)] ?? "";
+    }).join(""),
+  );
   return [...SCRIPTS, ...made];
 }
 
@@ -79,7 +81,10 @@ test("words cover every visible sign once, in order, and cut none", () => {
 });
 
 test("a family, a flag and a letter with its marks are one", () => {
-  assert.deepEqual(wordsOf("👩‍👩‍👧‍👦 🇳🇴").map(([start, end]) => "👩‍👩‍👧‍👦 🇳🇴".slice(start, end)), ["👩‍👩‍👧‍👦", "🇳🇴"]);
+  assert.deepEqual(
+    wordsOf("👩‍👩‍👧‍👦 🇳🇴").map(([start, end]) => "👩‍👩‍👧‍👦 🇳🇴".slice(start, end)),
+    ["👩‍👩‍👧‍👦", "🇳🇴"],
+  );
   assert.deepEqual(wholeGraphemes("ae\u0301b", 1, 2), [1, 3]);
   assert.deepEqual(wholeGraphemes("a👩‍👩‍👧‍👦b", 3, 5), [1, 12]);
 });
@@ -104,6 +109,9 @@ test("finding a token halves the list", () => {
   const tokens = Array.from({ length: 1000 }, (_, nth) => [nth * 3, nth * 3 + 2]);
   for (let place = 0; place < 3000; place += 1) {
     const found = firstEndingAfter(tokens, place);
-    assert.equal(found, tokens.findIndex(([, end]) => end > place) < 0 ? 1000 : tokens.findIndex(([, end]) => end > place));
+    assert.equal(
+      found,
+      tokens.findIndex(([, end]) => end > place) < 0 ? 1000 : tokens.findIndex(([, end]) => end > place),
+    );
   }
 });

@@ -9,7 +9,8 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const root = path.resolve(here, "../../..");
+/** The tree that is tested. */
+export const root = path.resolve(here, "../../..");
 
 /** The program under test: `POSTIL`, else the debug build. */
 export const program = process.env.POSTIL ?? path.join(root, "target/debug/postil");
@@ -28,14 +29,18 @@ function onPath(...names) {
   return null;
 }
 
-export const browserFile = process.env.CHROMIUM ?? onPath("chromium", "chromium-browser", "google-chrome-stable", "google-chrome");
+export const browserFile =
+  process.env.CHROMIUM ?? onPath("chromium", "chromium-browser", "google-chrome-stable", "google-chrome");
 
 /** Why these tests cannot run here, or false. Said loudly, since a test that is left out looks like one that passed. */
 export function missing(...needed) {
   const reasons = [];
   if (!browserFile) reasons.push("no Chromium was found: install it (`apt install chromium`) or name it in CHROMIUM");
-  if (!fs.existsSync(program)) reasons.push(`${program} is missing: build it (\`cargo build -p postil\`) or name it in POSTIL`);
-  for (const part of needed) if (!fs.existsSync(path.join(data, part))) reasons.push(`${path.join(data, part)} is missing: name the folder of the data in POSTIL_DATA`);
+  if (!fs.existsSync(program))
+    reasons.push(`${program} is missing: build it (\`cargo build -p postil\`) or name it in POSTIL`);
+  for (const part of needed)
+    if (!fs.existsSync(path.join(data, part)))
+      reasons.push(`${path.join(data, part)} is missing: name the folder of the data in POSTIL_DATA`);
   if (reasons.length === 0) return false;
   const words = reasons.join("; ");
   process.stderr.write(`\n*** LEFT OUT: ${words} ***\n\n`);
@@ -52,7 +57,9 @@ export function folder(test) {
 export function csv(rows) {
   const columns = Object.keys(rows[0]);
   const cell = (value) => `"${String(value).replaceAll('"', '""')}"`;
-  return [columns.join(","), ...rows.map((row) => columns.map((column) => cell(row[column])).join(","))].join("\n") + "\n";
+  return (
+    [columns.join(","), ...rows.map((row) => columns.map((column) => cell(row[column])).join(","))].join("\n") + "\n"
+  );
 }
 
 export function write(where, name, content) {
@@ -86,7 +93,9 @@ export class Server {
   }
 
   async start() {
-    const child = spawn(program, ["review", ...this.words, "--no-open", "--port", String(this.port)], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, ["review", ...this.words, "--no-open", "--port", String(this.port)], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.child = child;
     let said = "";
     const found = new Promise((resolve, reject) => {
@@ -115,7 +124,11 @@ export class Server {
   }
 
   async ask(method, where, body, headers = {}) {
-    const response = await fetch(`${this.origin}${where}`, { method, headers: { "X-Postil": "1", ...(body ? { "Content-Type": "application/json" } : {}), ...headers }, body: body && JSON.stringify(body) });
+    const response = await fetch(`${this.origin}${where}`, {
+      method,
+      headers: { "X-Postil": "1", ...(body ? { "Content-Type": "application/json" } : {}), ...headers },
+      body: body && JSON.stringify(body),
+    });
     const text = await response.text();
     return { status: response.status, text, json: () => JSON.parse(text) };
   }
@@ -125,7 +138,9 @@ export class Server {
     const entries = [];
     let before = null;
     do {
-      const page = (await this.ask("GET", `/api/history?limit=500${before === null ? "" : `&before=${before}`}`)).json();
+      const page = (
+        await this.ask("GET", `/api/history?limit=500${before === null ? "" : `&before=${before}`}`)
+      ).json();
       entries.push(...page.entries);
       before = page.next;
     } while (before !== null);
@@ -138,7 +153,7 @@ export class Server {
   }
 }
 
-/** Every file of the browser below `profile`, so that it can be killed and opened again. */
+/** How the browser is started. */
 export function browserOptions() {
   return { executablePath: browserFile, args: ["--no-sandbox", "--disable-dev-shm-usage"], headless: true };
 }
@@ -146,7 +161,10 @@ export function browserOptions() {
 let shared = null;
 
 /** One browser for a file of tests; each test has its own context. */
-export async function open(test, { origin, hash = "", phone = false, dark = false, size = { width: 1280, height: 800 } } = {}) {
+export async function open(
+  test,
+  { origin, hash = "", phone = false, dark = false, size = { width: 1280, height: 800 } } = {},
+) {
   shared ??= await chromium.launch(browserOptions());
   const context = await shared.newContext({
     viewport: phone ? { width: 390, height: 844 } : size,
@@ -178,18 +196,27 @@ export function watch(page) {
     dialog.dismiss().catch(() => {});
   });
   page.on("console", (message) => {
-    if (message.type() === "error" && !/Failed to load resource|ERR_CONNECTION|net::/.test(message.text())) page.faults.push(`console: ${message.text()}`);
+    if (message.type() === "error" && !/Failed to load resource|ERR_CONNECTION|net::/.test(message.text()))
+      page.faults.push(`console: ${message.text()}`);
   });
 }
 
 /** An item, or the news that there is none, is on the screen. */
 export async function settled(page) {
-  await page.waitForFunction(() => document.querySelector(".work:not(.waiting) .item > *"), null, { timeout: 15_000 });
+  await page.waitForFunction(() => document.querySelector(".work:not(.waiting) .item > :not(.failed)"), null, {
+    timeout: 15_000,
+  });
 }
 
 /** Every answer has reached the server's disk. */
 export async function saved(page) {
-  await page.waitForFunction(() => document.querySelector(".saved")?.dataset.waiting === "0" && document.querySelector(".saved")?.dataset.state === "saved", null, { timeout: 30_000 });
+  await page.waitForFunction(
+    () =>
+      document.querySelector(".saved")?.dataset.waiting === "0" &&
+      document.querySelector(".saved")?.dataset.state === "saved",
+    null,
+    { timeout: 30_000 },
+  );
 }
 
 /** The text that is on the screen. */
@@ -220,4 +247,10 @@ export async function each(page, one, most = 1000) {
 export async function picture(page, name) {
   fs.mkdirSync(pictures, { recursive: true });
   await page.screenshot({ path: path.join(pictures, `${name}.png`) });
+}
+
+/** Where the stored answers' counted actions stand: their sum over all answers of the local owner. */
+export async function actions(server) {
+  const live = (await server.ask("GET", "/api/live")).json();
+  return live.people.reduce((sum, { answers, actions_per_answer }) => sum + answers * (actions_per_answer ?? 0), 0);
 }

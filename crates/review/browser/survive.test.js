@@ -5,7 +5,22 @@ import { after, test } from "node:test";
 
 import { chromium } from "playwright-core";
 
-import { Server, browserOptions, close, csv, each, folder, missing, open, press, saved, settled, text, watch, write } from "./stage.js";
+import {
+  Server,
+  browserOptions,
+  close,
+  csv,
+  each,
+  folder,
+  missing,
+  open,
+  press,
+  saved,
+  settled,
+  text,
+  watch,
+  write,
+} from "./stage.js";
 
 const skip = missing();
 after(close);
@@ -16,7 +31,11 @@ const labelOf = (words) => LABELS[Number(/\d+/.exec(words)[0]) % LABELS.length];
 
 function project(t, count = ITEMS) {
   const where = folder(t);
-  write(where, "tickets.csv", csv(Array.from({ length: count }, (_, nth) => ({ id: `t${nth}`, text: `Ticket ${nth} says something.` }))));
+  write(
+    where,
+    "tickets.csv",
+    csv(Array.from({ length: count }, (_, nth) => ({ id: `t${nth}`, text: `Ticket ${nth} says something.` }))),
+  );
   return `${where}/tickets.csv`;
 }
 
@@ -60,7 +79,10 @@ test("the browser is killed while the server is down", { skip }, async (t) => {
   const server = await Server.start(t, project(t, 24), "--labels", LABELS.join(","));
   const profile = folder(t);
   const start = async () => {
-    const context = await chromium.launchPersistentContext(profile, { ...browserOptions(), viewport: { width: 1280, height: 800 } });
+    const context = await chromium.launchPersistentContext(profile, {
+      ...browserOptions(),
+      viewport: { width: 1280, height: 800 },
+    });
     const page = context.pages()[0] ?? (await context.newPage());
     watch(page);
     await page.goto(`${server.origin}/`);
@@ -118,7 +140,15 @@ test("two pages of one person store no answer twice", { skip }, async (t) => {
   const server = await Server.start(t, project(t, 30), "--labels", LABELS.join(","));
   const [first, second] = [await open(t, server), await open(t, server)];
   // The second page sends what the first has sent already: the same id is stored once.
-  const request = { id: "0b0e3f0c-6a0e-4c58-9d0a-0d3b6f0a8a11", item: "t29", queue: "all", status: "answered", answer: { kind: "class", label: labelOf("t29") }, millis: 1, actions: 1 };
+  const request = {
+    id: "0b0e3f0c-6a0e-4c58-9d0a-0d3b6f0a8a11",
+    item: "t29",
+    queue: "all",
+    status: "answered",
+    answer: { kind: "class", label: labelOf("t29") },
+    millis: 1,
+    actions: 1,
+  };
   const replies = await Promise.all([1, 2, 3, 4].map(() => server.ask("POST", "/api/answer", request)));
   assert.equal(new Set(replies.map((reply) => reply.json().seq)).size, 1);
   assert.deepEqual([first.faults, second.faults], [[], []]);
@@ -131,7 +161,8 @@ test("from key to next item", { skip }, async (t) => {
   const times = await page.evaluate(async () => {
     const reader = () => document.querySelector(".item .reader")?.textContent;
     const found = [];
-    const key = (name, code) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: name, code, bubbles: true, cancelable: true }));
+    const key = (name, code) =>
+      document.body.dispatchEvent(new KeyboardEvent("keydown", { key: name, code, bubbles: true, cancelable: true }));
     for (let nth = 0; nth < 60; nth += 1) {
       const before = reader();
       key("1", "Digit1");
@@ -146,7 +177,9 @@ test("from key to next item", { skip }, async (t) => {
     return found.sort((left, right) => left - right);
   });
   const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))].toFixed(1);
-  t.diagnostic(`key to next item painted, ${times.length} items: median ${at(0.5)} ms, 95 % ${at(0.95)} ms, worst ${at(1)} ms`);
+  t.diagnostic(
+    `key to next item painted, ${times.length} items: median ${at(0.5)} ms, 95 % ${at(0.95)} ms, worst ${at(1)} ms`,
+  );
   await saved(page);
   assert.equal((await server.history()).length, 60);
 });

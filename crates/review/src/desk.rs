@@ -440,10 +440,17 @@ impl Desks {
     }
 
     /// Renews what a person still holds; what is lost comes back by its place in `have`.
-    pub(crate) fn renew(&mut self, who: Who, queue: Queue, have: &[Key], now: i64) -> Vec<usize> {
+    pub(crate) fn renew(
+        &mut self,
+        who: Who,
+        queue: Queue,
+        have: &[Key],
+        now: i64,
+        exists: impl Fn(Key) -> bool,
+    ) -> Vec<usize> {
         let mut lost = Vec::new();
         for (place, &key) in have.iter().enumerate() {
-            if self.holds(key, who, now) || self.state(key, who, queue, now) == State::Open {
+            if exists(key) && (self.holds(key, who, now) || self.state(key, who, queue, now) == State::Open) {
                 self.hold(key, who, queue, now);
             } else {
                 lost.push(place);

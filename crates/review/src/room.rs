@@ -47,6 +47,8 @@ pub(crate) struct Room {
     writing: Mutex<HashMap<Who, Arc<Mutex<()>>>>,
     pub(crate) people: Mutex<People>,
     suggestions: RwLock<Option<Arc<Suggestions>>>,
+    /// Why the last run's files could not be read, if there are some.
+    pub(crate) unreadable: RwLock<Option<String>>,
     pub(crate) suspects: RwLock<Vec<(Key, String)>>,
     pub(crate) guidelines: Mutex<Guidelines>,
     pub(crate) last_run: Mutex<LastRun>,
@@ -89,6 +91,7 @@ impl Room {
             writing: Mutex::default(),
             people: Mutex::new(people),
             suggestions: RwLock::new(None),
+            unreadable: RwLock::new(None),
             suspects: RwLock::default(),
             guidelines: Mutex::new(guidelines),
             last_run: Mutex::new(last_run),
@@ -105,9 +108,12 @@ impl Room {
     }
 
     fn read_run(&self) {
-        // A run whose files cannot be read suggests nothing; the queues say that there is none.
-        if let Ok(suggestions) = Suggestions::read(&self.place, &self.items) {
-            self.suggest(suggestions);
+        match Suggestions::read(&self.place, &self.items) {
+            Ok(suggestions) => self.suggest(suggestions),
+            Err(error) => {
+                let reason = format!("the last run's labels cannot be read: {error}");
+                *self.unreadable.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(reason);
+            }
         }
         let suspects = crate::session::suspects(&self.place);
         *self.suspects.write().unwrap_or_else(std::sync::PoisonError::into_inner) = suspects;
@@ -182,7 +188,7 @@ impl Room {
         let (given, lost, remaining) = {
             let mut desks = self.desks();
             let who = desks.who(&caller.name);
-            let lost = desks.renew(who, queue, &have, now);
+            let lost = desks.renew(who, queue, &have, now, |key| self.exists(key));
             let mut given = if request.resume { desks.resume(who, queue, &have, now) } else { Vec::new() };
             let wanted = request.count.min(MOST_LEASED).saturating_sub(given.len());
             let wanted = if minutes_spent.is_some() { 0 } else { wanted };
@@ -209,6 +215,12 @@ impl Room {
         };
         let lost = lost.into_iter().map(|place| request.have[place].clone()).collect();
         Ok(Leased { work, lost, remaining, empty })
+    }
+
+    /// Whether there is such an item, or there may be one.
+    fn exists(&self, key: Key) -> bool {
+        let index = self.items.index();
+        !index.is_complete() || index.position(key).is_some()
     }
 
     fn lease_one(&self, caller: &Caller, item: &str, queue: Queue, now: i64) -> Outcome<Leased> {
@@ -358,7 +370,8 @@ impl Room {
         let (who, turn) = self.turn(caller);
         let _turn = lock(&turn);
         let id = request.id;
-        if let Some(known) = self.desks().hand(who).receipt(id) {
+        let known = self.desks().hand(who).receipt(id);
+        if let Some(known) = known {
             if known.undone.is_some() {
                 return Err(Failure::conflict("expected a new id for an answer, found that of an undo"));
             }

@@ -13,6 +13,7 @@ use crate::guidelines::{Example, Shown};
 use crate::items::{Key, key_of};
 use crate::people::{Invited, check_name};
 use crate::room::{Caller, Room, lock, probabilities, turned};
+use crate::train::can;
 use crate::wire::{
     BudgetShown, History, HistoryEntry, HistoryRequest, LabelShown, Queue, QueueCount, QueueShown, Role, Session,
     Settings, TaskShown,
@@ -119,11 +120,18 @@ impl Room {
         }
         let reading = !self.items.index().is_complete();
         let run = self.suggestions().is_some_and(|suggestions| !suggestions.is_empty());
+        let unreadable = self.unreadable.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        if let (Some(reason), true) = (unreadable, queue.suggests() && !run) {
+            return reason;
+        }
         let words = match queue {
             Queue::Gold if self.desks().gold_order.is_empty() => {
                 "no items have been drawn for gold yet: draw some here, or with `postil draw 100`"
             }
             Queue::Assisted | Queue::Doubtful | Queue::Suspects if reading => "the items are still being read",
+            Queue::Assisted | Queue::Doubtful if !run && self.serving.train && can(self.place.task.kind) => {
+                "there is nothing to suggest yet: answer twenty items for a model to learn from, or `postil run`"
+            }
             Queue::Assisted | Queue::Doubtful if !run => "no run has been made yet: `postil run` fills it",
             Queue::Suspects if !run => "no run has been made yet: `postil run` fills it",
             Queue::Suspects => "the last run disputes no further label",
@@ -264,7 +272,7 @@ impl Room {
 }
 
 /// What tells this project from others that are served at the same address on other days.
-fn id(place: &Workplace) -> String {
+pub(crate) fn id(place: &Workplace) -> String {
     let folder = place.ledger.canonicalize().unwrap_or_else(|_| place.ledger.clone());
     postil_core::Digest::of(folder.as_os_str().as_encoded_bytes()).short()
 }

@@ -26,9 +26,9 @@ const OURS: &str = "x-postil";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
                       connect-src 'self'; manifest-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The cookie of a personal link. Cookies are shared between ports, so its name tells servers apart.
+/// The cookie of a personal link. Cookies are shared between ports and outlive servers, so its name tells projects apart.
 pub(super) fn cookie_name(room: &Room) -> String {
-    format!("postil-{}", room.serving.port)
+    format!("postil-{}", crate::session::id(&room.place))
 }
 
 /// For every request: the host, the origin, and what the answer tells the browser.

@@ -7,7 +7,7 @@ mod routes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,6 +24,9 @@ use patient::Patient;
 const MOST_CONNECTIONS: usize = 1024;
 /// A client has so long for the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
+
+/// So long is waited for threads when a server ends.
+const PARTING: Duration = Duration::from_secs(5);
 
 /// A server that holds its project's ledger and has its address.
 pub struct Server {
@@ -94,16 +97,31 @@ impl Server {
             .max_blocking_threads(64)
             .build()
             .map_err(failed)?;
-        let (room, address) = (self.room, self.address);
-        runtime.block_on(async {
-            let listener = TcpListener::from_std(self.listener).map_err(failed)?;
+        let Self { room, listener, address, stop } = self;
+        let outcome = runtime.block_on(async {
+            let listener = TcpListener::from_std(listener).map_err(failed)?;
             let router = routes::router(&room);
             ready(address);
             tokio::select! {
                 () = accept(listener, router) => Ok(()),
-                () = self.stop.notified() => Ok(()),
+                () = stop.notified() => Ok(()),
             }
-        })
+        });
+        drop(runtime);
+        outcome.and_then(|()| close(room))
+    }
+}
+
+/// Gives the ledger back once the threads that still look at it are done; whatever they do can be done again.
+fn close(mut room: Arc<Room>) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match Arc::try_unwrap(room) {
+            Ok(room) => return room.ledger.close(),
+            Err(_) if begun.elapsed() > PARTING => return Ok(()),
+            Err(again) => room = again,
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -128,10 +128,13 @@ struct Joining {
 }
 
 async fn join(State(room): Shared, Query(joining): Query<Joining>) -> Outcome<Response> {
-    lock(&room.people).find(&joining.token, now_millis()).ok_or_else(Failure::unauthorized)?;
+    let age = if joining.token.is_empty() { 0 } else { COOKIE_AGE };
+    if age > 0 {
+        lock(&room.people).find(&joining.token, now_millis()).ok_or_else(Failure::unauthorized)?;
+    }
     let name = guard::cookie_name(&room);
-    // The token was found, so it is made of digits.
-    let cookie = format!("{name}={}; HttpOnly; SameSite=Strict; Path=/; Max-Age={COOKIE_AGE}", joining.token);
+    // A token that was found is made of digits.
+    let cookie = format!("{name}={}; HttpOnly; SameSite=Strict; Path=/; Max-Age={age}", joining.token);
     let cookie = HeaderValue::from_str(&cookie).map_err(|_| Failure::unauthorized())?;
     Ok((StatusCode::SEE_OTHER, [(header::LOCATION, HeaderValue::from_static("/")), (header::SET_COOKIE, cookie)])
         .into_response())

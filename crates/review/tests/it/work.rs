@@ -79,10 +79,14 @@ fn overlap_asks_several_people_and_they_do_not_see_each_other() {
     ann.post("/api/answer", &answer(1, "t0", "all", "bug"));
     let saved = bob.post("/api/answer", &answer(2, "t0", "all", "praise"));
     assert_eq!(saved["queues"][0]["remaining"], json!(2));
+    for (number, item) in [(20, "t1"), (30, "t2")] {
+        ann.post("/api/answer", &answer(number, item, "all", ["bug", "praise"][number as usize / 30]));
+        bob.post("/api/answer", &answer(number + 1, item, "all", ["bug", "praise"][number as usize / 30]));
+    }
     let live = ann.get("/api/live");
     assert_eq!(live["people"].as_array().unwrap().len(), 1);
     assert!(!live.to_string().contains("bob"));
-    assert_eq!(live["agreement"]["state"], json!("known"));
+    assert_eq!(live["agreement"]["state"], json!("known"), "{live}");
     let mut owner = server.owner();
     let disputed = owner.post("/api/lease", &json!({ "queue": "disagreement", "count": 5 }));
     assert_eq!(ids(&disputed), ["t0"]);
