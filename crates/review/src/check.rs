@@ -47,21 +47,30 @@ impl Question<'_> {
                 Answer::Tags { tags }
             }
             Answer::Spans { spans } => Answer::Spans { spans: self.spans(spans)? },
-            Answer::Preference { choice } => {
+            Answer::Preference { choice, .. } => {
                 if choice == Preference::Tie && !self.ties {
                     return Err(Error::task("expected `left` or `right`, found `tie`")
                         .hint("in this project one of both must be chosen"));
                 }
-                Answer::Preference { choice }
+                Answer::Preference { choice, orders: None }
             }
-            Answer::Record { fields } => {
+            Answer::Record { fields, evidence, .. } => {
                 if let Some(schema) = self.schema {
                     fits(&Value::Object(fields.clone()), schema, "")?;
                 }
-                Answer::Record { fields }
+                Answer::Record { fields, evidence: self.quoted(evidence)?, rejected: Vec::new() }
             }
             other => other,
         })
+    }
+
+    /// Quotes that stand where they say; those of different fields may overlap.
+    fn quoted(&self, spans: Vec<Span>) -> Result<Vec<Span>> {
+        let offsets = Offsets::new(self.item.text());
+        for span in &spans {
+            quoted(self.item.text(), &offsets, span.start, span.end, &span.quote)?;
+        }
+        Ok(spans)
     }
 
     fn spans(&self, mut spans: Vec<Span>) -> Result<Vec<Span>> {

@@ -500,7 +500,7 @@ fn in_a_cell(answer: &Answer) -> String {
         Answer::Class { label } | Answer::Ordinal { label, .. } => label.to_string(),
         Answer::Set { labels } if labels.is_empty() => "[]".to_owned(),
         Answer::Set { labels } => labels.iter().map(|label| &**label).collect::<Vec<_>>().join("|"),
-        Answer::Preference { choice } => {
+        Answer::Preference { choice, .. } => {
             serde_json::to_value(choice).ok().and_then(|choice| choice.as_str().map(str::to_owned)).unwrap_or_default()
         }
         other => serde_json::to_string(other).unwrap_or_default(),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use postil_core::items::{ItemOptions, ItemSource, WITH_TOKENS};
+use postil_core::items::{ItemOptions, ItemSource, PairText, WITH_TOKENS};
 use postil_core::text::{OffsetUnit, Offsets, Token, Tokenizer};
 use postil_core::{Digest, Error, ItemBatch, Result, TaskKind};
 use serde::{Deserialize, Serialize};
@@ -261,12 +261,13 @@ fn open(place: &Workplace) -> Result<ItemSource> {
     let mut options = ItemOptions::new(&columns.text);
     options.id.clone_from(&columns.id);
     options.tokens.clone_from(&columns.tokens);
+    options.join.clone_from(&columns.join);
+    options.pair.clone_from(&columns.sides);
     ItemSource::open(&place.items, options)
 }
 
 /// Which columns are shown.
 struct Shown {
-    sides: Option<(String, String, Option<String>)>,
     hidden: Vec<String>,
 }
 
@@ -277,19 +278,15 @@ impl Shown {
         hidden.push(columns.text.clone());
         hidden.extend(columns.id.iter().chain(&columns.tokens).cloned());
         hidden.extend(WITH_TOKENS.map(str::to_owned));
-        if let Some((left, right, prompt)) = &columns.sides {
-            hidden.extend([left.clone(), right.clone()]);
-            hidden.extend(prompt.iter().cloned());
-        }
-        Self { sides: columns.sides.clone(), hidden }
+        hidden.extend(columns.join.iter().cloned());
+        hidden.extend(columns.sides.iter().flat_map(|sides| [sides.left.clone(), sides.right.clone()]));
+        Self { hidden }
     }
 
     fn stored(&self, batch: &ItemBatch, row: usize, kind: TaskKind) -> Stored {
-        let field = |name: &str| batch.field(row, name).unwrap_or_default();
-        let sides = self.sides.as_ref().filter(|_| kind == TaskKind::Pairs).map(|(left, right, prompt)| Sides {
-            prompt: prompt.as_deref().map(field),
-            left: field(left),
-            right: field(right),
+        let sides = (kind == TaskKind::Pairs).then(|| {
+            let PairText { about, left, right } = PairText::read(batch.text(row));
+            Sides { prompt: about, left, right }
         });
         let schema = batch.columns().schema();
         let further = schema.fields().iter().map(|field| field.name()).filter(|name| !self.hidden.contains(name));

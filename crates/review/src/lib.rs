@@ -42,6 +42,7 @@ mod wire;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use postil_core::items::PairColumns;
 use postil_core::text::Tokenizer;
 use postil_core::{Task, TaskKind};
 use serde_json::Value;
@@ -103,16 +104,18 @@ impl Workplace {
 /// The columns of the items' file.
 #[derive(Clone, Debug, Default)]
 pub struct Columns {
-    /// The text.
+    /// The text; in a task of pairs what both sides reply to, empty if that is nothing.
     pub text: String,
+    /// Columns that together are the text, instead of one.
+    pub join: Vec<String>,
     /// The id, if there is one.
     pub id: Option<String>,
     /// The tokens, if they come with the texts.
     pub tokens: Option<String>,
     /// How texts are cut into tokens otherwise.
     pub tokenizer: Tokenizer,
-    /// In a task of pairs: left, right, and what both reply to.
-    pub sides: Option<(String, String, Option<String>)>,
+    /// In a task of pairs: both sides.
+    pub sides: Option<PairColumns>,
     /// Columns that are not shown, such as known labels.
     pub hidden: Vec<String>,
 }

@@ -197,7 +197,7 @@ impl Room {
                 let applies = |place: u32| given.iter().any(|label| class(label) == Some(place as Class));
                 (0..width).map(|place| (place, Class::from(applies(place)))).collect()
             }
-            Answer::Preference { choice } => {
+            Answer::Preference { choice, .. } => {
                 let class = match choice {
                     Preference::Left => 0,
                     Preference::Right => 1,

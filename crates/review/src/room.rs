@@ -573,8 +573,16 @@ impl Room {
 /// Sides as they are shown, or back.
 pub(crate) fn turned(answer: Answer, swapped: bool) -> Answer {
     match answer {
-        Answer::Preference { choice: Preference::Left } if swapped => Answer::Preference { choice: Preference::Right },
-        Answer::Preference { choice: Preference::Right } if swapped => Answer::Preference { choice: Preference::Left },
+        Answer::Preference { choice, orders } if swapped => {
+            let other = |choice| match choice {
+                Preference::Left => Preference::Right,
+                Preference::Right => Preference::Left,
+                Preference::Tie => Preference::Tie,
+            };
+            // Which place was shown first is turned, too.
+            let orders = orders.map(|(first, second)| (other(second), other(first)));
+            Answer::Preference { choice: other(choice), orders }
+        }
         other => other,
     }
 }

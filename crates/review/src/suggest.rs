@@ -195,7 +195,7 @@ fn of_line(line: &str, place: &Workplace) -> Option<(String, Suggestion)> {
         }
         _ => {
             let fields = row["record"].as_object().or_else(|| row["fields"].as_object())?.clone();
-            (Answer::Record { fields }, None)
+            (Answer::Record { fields, evidence: Vec::new(), rejected: Vec::new() }, None)
         }
     };
     let least = confidences.iter().flatten().flatten().copied().min_by(f32::total_cmp);
@@ -241,7 +241,9 @@ pub(crate) fn labelled(label: &str, task: &Task) -> Option<Answer> {
         TaskKind::Multilabel if label.is_empty() => Some(Answer::Set { labels: Vec::new() }),
         TaskKind::Multilabel => Some(Answer::Set { labels: label.split('|').map(name).collect::<Option<_>>()? }),
         TaskKind::Ordinal => Some(Answer::Ordinal { label: name(label)?, score: None }),
-        TaskKind::Pairs => Some(Answer::Preference { choice: serde_json::from_value(label.into()).ok()? }),
+        TaskKind::Pairs => {
+            Some(Answer::Preference { choice: serde_json::from_value(label.into()).ok()?, orders: None })
+        }
         _ => Some(Answer::Class { label: name(label)? }),
     }
 }

@@ -204,12 +204,6 @@ fn workplace(project: &Project) -> anyhow::Result<Workplace> {
                 .hint("people need their items more than once: save them to a file first")
         );
     }
-    if project.task.kind == TaskKind::Pairs && project.sides.is_none() {
-        anyhow::bail!(
-            Error::task("expected the columns of both sides, found none")
-                .hint("name them: `left = \"...\"` and `right = \"...\"` under `[data]`")
-        );
-    }
     let hidden = TELLING.iter().map(|&name| name.to_owned()).chain(project.gold_label.clone()).collect();
     let budget = project.budget;
     Ok(Workplace {
@@ -225,7 +219,8 @@ fn workplace(project: &Project) -> anyhow::Result<Workplace> {
             id: project.id.clone(),
             tokens: project.tokens.clone(),
             tokenizer: project.tokenizer,
-            sides: project.sides.clone(),
+            join: project.join.clone(),
+            sides: project.pairs.as_ref().map(|pairs| pairs.texts.clone()),
             hidden,
         },
         ledger: project.ledger(),

@@ -71,9 +71,6 @@ pub struct TaskTable {
     /// The parent of each label in a tree.
     #[serde(default)]
     pub parents: BTreeMap<String, String>,
-    /// In a task of records: the file of a record's JSON schema.
-    #[serde(default)]
-    pub schema: Option<PathBuf>,
 }
 
 /// `[data]`
@@ -114,15 +111,6 @@ pub struct DataTable {
     /// The gold file's column of the label, when it is not `label`, `answer`, `gold` or `truth`.
     #[serde(default)]
     pub gold_label: Option<String>,
-    /// In a task of pairs: the column of the first side.
-    #[serde(default)]
-    pub left: Option<String>,
-    /// In a task of pairs: the column of the second side.
-    #[serde(default)]
-    pub right: Option<String>,
-    /// In a task of pairs: the column of what both sides reply to.
-    #[serde(default)]
-    pub prompt: Option<String>,
 }
 
 /// `[consensus]`

@@ -126,12 +126,16 @@ pub fn propose_for_people(data: &Path, file_name: &str, wish: &ForPeople<'_>) ->
     let wanted = wish.text.into_iter().chain(wish.id).chain(prompt).chain(sides.into_iter().flat_map(|(l, r)| [l, r]));
     check_columns(&inspection, data, wanted)?;
     let text = match sides {
-        Some((left, _)) => wish.text.unwrap_or(left).to_owned(),
+        Some(_) => wish.text.or(prompt).unwrap_or("").to_owned(),
         None => text_column(&inspection, data, wish.text)?,
     };
     let quote = |value: &str| serde_json::Value::from(value).to_string();
     let labels: Vec<String> = wish.labels.iter().map(|label| quote(label)).collect();
-    let mut out = format!("[task]\nkind = {}\nlabels = [{}]\n", quote(wish.kind.name()), labels.join(", "));
+    let mut out = format!("[task]\nkind = {}\n", quote(wish.kind.name()));
+    // The fields of a record stand in its schema.
+    if wish.schema.is_none() {
+        let _ = writeln!(out, "labels = [{}]", labels.join(", "));
+    }
     let mut line = |key: &str, value: &str| {
         let _ = writeln!(out, "{key} = {}", quote(value));
     };
@@ -143,16 +147,15 @@ pub fn propose_for_people(data: &Path, file_name: &str, wish: &ForPeople<'_>) ->
         let _ = writeln!(out, "{key} = {}", quote(value));
     };
     line("items", file_name);
-    line("text", &text);
+    if !text.is_empty() {
+        line("text", &text);
+    }
     if let Some(id) = wish.id.or(inspection.id.as_deref()).filter(|id| **id != *text) {
         line("id", id);
     }
     if let Some((left, right)) = sides {
         line("left", left);
         line("right", right);
-    }
-    if let Some(prompt) = prompt {
-        line("prompt", prompt);
     }
     if matches!(wish.kind, TaskKind::Tag | TaskKind::Spans) && has("tokens") {
         line("tokens", "tokens");

@@ -60,8 +60,6 @@ pub struct Project {
     pub overlapping: bool,
     /// The name of the layer of tags.
     pub layer: String,
-    /// In a task of pairs: the columns of both sides, and of what both reply to.
-    pub sides: Option<(String, String, Option<String>)>,
     /// In a task of records: the file of a record's JSON schema.
     pub schema: Option<PathBuf>,
     /// The file of the guidelines.
@@ -177,7 +175,6 @@ impl Project {
             tokens: file.data.tokens,
             overlapping: file.task.overlapping,
             layer: file.task.layer.unwrap_or_else(|| "tag".to_owned()),
-            sides: file.data.left.zip(file.data.right).map(|(left, right)| (left, right, file.data.prompt)),
             schema: file.task.schema.map(|schema| folder.join(schema)),
             guidelines: file.task.guidelines.map(|guidelines| folder.join(guidelines)),
             annotators: file.annotators,

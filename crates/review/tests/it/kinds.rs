@@ -1,6 +1,7 @@
 //! Every kind of task from the question to the export and back.
 
 use postil_core::TaskKind;
+use postil_core::items::PairColumns;
 use serde_json::{Value, json};
 
 use crate::client::uuid;
@@ -86,7 +87,8 @@ fn the_order_of_a_pair_is_drawn_recorded_and_undone_in_what_is_stored() {
         .map(|number| json!({ "id": format!("q{number}"), "text": "why", "a": format!("A{number}"), "b": format!("B{number}") }))
         .collect();
     let mut project = Project::new(TaskKind::Pairs, &["left", "right", "tie"], &items);
-    project.place.columns.sides = Some(("a".to_owned(), "b".to_owned(), Some("text".to_owned())));
+    project.place.columns.text = "text".to_owned();
+    project.place.columns.sides = Some(PairColumns { left: "a".to_owned(), right: "b".to_owned() });
     let server = project.serve();
     let mut owner = server.owner();
     let leased = owner.post("/api/lease", &json!({ "queue": "all", "count": 40 }));

@@ -118,10 +118,7 @@ fn assisted_answers_record_that_a_suggestion_was_shown_whatever_the_page_says() 
     let leased = owner.post("/api/lease", &json!({ "queue": "assisted", "count": 20 }));
     let suggestion = &leased["work"][1]["suggestion"];
     assert_eq!(suggestion["answer"], json!({ "kind": "class", "label": "bug" }));
-    assert_eq!(
-        (suggestion["source"].as_str(), suggestion["confidence"].as_f64()),
-        (Some("consensus"), Some(0.9))
-    );
+    assert_eq!((suggestion["source"].as_str(), suggestion["confidence"].as_f64()), (Some("consensus"), Some(0.9)));
     for (number, item) in ids(&leased).iter().enumerate() {
         say(&mut owner, 100 + number as u64, item, "assisted", if number < 18 { "bug" } else { "praise" });
     }
