@@ -65,8 +65,9 @@ fn kinds_to_come_parse_and_say_that_they_are_not_yet_available() {
         assert!(message.contains("not yet available"), "{message}");
     }
     let folder = project(b"id,text\n1,x\n");
-    folder.write("postil.toml", format!("{PROJECT}\n[[annotator]]\nname = \"ann\"\nkind = \"person\"\n"));
-    assert!(folder.fails(3, &["plan", "."]).contains("not yet available"));
+    folder
+        .write("postil.toml", format!("{PROJECT}\n[[annotator]]\nname = \"ann\"\nkind = \"person\"\nmodel = \"x\"\n"));
+    assert!(folder.fails(2, &["plan", "."]).contains("unknown field `model`"));
 }
 
 #[test]
