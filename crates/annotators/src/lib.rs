@@ -50,7 +50,7 @@ pub use program::{Limits, ProgramAnnotator, ProgramSpec, program_worker};
 pub use records::{StoredRecord, read_records};
 pub use replay::{ReplayAnnotator, ReplayColumns, ReplaySpec};
 pub use spans::Silence;
-pub use spec::{AnnotatorSpec, LaterSpec, Settings, WorkerCommand, open};
+pub use spec::{AnnotatorSpec, PersonSpec, Settings, WorkerCommand, open};
 
 use postil_core::{Annotation, AnnotatorIdentity, Cost, ItemBatch, Result};
 

@@ -33,18 +33,16 @@ pub enum AnnotatorSpec {
     Model(ModelSpec),
     /// A language model over HTTP.
     Llm(Box<LlmSpec>),
-    /// A person; not yet available.
-    Person(LaterSpec),
+    /// People, who answer in the browser.
+    Person(PersonSpec),
 }
 
-/// An entry of a kind that a later version will serve; its settings are kept unread.
+/// People, who answer in the browser: an entry says that a project begins with them, and asks nobody.
 #[derive(Clone, Debug, Deserialize)]
-pub struct LaterSpec {
+#[serde(deny_unknown_fields)]
+pub struct PersonSpec {
     /// The name in the project.
     pub name: String,
-    /// All other settings.
-    #[serde(flatten)]
-    pub settings: serde_json::Map<String, serde_json::Value>,
 }
 
 impl AnnotatorSpec {
@@ -168,9 +166,8 @@ pub fn open(spec: &AnnotatorSpec, task: &Task, folder: &Path, settings: &Setting
         }
         AnnotatorSpec::Model(spec) => Ok(boxed(vec![ModelAnnotator::open(spec, task, folder)?])),
         // A language model is paid for and asked by an engine of its own.
-        AnnotatorSpec::Llm(_) => Ok(Vec::new()),
-        // People answer in the browser; a run reads what they said from the ledger.
-        AnnotatorSpec::Person(_) => Ok(Vec::new()),
+        // People answer in the browser, and a run reads what they said from the ledger.
+        AnnotatorSpec::Llm(_) | AnnotatorSpec::Person(_) => Ok(Vec::new()),
     }
 }
 

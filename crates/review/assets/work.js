@@ -42,7 +42,7 @@ export class WorkView {
     this.item = h("article", { class: "item", id: "item" });
     this.scroll = h("div", { class: "scroll", tabindex: "-1" }, this.item);
     this.choices = h("div", { class: "choose" });
-    this.note = h("textarea", { rows: "2", maxlength: "10000", enterkeyhint: "done" });
+    this.note = h("textarea", { rows: "1", maxlength: "10000", enterkeyhint: "done" });
     this.noteTitle = h("span", null, "Note");
     this.noteBox = h("label", { class: "note", hidden: true }, this.noteTitle, this.note);
     this.note.addEventListener("keydown", (event) => this.#noting(event));

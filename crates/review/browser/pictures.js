@@ -77,7 +77,11 @@ async function tickets() {
   // The model beside the work learns in the background.
   for (let waited = 0; waited < 60; waited += 1) {
     const live = (await server.ask("GET", "/api/live")).json();
-    if (live.curve.filter(({ accuracy }) => accuracy.state === "known").length >= 3 && live.training.state !== "training") break;
+    if (
+      live.curve.filter(({ accuracy }) => accuracy.state === "known").length >= 3 &&
+      live.training.state !== "training"
+    )
+      break;
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
   page = await open(run, { origin: server.origin, hash: "work/disagreement", size });

@@ -95,7 +95,7 @@ impl Room {
     /// Takes over people's answers from a file of another tool.
     pub(crate) fn import(&self, caller: &Caller, path: &Path, format: &str, person: Option<&str>) -> Outcome<Imported> {
         let person = check_name(person.unwrap_or(&caller.name))?.to_owned();
-        self.items.wait(std::time::Duration::from_secs(300), |_| false);
+        self.items.wait(std::time::Duration::from_mins(5), |_| false);
         let mut done = Imported::default();
         let mut by_text = None;
         let mut waiting: Vec<Arrival> = Vec::new();
@@ -355,7 +355,7 @@ impl Room {
         let said = self.said();
         match format {
             "jsonl" => self.write_lines(&said, path),
-            "csv" => self.write_table(&said, path),
+            "csv" => write_table(&said, path),
             other => self.write_documents(&said, known_format(other)?, path),
         }
     }
@@ -404,44 +404,6 @@ impl Room {
         out.flush().map_err(|error| unwritable(&error))
     }
 
-    fn write_table(&self, said: &[(Name, Entry)], path: &Path) -> Outcome<()> {
-        let text = |name: &str| Field::new(name, DataType::Utf8, true);
-        let schema = Arc::new(Schema::new(vec![
-            text("item"),
-            text("annotator"),
-            text("label"),
-            text("status"),
-            text("note"),
-            Field::new("decides", DataType::Boolean, false),
-            Field::new("suggestion_shown", DataType::Boolean, false),
-            Field::new("inclusion_probability", DataType::Float64, true),
-            Field::new("at_millis", DataType::Int64, false),
-            Field::new("millis", DataType::Int64, false),
-        ]));
-        let mut writer = TableWriter::create(path, schema.clone(), None)?;
-        for slice in said.chunks(SLICE) {
-            let strings = |of: &dyn Fn(&(Name, Entry)) -> Option<String>| -> ArrayRef {
-                Arc::new(slice.iter().map(of).collect::<StringArray>())
-            };
-            let columns: Vec<ArrayRef> = vec![
-                strings(&|one| Some(one.1.item.to_string())),
-                strings(&|one| Some(one.0.to_string())),
-                strings(&|one| one.1.answer.as_ref().map(in_a_cell)),
-                strings(&|one| serde_json::to_value(one.1.status).ok()?.as_str().map(str::to_owned)),
-                strings(&|one| one.1.remark.note.clone()),
-                Arc::new(slice.iter().map(|one| Some(one.1.desk.judges())).collect::<BooleanArray>()),
-                Arc::new(slice.iter().map(|one| Some(one.1.shown)).collect::<BooleanArray>()),
-                Arc::new(slice.iter().map(|one| one.1.probability).collect::<Float64Array>()),
-                Arc::new(slice.iter().map(|one| Some(one.1.at)).collect::<Int64Array>()),
-                Arc::new(slice.iter().map(|one| Some(one.1.millis as i64)).collect::<Int64Array>()),
-            ];
-            let batch = RecordBatch::try_new(schema.clone(), columns)
-                .map_err(|error| Error::input("the answers do not fit their table").because(error))?;
-            writer.write(&batch)?;
-        }
-        Ok(writer.finish()?)
-    }
-
     fn write_documents(&self, said: &[(Name, Entry)], format: Format, path: &Path) -> Outcome<()> {
         let people: Vec<&Name> = said.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().into_iter().collect();
         let mut writer = DocumentWriter::create(path, format, &WriteOptions::default())?;
@@ -486,6 +448,44 @@ impl Room {
         writer.finish()?;
         if format == Format::LabelStudio { join_tasks(path) } else { Ok(()) }
     }
+}
+
+fn write_table(said: &[(Name, Entry)], path: &Path) -> Outcome<()> {
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    let schema = Arc::new(Schema::new(vec![
+        text("item"),
+        text("annotator"),
+        text("label"),
+        text("status"),
+        text("note"),
+        Field::new("decides", DataType::Boolean, false),
+        Field::new("suggestion_shown", DataType::Boolean, false),
+        Field::new("inclusion_probability", DataType::Float64, true),
+        Field::new("at_millis", DataType::Int64, false),
+        Field::new("millis", DataType::Int64, false),
+    ]));
+    let mut writer = TableWriter::create(path, schema.clone(), None)?;
+    for slice in said.chunks(SLICE) {
+        let strings = |of: &dyn Fn(&(Name, Entry)) -> Option<String>| -> ArrayRef {
+            Arc::new(slice.iter().map(of).collect::<StringArray>())
+        };
+        let columns: Vec<ArrayRef> = vec![
+            strings(&|one| Some(one.1.item.to_string())),
+            strings(&|one| Some(one.0.to_string())),
+            strings(&|one| one.1.answer.as_ref().map(in_a_cell)),
+            strings(&|one| serde_json::to_value(one.1.status).ok()?.as_str().map(str::to_owned)),
+            strings(&|one| one.1.remark.note.clone()),
+            Arc::new(slice.iter().map(|one| Some(one.1.desk.judges())).collect::<BooleanArray>()),
+            Arc::new(slice.iter().map(|one| Some(one.1.shown)).collect::<BooleanArray>()),
+            Arc::new(slice.iter().map(|one| one.1.probability).collect::<Float64Array>()),
+            Arc::new(slice.iter().map(|one| Some(one.1.at)).collect::<Int64Array>()),
+            Arc::new(slice.iter().map(|one| Some(one.1.millis as i64)).collect::<Int64Array>()),
+        ];
+        let batch = RecordBatch::try_new(schema.clone(), columns)
+            .map_err(|error| Error::input("the answers do not fit their table").because(error))?;
+        writer.write(&batch)?;
+    }
+    Ok(writer.finish()?)
 }
 
 fn known_format(name: &str) -> Outcome<Format> {

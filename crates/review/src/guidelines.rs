@@ -1,5 +1,6 @@
 //! The guidelines: one file that people and models read, its versions, and examples added from the screen.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use postil_core::ledger::{Event, Ledger};
@@ -29,7 +30,8 @@ pub(crate) struct Example {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Version {
-    version: String,
+    #[serde(rename = "version")]
+    digest: String,
     by: String,
     why: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,15 +97,15 @@ impl Guidelines {
         let markdown = self.text()?;
         let version = self.file.as_ref().map(|_| Self::version_of(&markdown));
         if let Some(version) = &version
-            && self.versions.last().is_none_or(|(_, last)| last.version != *version)
+            && self.versions.last().is_none_or(|(_, last)| last.digest != *version)
         {
             let why = if self.versions.is_empty() { "as found" } else { "edited in the file" };
-            let version = Version { version: version.clone(), by: String::new(), why: why.to_owned(), example: None };
+            let version = Version { digest: version.clone(), by: String::new(), why: why.to_owned(), example: None };
             self.record(ledger, version, now)?;
         }
         let examples = self.versions.iter().filter_map(|(_, version)| version.example.clone()).collect();
         let versions = self.versions.iter().rev().map(|(at, one)| VersionShown {
-            version: one.version.clone(),
+            version: one.digest.clone(),
             at: *at,
             by: one.by.clone(),
             why: one.why.clone(),
@@ -133,7 +135,7 @@ impl Guidelines {
             text.push_str("\n\n");
         }
         let note = example.note.as_ref().map_or_else(String::new, |note| format!(" ({note})"));
-        text.push_str(&format!("- `{}`: \"{}\"{note}\n", example.label.replace('`', "'"), example.text));
+        let _ = writeln!(text, "- `{}`: \"{}\"{note}", example.label.replace('`', "'"), example.text);
         let file = match &self.file {
             Some(file) => file.clone(),
             None => self.project.with_file_name(FILE),
@@ -149,7 +151,7 @@ impl Guidelines {
             self.file = Some(file);
         }
         let why = format!("example for {}", example.label);
-        let version = Version { version: Self::version_of(&text), by: by.to_owned(), why, example: Some(example) };
+        let version = Version { digest: Self::version_of(&text), by: by.to_owned(), why, example: Some(example) };
         self.record(ledger, version, now)
     }
 
@@ -163,7 +165,7 @@ impl Guidelines {
         for line in text.split_inclusive('\n') {
             out.push_str(line);
             if line.trim_end() == "[task]" {
-                out.push_str(&format!("guidelines = \"{FILE}\"\n"));
+                let _ = writeln!(out, "guidelines = \"{FILE}\"");
             }
         }
         write_whole(project, &out)

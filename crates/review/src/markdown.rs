@@ -3,6 +3,8 @@
 //! Every character of the source is escaped; the only tags are those written here, without attributes. Links show their
 //! words and their address as text.
 
+use std::fmt::Write;
+
 /// The page's HTML.
 pub(crate) fn html(source: &str) -> String {
     let mut out = String::with_capacity(source.len() * 2);
@@ -24,9 +26,9 @@ pub(crate) fn html(source: &str) -> String {
         let (block, content) = block_of(trimmed);
         if let Block::Heading(level) = block {
             close(&mut open, &mut out);
-            out.push_str(&format!("<h{level}>"));
+            let _ = write!(out, "<h{level}>");
             inline(content, &mut out);
-            out.push_str(&format!("</h{level}>"));
+            let _ = write!(out, "</h{level}>");
             continue;
         }
         if block == Block::Blank || block == Block::Rule {
@@ -159,13 +161,13 @@ fn inline(text: &str, out: &mut String) {
             (tight && !within_word).then_some((&inner[..end], tag, end + 2 * sign.len()))
         });
         if let Some((inner, tag, length)) = found {
-            out.push_str(&format!("<{tag}>"));
+            let _ = write!(out, "<{tag}>");
             if tag == "code" {
-                escape(inner, out)
+                escape(inner, out);
             } else {
-                inline(inner, out)
+                inline(inner, out);
             }
-            out.push_str(&format!("</{tag}>"));
+            let _ = write!(out, "</{tag}>");
             rest = &rest[length..];
         } else {
             out.push_str(&rest[..1]);

@@ -88,7 +88,7 @@ impl People {
             token
         });
         let digest = blake3::hash(token.as_bytes()).to_hex().to_string();
-        self.store(ledger, Invitation { name: name.to_owned(), role, token: Some(digest) }, now)?;
+        self.store(ledger, &Invitation { name: name.to_owned(), role, token: Some(digest) }, now)?;
         Ok(token)
     }
 
@@ -96,13 +96,13 @@ impl People {
     pub(crate) fn revoke(&mut self, ledger: &Ledger, name: &str, now: i64) -> Result<bool> {
         let Some(known) = self.all.iter().find(|one| *one.name == *name && !one.revoked) else { return Ok(false) };
         let invitation = Invitation { name: name.to_owned(), role: known.role, token: None };
-        self.store(ledger, invitation, now)?;
+        self.store(ledger, &invitation, now)?;
         Ok(true)
     }
 
-    fn store(&mut self, ledger: &Ledger, invitation: Invitation, now: i64) -> Result<()> {
+    fn store(&mut self, ledger: &Ledger, invitation: &Invitation, now: i64) -> Result<()> {
         ledger.record_event(Event { kind: INVITATION.to_owned(), detail: json!(invitation), at_millis: now })?;
-        self.take(&invitation, now);
+        self.take(invitation, now);
         Ok(())
     }
 

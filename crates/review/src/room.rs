@@ -206,7 +206,7 @@ impl Room {
             let position = self.items.index().position(key);
             // Drawn items that have left the file, or are still being read.
             let Some(position) = position else { continue };
-            work.push(self.work(caller, key, &self.items.get(position)?, queue, now)?);
+            work.push(self.work(caller, key, &self.items.get(position)?, queue, now));
         }
         let empty = if work.is_empty() && have.is_empty() {
             Some(minutes_spent.unwrap_or_else(|| self.why_empty(queue, remaining)))
@@ -237,7 +237,7 @@ impl Room {
         if queue.judges() {
             self.ask_machines(&[key])?;
         }
-        let work = vec![self.work(caller, key, &stored, queue, now)?];
+        let work = vec![self.work(caller, key, &stored, queue, now)];
         Ok(Leased { work, lost: Vec::new(), remaining: 0, empty: None })
     }
 
@@ -257,7 +257,7 @@ impl Room {
     }
 
     /// Everything that is shown of an item.
-    fn work(&self, caller: &Caller, key: Key, stored: &Stored, queue: Queue, now: i64) -> Outcome<Work> {
+    fn work(&self, caller: &Caller, key: Key, stored: &Stored, queue: Queue, now: i64) -> Work {
         let place = &self.place;
         let swapped = place.swaps(&caller.name, &stored.id);
         let position = self.items.index().position(key);
@@ -271,7 +271,7 @@ impl Room {
         let answers = judges.then(|| {
             let spoken = desks.about(key).into_iter();
             let mut voices: Vec<Voice> =
-                spoken.map(|(who, entry)| self.voice(&desks.hand(who).name, entry, swapped)).collect();
+                spoken.map(|(who, entry)| voice(&desks.hand(who).name, entry, swapped)).collect();
             if !gold {
                 let said = lock(&self.machines).get(&key).cloned().unwrap_or_default();
                 voices.extend(
@@ -294,7 +294,7 @@ impl Room {
             at: entry.at,
             evidence: entry.remark.evidence.clone(),
         });
-        Ok(Work {
+        Work {
             item: stored.id.clone(),
             queue,
             expires: now + LEASE_MILLIS,
@@ -304,7 +304,7 @@ impl Room {
             suggestion: suggestion.map(|one| Suggestion { answer: turned(one.answer, swapped), ..one }),
             answers,
             previous,
-        })
+        }
     }
 
     /// Looks up what machines said about items, as far as it is not known yet.
@@ -318,20 +318,6 @@ impl Room {
             lock(&self.machines).extend(found);
         }
         Ok(())
-    }
-
-    fn voice(&self, name: &str, entry: &Entry, swapped: bool) -> Voice {
-        Voice {
-            by: name.to_owned(),
-            kind: "person",
-            status: entry.status,
-            answer: entry.answer.clone().map(|answer| turned(answer, swapped)),
-            note: entry.remark.note.clone(),
-            confidence: None,
-            at: Some(entry.at),
-            shown: entry.shown,
-            evidence: entry.remark.evidence.clone(),
-        }
     }
 
     /// Why an item is in a queue.
@@ -494,18 +480,16 @@ impl Room {
         let (who, turn) = self.turn(caller);
         let _turn = lock(&turn);
         let known = self.desks().hand(who).receipt(request.id);
-        let undone = match known {
-            Some(receipt) => receipt
-                .undone
-                .ok_or_else(|| Failure::conflict("expected a new id for an undo, found that of an answer"))?,
-            None => {
-                let desks = self.desks();
-                let entry = desks.hand(who).to_undo(request.answer).ok_or_else(|| match request.answer {
-                    None => Failure::not_found("there is nothing to take back"),
-                    Some(_) => Failure::not_found("expected an answer of yours that counts, found none"),
-                })?;
-                entry.id
-            }
+        let undone = if let Some(receipt) = known {
+            let conflict = || Failure::conflict("expected a new id for an undo, found that of an answer");
+            receipt.undone.ok_or_else(conflict)?
+        } else {
+            let desks = self.desks();
+            let entry = desks.hand(who).to_undo(request.answer).ok_or_else(|| match request.answer {
+                None => Failure::not_found("there is nothing to take back"),
+                Some(_) => Failure::not_found("expected an answer of yours that counts, found none"),
+            })?;
+            entry.id
         };
         let mut entry = {
             let desks = self.desks();
@@ -514,12 +498,11 @@ impl Room {
             entry.cloned().ok_or_else(|| Failure::not_found("expected an answer of yours, found none"))?
         };
         let now = now_millis();
-        let seq = match known {
-            Some(receipt) => receipt.seq,
-            None => {
-                let row = self.taking_back(who, &entry, request.id, now);
-                self.store(caller, who, row)?
-            }
+        let seq = if let Some(receipt) = known {
+            receipt.seq
+        } else {
+            let row = self.taking_back(who, &entry, request.id, now);
+            self.store(caller, who, row)?
         };
         entry.gone = true;
         let (key, _, stored) = self.expect(&entry.item)?;
@@ -529,7 +512,7 @@ impl Room {
             let queues = vec![self.count(&mut desks, who, entry.queue)];
             (desks.hand(who).undoable(), queues)
         };
-        let mut work = self.work(caller, key, &stored, entry.queue, now)?;
+        let mut work = self.work(caller, key, &stored, entry.queue, now);
         let swapped = self.place.swaps(&caller.name, &stored.id);
         work.previous = Some(Previous {
             id: entry.id,
@@ -584,6 +567,20 @@ pub(crate) fn turned(answer: Answer, swapped: bool) -> Answer {
             Answer::Preference { choice: other(choice), orders }
         }
         other => other,
+    }
+}
+
+fn voice(name: &str, entry: &Entry, swapped: bool) -> Voice {
+    Voice {
+        by: name.to_owned(),
+        kind: "person",
+        status: entry.status,
+        answer: entry.answer.clone().map(|answer| turned(answer, swapped)),
+        note: entry.remark.note.clone(),
+        confidence: None,
+        at: Some(entry.at),
+        shown: entry.shown,
+        evidence: entry.remark.evidence.clone(),
     }
 }
 

@@ -128,15 +128,17 @@ impl Room {
             Queue::Gold if self.desks().gold_order.is_empty() => {
                 "no items have been drawn for gold yet: draw some here, or with `postil draw 100`"
             }
-            Queue::Assisted | Queue::Doubtful | Queue::Suspects if reading => "the items are still being read",
+            Queue::Assisted | Queue::Doubtful | Queue::Suspects | Queue::All if reading => {
+                "the items are still being read"
+            }
             Queue::Assisted | Queue::Doubtful if !run && self.serving.train && can(self.place.task.kind) => {
                 "there is nothing to suggest yet: answer twenty items for a model to learn from, or `postil run`"
             }
-            Queue::Assisted | Queue::Doubtful if !run => "no run has been made yet: `postil run` fills it",
-            Queue::Suspects if !run => "no run has been made yet: `postil run` fills it",
+            Queue::Assisted | Queue::Doubtful | Queue::Suspects if !run => {
+                "no run has been made yet: `postil run` fills it"
+            }
             Queue::Suspects => "the last run disputes no further label",
             Queue::Disagreement => "people agree wherever two have answered, or somebody has decided",
-            Queue::All if reading => "the items are still being read",
             Queue::History => "you have not answered anything yet",
             _ => "everything here is done",
         };
@@ -227,7 +229,7 @@ impl Room {
     /// Draws items for blind gold, as `postil draw` does without strata.
     pub(crate) fn draw(&self, count: usize) -> Outcome<usize> {
         let place = &self.place;
-        self.items.wait(std::time::Duration::from_secs(60), |_| false);
+        self.items.wait(std::time::Duration::from_mins(1), |_| false);
         if !self.items.index().is_complete() {
             return Err(Failure::unavailable("the items are still being read: draw when they are"));
         }

@@ -88,6 +88,7 @@ impl<'de> Deserialize<'de> for ClientId {
 pub(crate) type Evidence = BTreeMap<String, Vec<Quote>>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the fields are named as on the wire")]
 pub(crate) struct Quote {
     pub(crate) start: u32,
     pub(crate) end: u32,
@@ -229,6 +230,7 @@ pub(crate) struct UndoRequest {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the fields are named as on the wire")]
 pub(crate) struct Undone {
     pub(crate) id: ClientId,
     pub(crate) seq: i64,

@@ -205,12 +205,12 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     ))?;
     if project.task.kind == TaskKind::Tag {
         return say(
-            "put a tag for every null without looking at any others (null is a token you leave open), add the lines to your gold file, and run again",
+            "answer them in `postil review`; or put a tag for every null without looking at any others (null is a token you leave open), add the lines to your gold file, and run again",
         );
     }
     if marks {
         return say(
-            "mark the spans without looking at any others (`postil convert` writes it for other tools), add the lines to your gold file, and run again",
+            "answer them in `postil review`; or mark the spans without looking at any others (`postil convert` writes it for other tools), add the lines to your gold file, and run again",
         );
     }
     if project.task.kind == TaskKind::Extract {
@@ -218,5 +218,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
             "fill in its fields without looking at any other record (an empty cell says that the text does not say), add the rows to your gold file, and run again",
         );
     }
-    say("fill its column `label` without looking at any other label, add the rows to your gold file, and run again")
+    say(
+        "answer them in `postil review`, and run again; or fill its column `label` without looking at any other label and add the rows to your gold file",
+    )
 }

@@ -411,7 +411,7 @@ fn next(findings: &Findings<'_>, annotators: &[AnnotatorRow], headline: &Headlin
                 format!("`postil draw {more}`: with that many more gold labels the interval narrows to about ±{WANTED_HALF_WIDTH}")
             }
             Measured::Unknown { .. } => {
-                format!("`postil draw {more}`, label what it draws and name the file in `data.gold`: then quality is measured to about ±{WANTED_HALF_WIDTH}")
+                format!("`postil draw {more}`, and label what it draws in `postil review`: then quality is measured to about ±{WANTED_HALF_WIDTH}")
             }
         });
     }

@@ -69,6 +69,10 @@ fn settings_that_a_kind_of_task_cannot_have_are_told() {
             assert!(folder.fails(2, &["plan", "."]).contains("a pair has two"));
         }
     }
+    let folder = project(b"id,text\n1,x\n");
+    folder
+        .write("postil.toml", format!("{PROJECT}\n[[annotator]]\nname = \"ann\"\nkind = \"person\"\nmodel = \"x\"\n"));
+    assert!(folder.fails(2, &["plan", "."]).contains("unknown field `model`"));
 }
 
 #[test]

@@ -129,13 +129,10 @@ async fn accept(listener: TcpListener, router: axum::Router) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(_) => {
-                // Out of files, mostly: wait until some are closed.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of files, mostly: wait until some are closed.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
         };
         // An answer is a small packet that somebody waits for.
         let _ = stream.set_nodelay(true);

@@ -31,8 +31,8 @@ const LARGEST: usize = 4 << 20;
 /// The largest project that is taken over.
 const LARGEST_IMPORT: usize = 256 << 20;
 /// The longest that a request may take, its body included.
-const PATIENCE: Duration = Duration::from_secs(60);
-const PATIENCE_OF_IMPORT: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE_OF_IMPORT: Duration = Duration::from_mins(10);
 /// How long a browser keeps a personal link, in seconds.
 const COOKIE_AGE: u32 = 180 * 24 * 3600;
 

@@ -61,13 +61,15 @@ impl Client {
         if self.connection.is_none() {
             let stream = TcpStream::connect(self.address)?;
             stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+            stream.set_read_timeout(Some(Duration::from_mins(2)))?;
             self.connection = Some(BufReader::new(stream));
         }
         let connection = self.connection.as_mut().expect("made above");
         let mut request = format!("{method} {path} HTTP/1.1\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            for part in [name, ": ", value, "\r\n"] {
+                request.push_str(part);
+            }
         }
         request.push_str("\r\n");
         let mut bytes = request.into_bytes();

@@ -20,7 +20,7 @@ fn run(project: &Project, count: usize) {
         Field::new("confidence", DataType::Float32, false),
         Field::new("source", DataType::Utf8, false),
     ]));
-    let sure = |number: usize| if number % 3 == 0 { 0.5 + number as f32 / 1000.0 } else { 0.9 };
+    let sure = |number: usize| if number.is_multiple_of(3) { 0.5 + number as f32 / 1000.0 } else { 0.9 };
     let batch = RecordBatch::try_new(
         schema.clone(),
         vec![
@@ -179,7 +179,7 @@ fn a_model_learns_from_people_and_fills_the_doubtful_queue_without_a_run() {
     let doubtful = owner.post("/api/lease", &json!({ "queue": "doubtful", "count": 50 }));
     assert!(ids(&doubtful).iter().all(|item| !held.contains(item)));
     let right = doubtful["work"].as_array().unwrap().iter().filter(|work| {
-        let even = work["item"].as_str().unwrap()[1..].parse::<u32>().unwrap() % 2 == 0;
+        let even = work["item"].as_str().unwrap()[1..].parse::<u32>().unwrap().is_multiple_of(2);
         work["suggestion"]["answer"]["label"] == json!(if even { "bug" } else { "praise" })
     });
     assert_eq!(right.count(), 50);

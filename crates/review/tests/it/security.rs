@@ -35,8 +35,7 @@ fn request(method: &str, path: &str) -> (String, Vec<u8>) {
     };
     let path = path.replace("{name}", "nobody");
     let query = match path.as_str() {
-        "/api/export" => "?format=jsonl",
-        "/api/import" => "?format=jsonl",
+        "/api/export" | "/api/import" => "?format=jsonl",
         "/join" => "?token=0",
         _ => "",
     };
@@ -79,6 +78,9 @@ fn every_route_asks_every_role() {
     assert_eq!(callers[4].1.ask("GET", "/api/nowhere", b"").unwrap().status, 404);
 }
 
+/// A method, headers, and the status that comes back.
+type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], u16);
+
 #[test]
 fn foreign_pages_and_names_get_nothing() {
     let project = Project::tickets(2);
@@ -87,7 +89,7 @@ fn foreign_pages_and_names_get_nothing() {
     let host = server.address.to_string();
     let own = format!("http://{host}");
     let body = json!({ "queue": "all" }).to_string();
-    let cases: [(&str, &[(&str, &str)], u16); 10] = [
+    let cases: [Case<'_>; 10] = [
         ("GET", &[("Host", &host)], 200),
         ("GET", &[("Host", "localhost")], 200),
         ("GET", &[("Host", "evil.example")], 403),

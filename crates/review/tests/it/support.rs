@@ -50,9 +50,9 @@ impl Project {
     /// A project over items given as JSON lines.
     pub(crate) fn new(kind: TaskKind, labels: &[&str], items: &[Value]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let lines: String = items.iter().map(|item| format!("{item}\n")).collect();
+        let lines: Vec<String> = items.iter().map(ToString::to_string).collect();
         let path = folder.path().join("items.jsonl");
-        std::fs::write(&path, lines).unwrap();
+        std::fs::write(&path, lines.join("\n")).unwrap();
         let labels = labels.iter().map(|name| Label { name: (*name).into(), parent: None, definition: None });
         let task = Task { kind, labels: LabelSet::new(labels.collect()).unwrap(), guidelines: None };
         let project_file = folder.path().join("postil.toml");

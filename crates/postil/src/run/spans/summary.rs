@@ -546,7 +546,7 @@ fn next(findings: &Findings<'_>, annotators: &[AnnotatorRow], headline: &Headlin
                 format!("`postil draw {more}`: with that many more gold texts the interval narrows to about ±{WANTED_HALF_WIDTH}")
             }
             Measured::Unknown { .. } => format!(
-                "`postil draw {more}`, mark the spans of what it draws and name the file in `data.gold`: then quality is measured to about ±{WANTED_HALF_WIDTH}"
+                "`postil draw {more}`, and mark the spans of what it draws in `postil review`: then quality is measured to about ±{WANTED_HALF_WIDTH}"
             ),
         });
     }
