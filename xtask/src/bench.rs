@@ -62,7 +62,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("route-policies", Bench::Files(route::policies)),
     ("llm-throughput", Bench::Served(llm::throughput)),
     ("llm-kill", Bench::Served(llm::kill)),
-    ("review-load", Bench::Files(review::load)),
+    ("review-load", Bench::Served(review::load)),
 ];
 
 /// Their names, side by side.

@@ -50,9 +50,7 @@ impl Routing {
             ))
             .hint("leave out the one or the other"));
         }
-        let by_student =
-            |model: &&&Box<LlmSpec>| model.demonstrations.as_ref().is_some_and(|spec| spec.from == Origin::Student);
-        if let Some(model) = models.iter().find(by_student) {
+        if let Some(model) = models.iter().find(|model| shown_by_a_student(model)) {
             return Err(Error::task(format!(
                 "`[routing]` decides what `{}` is asked, and its demonstrations come from a student of everything it said",
                 model.name
@@ -69,4 +67,9 @@ impl Routing {
         }
         Ok(Some(Self { policy, person: table.person, risk: table.risk, confidence: table.confidence }))
     }
+}
+
+/// Whether a model's demonstrations come from a student of everything that it said.
+fn shown_by_a_student(model: &LlmSpec) -> bool {
+    model.demonstrations.as_ref().is_some_and(|spec| spec.from == Origin::Student)
 }

@@ -108,7 +108,7 @@ impl Router<'_> {
             plan.map_err(|error| error.hint("raise the cap in `[budget]`, or name another policy in `[routing]`"))?;
         let mut state = State::new(pool.clone(), self.project.task.labels.len(), self.keys(&rest));
         let (people, ended) = self.carry_out(&plan, &mut state, &rest, budget, answers, (asking, tallies), watch)?;
-        let mut rows = self.rows(&pool, &state);
+        let mut rows = Self::rows(&pool, &state);
         rows.iter_mut().filter(|row| row.name == PERSON).for_each(|row| row.items = people.len() as u64);
         let summary = RoutingSummary {
             policy: plan.policy().name().to_owned(),
@@ -338,7 +338,7 @@ impl Router<'_> {
         Ok(budget)
     }
 
-    fn rows(&self, pool: &Pool, state: &State) -> Vec<RoutedRow> {
+    fn rows(pool: &Pool, state: &State) -> Vec<RoutedRow> {
         let mut counts = vec![0u64; pool.len()];
         for decision in 0..state.decisions() as u32 {
             state.asked(decision).iter().for_each(|one| counts[one.source() as usize] += 1);
