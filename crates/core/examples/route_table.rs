@@ -236,8 +236,9 @@ fn show(name: &str, found: &Simulation, curve: bool) {
             brief(&saving.saved)
         );
     }
-    for &(auto, other) in &found.dominated {
-        let (auto, other) = (&found.points[auto], &found.points[other]);
+    for one in &found.dominated {
+        let (auto, other) = (&found.points[one.automatic], &found.points[one.rival]);
+
         println!(
             "  DOMINATED auto at {:.4}: {} ({:.4}) by {} {} ({:.4})",
             auto.budget,

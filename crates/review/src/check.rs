@@ -250,7 +250,11 @@ mod tests {
             "price": { "type": ["number", "null"], "minimum": 0 }, "unit": { "enum": ["EUR", "USD"] },
             "lines": { "type": "array", "items": { "type": "object", "properties": { "n": { "type": "integer" } } } } } });
         ask(TaskKind::Extract, "x", Some(&schema), |question| {
-            let record = |value: Value| Answer::Record { fields: value.as_object().unwrap().clone() };
+            let record = |value: Value| Answer::Record {
+                fields: value.as_object().unwrap().clone(),
+                evidence: Vec::new(),
+                rejected: Vec::new(),
+            };
             assert!(question.accept(record(json!({ "price": 3.5, "lines": [{ "n": 2 }] }))).is_ok());
             for wrong in [
                 json!({}),
