@@ -1,8 +1,12 @@
 //! Every check, in the order in which failures are cheapest to find.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+
+/// Names under which the browser is found.
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// Runs all checks; the test runner's own closing lines come last but for the documentation's examples.
 pub(crate) fn all() -> Result<()> {
@@ -15,12 +19,48 @@ pub(crate) fn all() -> Result<()> {
         eprintln!("skipped: cargo-deny cannot be installed here; licences and sources were not checked");
     }
     cargo("examples of the documentation", &["test", "--workspace", "--doc"])?;
+    browser()?;
     if install("cargo-nextest", "nextest") {
         cargo("tests", &["nextest", "run", "--workspace"])
     } else {
         eprintln!("cargo-nextest cannot be installed here; using the built-in runner");
         cargo("tests", &["test", "--workspace", "--lib", "--bins", "--tests"])
     }
+}
+
+/// The tests of the review page, in a real browser.
+fn browser() -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/review/browser");
+    let there = |program: &str| {
+        Command::new(program)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    let has_browser = || std::env::var_os("CHROMIUM").is_some() || BROWSERS.iter().any(|name| there(name));
+    if !(has_browser() && there("node") && there("npm")) {
+        eprintln!("== installing node, npm and chromium");
+        // Where it is not allowed, the lines below say what is missing.
+        let _ = Command::new("apt-get").args(["install", "--yes", "nodejs", "npm", "chromium"]).status();
+    }
+    if !(has_browser() && there("node") && there("npm")) {
+        eprintln!("SKIPPED: the browser tests need node, npm and chromium, which cannot be installed here");
+        return Ok(());
+    }
+    cargo("the program that is shown in the browser", &["build", "--package", "postil"])?;
+    for (what, program, arguments) in [
+        ("the browser's driver", "npm", &["ci", "--no-audit", "--no-fund"][..]),
+        ("browser tests", "node", &["--test", "--test-concurrency=1"]),
+    ] {
+        eprintln!("== {what}: {program} {}", arguments.join(" "));
+        let status = Command::new(program).args(arguments).current_dir(&folder).status();
+        if !status.with_context(|| format!("{program} cannot be started"))?.success() {
+            bail!("{what} failed");
+        }
+    }
+    Ok(())
 }
 
 fn cargo(what: &str, arguments: &[&str]) -> Result<()> {
