@@ -1,6 +1,7 @@
 // Makes the pictures of docs/review.md, with the example of tickets: `node pictures.js`.
 
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 
 import { Server, close, open, press, root, settled } from "./stage.js";
@@ -13,7 +14,7 @@ const ends = [];
 const run = { after: (end) => ends.unshift(end) };
 
 function project(name, files) {
-  const where = path.join(fs.mkdtempSync("/tmp/postil-pictures-"), name);
+  const where = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "postil-pictures-")), name);
   ends.push(() => fs.rmSync(path.dirname(where), { recursive: true, force: true }));
   for (const [file, content] of Object.entries(files)) {
     fs.mkdirSync(where, { recursive: true });
