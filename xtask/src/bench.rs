@@ -58,7 +58,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("ten-thousand", Bench::Files(files::ten_thousand)),
     ("llm-throughput", Bench::Served(llm::throughput)),
     ("llm-kill", Bench::Served(llm::kill)),
-    ("review-load", Bench::Files(review::load)),
+    ("review-load", Bench::Served(review::load)),
 ];
 
 /// Their names, side by side.
