@@ -22,8 +22,8 @@ use patient::Patient;
 
 /// Connections at once; further ones wait.
 const MOST_CONNECTIONS: usize = 1024;
-/// A client has so long for the head of a request.
-const HEAD: Duration = Duration::from_secs(10);
+/// A client has so long for the head of a request, and a connection so long to wait for the next one.
+const HEAD: Duration = Duration::from_secs(30);
 
 /// So long is waited for threads when a server ends.
 const PARTING: Duration = Duration::from_secs(5);
