@@ -12,12 +12,14 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["test"] => check::all(),
+        ["browser"] => check::browser(),
         ["bench", name, rest @ ..] => bench::run(name, rest),
         ["measure-inside", name] => bench::inside(name),
         ["measure", command @ ..] if !command.is_empty() => bench::measure(command),
         _ => {
             eprintln!(
                 "cargo xtask test         all checks; installs what they need\n\
+                 cargo xtask browser      the tests of the review page in Chromium\n\
                  cargo xtask bench NAME   one of: {}",
                 bench::names()
             );
