@@ -84,7 +84,11 @@ impl Reading<'_> {
     }
 
     fn value(&mut self, field: &Field, kind: &FieldKind, said: &Value) -> std::result::Result<Value, Refusal> {
-        let (value, quote) = match said.as_object() {
+        // Fields of its own may come bare; then nothing but they can be in the object.
+        let bare = |object: &&Map<String, Value>| {
+            matches!(kind, FieldKind::Record(_)) && object.keys().any(|key| key != "value" && key != "quote")
+        };
+        let (value, quote) = match said.as_object().filter(|object| !bare(object)) {
             Some(object) => (object.get("value").unwrap_or(&Value::Null), object.get("quote").and_then(Value::as_str)),
             None => (said, None),
         };

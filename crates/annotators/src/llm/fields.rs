@@ -1,6 +1,6 @@
 //! Records as they are asked for: each value with the words of the text that say so.
 
-use postil_core::record::{FieldKind, RecordSchema};
+use postil_core::record::{FieldKind, RecordSchema, or_null};
 use serde_json::{Map, Value, json};
 
 /// The fields in words.
@@ -24,13 +24,6 @@ pub(super) fn words(schema: &RecordSchema) -> String {
 
 /// The fields as a schema that a reply is held to.
 pub(super) fn schema(record: &RecordSchema) -> Value {
-    let with_null = |mut schema: Value| {
-        schema["type"] = json!([schema["type"], "null"]);
-        if let Some(choices) = schema.get_mut("enum").and_then(Value::as_array_mut) {
-            choices.push(Value::Null);
-        }
-        schema
-    };
     let pair = |value: Value, quote: Value| {
         json!({ "type": "object", "properties": { "value": value, "quote": quote }, "required": ["value", "quote"],
             "additionalProperties": false })
@@ -42,10 +35,10 @@ pub(super) fn schema(record: &RecordSchema) -> Value {
         .map(|field| {
             let schema = match &field.kind {
                 FieldKind::List(inner) => json!({ "type": "array", "items": pair(inner.schema(), text()) }),
-                kind if field.nullable => pair(with_null(kind.schema()), with_null(text())),
+                kind if field.nullable => pair(or_null(kind.schema()), or_null(text())),
                 kind => pair(kind.schema(), text()),
             };
-            let schema = if field.nullable && schema["type"] == "array" { with_null(schema) } else { schema };
+            let schema = if field.nullable && schema["type"] == "array" { or_null(schema) } else { schema };
             (field.name.to_string(), schema)
         })
         .collect();

@@ -21,4 +21,5 @@ mod schema;
 mod value;
 
 pub use consensus::{Belief, Said, Settled, settle};
-pub use schema::{Field, FieldKind, RecordSchema};
+pub use schema::{Bounds, Field, FieldKind, RecordSchema};
+pub use value::or_null;

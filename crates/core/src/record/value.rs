@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value, json};
 
-use super::FieldKind;
+use super::{Bounds, Field, FieldKind};
 
 impl FieldKind {
     /// Reads a value and writes it in the one way in which values are compared.
@@ -10,7 +10,8 @@ impl FieldKind {
     /// Text: white space at the ends is left out and single within. Numbers: also as text, with commas between groups of
     /// three digits, white space around, and one currency sign before or behind. Integers: a fraction of zero is none. Booleans: also
     /// `yes`, `no`, `true`, `false` in any case. Choices: exactly, or with other case, spaces and signs where that leaves
-    /// no doubt. Dates: `2026-11-28` alone, since 11/12 is two days. Lists: sorted, each value once.
+    /// no doubt. Dates: `2026-11-28` alone, since 11/12 is two days. Lists: sorted, each value once. Records: field by
+    /// field in the order of the schema, with null where one is absent.
     ///
     /// # Errors
     /// What was expected and what was found, in words.
@@ -27,10 +28,14 @@ impl FieldKind {
                 let text = value.as_str().map(str::trim).filter(|text| is_date(text));
                 text.map(Value::from).ok_or_else(|| expected("a date such as 2026-11-28"))
             }
-            Self::Number => number(value).map(plain).ok_or_else(|| expected("a number")),
-            Self::Integer => {
+            Self::Number(bounds) => {
+                let within = number(value).filter(|&number| bounds.hold(number));
+                within.map(plain).ok_or_else(|| expected(&self.words()))
+            }
+            Self::Integer(bounds) => {
                 let whole = number(value).filter(|number| number.fract() == 0.0 && number.abs() < 9e15);
-                whole.map(|number| json!(number as i64)).ok_or_else(|| expected("a whole number"))
+                let within = whole.filter(|&number| bounds.hold(number));
+                within.map(|number| json!(number as i64)).ok_or_else(|| expected(&self.words()))
             }
             Self::Boolean => match value {
                 Value::Bool(flag) => Some(*flag),
@@ -61,6 +66,19 @@ impl FieldKind {
                 read.dedup();
                 Ok(Value::Array(read))
             }
+            Self::Record(fields) => {
+                let said = value.as_object().ok_or_else(|| expected("an object"))?;
+                if let Some(unknown) = said.keys().find(|name| !fields.iter().any(|field| *field.name == ***name)) {
+                    return Err(format!("there is no field `{unknown}`"));
+                }
+                let of = |field: &Field| match said.get(&*field.name).filter(|value| !value.is_null()) {
+                    Some(value) => field.kind.read(value).map_err(|reason| format!("field `{}`: {reason}", field.name)),
+                    None if field.nullable => Ok(Value::Null),
+                    None => Err(format!("field `{}`: expected a value, found none", field.name)),
+                };
+                let read = fields.iter().map(|field| Ok((field.name.to_string(), of(field)?)));
+                Ok(Value::Object(read.collect::<Result<_, String>>()?))
+            }
         }
     }
 
@@ -78,11 +96,23 @@ impl FieldKind {
         match self {
             Self::Text => json!({ "type": "string" }),
             Self::Date => json!({ "type": "string", "format": "date" }),
-            Self::Number => json!({ "type": "number" }),
-            Self::Integer => json!({ "type": "integer" }),
+            Self::Number(bounds) => bounded("number", *bounds),
+            Self::Integer(bounds) => bounded("integer", *bounds),
             Self::Boolean => json!({ "type": "boolean" }),
             Self::OneOf(choices) => json!({ "type": "string", "enum": choices }),
             Self::List(inner) => json!({ "type": "array", "items": inner.schema() }),
+            Self::Record(fields) => {
+                let properties = fields.iter().map(|field| {
+                    let mut schema = field.kind.schema();
+                    if field.nullable {
+                        schema = or_null(schema);
+                    }
+                    (field.name.to_string(), schema)
+                });
+                let required: Vec<&str> = fields.iter().map(|field| &*field.name).collect();
+                json!({ "type": "object", "properties": properties.collect::<serde_json::Map<_, _>>(), "required": required,
+                    "additionalProperties": false })
+            }
         }
     }
 
@@ -91,8 +121,8 @@ impl FieldKind {
         match self {
             Self::Text => "text".to_owned(),
             Self::Date => "a date such as 2026-11-28".to_owned(),
-            Self::Number => "a number".to_owned(),
-            Self::Integer => "a whole number".to_owned(),
+            Self::Number(bounds) => format!("a number{}", bounds.words()),
+            Self::Integer(bounds) => format!("a whole number{}", bounds.words()),
             Self::Boolean => "true or false".to_owned(),
             Self::OneOf(choices) => {
                 let quoted: Vec<String> =
@@ -100,8 +130,34 @@ impl FieldKind {
                 format!("one of {}", quoted.join(", "))
             }
             Self::List(inner) => format!("a list, each {}", inner.words()),
+            Self::Record(fields) => {
+                let absent = |field: &Field| if field.nullable { ", or null if the text does not say" } else { "" };
+                let each = fields
+                    .iter()
+                    .map(|field| format!("{}: {}{}", Value::from(&*field.name), field.kind.words(), absent(field)));
+                format!("{{{}}}", each.collect::<Vec<_>>().join(", "))
+            }
         }
     }
+}
+
+/// The same schema for a value that may be null.
+pub fn or_null(mut schema: Value) -> Value {
+    schema["type"] = json!([schema["type"], "null"]);
+    if let Some(choices) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        choices.push(Value::Null);
+    }
+    schema
+}
+
+fn bounded(kind: &str, bounds: Bounds) -> Value {
+    let mut schema = json!({ "type": kind });
+    for (word, bound) in [("minimum", bounds.least), ("maximum", bounds.greatest)] {
+        if let Some(bound) = bound {
+            schema[word] = plain(bound);
+        }
+    }
+    schema
 }
 
 fn brief(value: &Value) -> String {
@@ -171,22 +227,30 @@ mod tests {
 
     use super::*;
 
+    const ANY: Bounds = Bounds { least: None, greatest: None };
+    const NUMBER: FieldKind = FieldKind::Number(ANY);
+    const INTEGER: FieldKind = FieldKind::Integer(ANY);
+
     #[test]
     fn values_are_written_in_one_way_or_refused() {
         let choices = FieldKind::OneOf(vec!["net 30".to_owned(), "Net-60".to_owned()]);
         let list = FieldKind::List(Box::new(FieldKind::Text));
+        let some = FieldKind::Number(Bounds { least: Some(1.0), greatest: Some(10.0) });
+        let field =
+            |name: &str, kind: FieldKind, nullable| Field { name: name.into(), kind, nullable, description: None };
+        let record = FieldKind::Record(vec![field("who", FieldKind::Text, false), field("n", some.clone(), true)]);
         for (kind, given, read) in [
             (&FieldKind::Text, json!("  a \n b "), Some(json!("a b"))),
             (&FieldKind::Text, json!(""), None),
             (&FieldKind::Text, json!(12), Some(json!("12"))),
-            (&FieldKind::Number, json!(3.0), Some(json!(3))),
-            (&FieldKind::Number, json!("$1,250.50"), Some(json!(1250.5))),
-            (&FieldKind::Number, json!("12 €"), Some(json!(12))),
-            (&FieldKind::Number, json!("1,5"), None),
-            (&FieldKind::Number, json!("1.250,50"), None),
-            (&FieldKind::Number, json!("inf"), None),
-            (&FieldKind::Integer, json!("7.0"), Some(json!(7))),
-            (&FieldKind::Integer, json!(7.5), None),
+            (&NUMBER, json!(3.0), Some(json!(3))),
+            (&NUMBER, json!("$1,250.50"), Some(json!(1250.5))),
+            (&NUMBER, json!("12 €"), Some(json!(12))),
+            (&NUMBER, json!("1,5"), None),
+            (&NUMBER, json!("1.250,50"), None),
+            (&NUMBER, json!("inf"), None),
+            (&INTEGER, json!("7.0"), Some(json!(7))),
+            (&INTEGER, json!(7.5), None),
             (&FieldKind::Boolean, json!("Yes"), Some(json!(true))),
             (&FieldKind::Boolean, json!(1), None),
             (&choices, json!("NET 60"), Some(json!("Net-60"))),
@@ -196,6 +260,15 @@ mod tests {
             (&FieldKind::Date, json!("02/03/2024"), None),
             (&list, json!(["b", "a", "b"]), Some(json!(["a", "b"]))),
             (&list, json!("a"), None),
+            (&some, json!("7"), Some(json!(7))),
+            (&some, json!(0), None),
+            (&some, json!(10.5), None),
+            (&record, json!({ "n": "7", "who": " Ann " }), Some(json!({ "who": "Ann", "n": 7 }))),
+            (&record, json!({ "who": "Ann" }), Some(json!({ "who": "Ann", "n": null }))),
+            (&record, json!({ "n": 7 }), None),
+            (&record, json!({ "who": "Ann", "n": 0 }), None),
+            (&record, json!({ "who": "Ann", "more": 1 }), None),
+            (&record, json!("Ann"), None),
         ] {
             assert_eq!(kind.read(&given).ok(), read, "{kind:?} {given}");
         }
@@ -206,8 +279,8 @@ mod tests {
         fn what_was_read_is_read_as_itself(text in ".{0,20}", number in proptest::num::f64::NORMAL) {
             for (kind, value) in [
                 (FieldKind::Text, json!(text)),
-                (FieldKind::Number, json!(number)),
-                (FieldKind::Integer, json!(number.trunc())),
+                (NUMBER, json!(number)),
+                (INTEGER, json!(number.trunc())),
                 (FieldKind::Boolean, json!(text)),
                 (FieldKind::List(Box::new(FieldKind::Text)), json!([text, "b"])),
             ] {

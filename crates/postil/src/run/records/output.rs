@@ -31,8 +31,8 @@ pub(super) fn write(findings: &Findings<'_>, report: &Report, key: Digest) -> Re
 fn columns(field: &Field) -> Vec<Column> {
     let (name, list) = (&field.name, matches!(field.kind, FieldKind::List(_)));
     let kind = match &field.kind {
-        FieldKind::Number => DataType::Float64,
-        FieldKind::Integer => DataType::Int64,
+        FieldKind::Number(_) => DataType::Float64,
+        FieldKind::Integer(_) => DataType::Int64,
         FieldKind::Boolean => DataType::Boolean,
         _ => DataType::Utf8,
     };
@@ -78,8 +78,8 @@ fn write_records(findings: &Findings<'_>, path: &Path) -> Result<()> {
             let decision = |item: usize| item * fields.len() + place;
             let values = || rows.clone().map(|item| findings.value(decision(item)));
             columns.push(match &field.kind {
-                FieldKind::Number => Arc::new(values().map(Value::as_f64).collect::<Float64Array>()),
-                FieldKind::Integer => Arc::new(values().map(Value::as_i64).collect::<Int64Array>()),
+                FieldKind::Number(_) => Arc::new(values().map(Value::as_f64).collect::<Float64Array>()),
+                FieldKind::Integer(_) => Arc::new(values().map(Value::as_i64).collect::<Int64Array>()),
                 FieldKind::Boolean => Arc::new(values().map(Value::as_bool).collect::<BooleanArray>()),
                 _ => Arc::new(values().map(text).collect::<StringArray>()),
             });
