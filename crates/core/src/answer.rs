@@ -124,6 +124,16 @@ impl Preference {
         }
     }
 
+    /// The same with the sides exchanged.
+    #[must_use]
+    pub const fn swapped(self) -> Self {
+        match self {
+            Self::Left => Self::Right,
+            Self::Right => Self::Left,
+            Self::Tie => Self::Tie,
+        }
+    }
+
     /// The side of a name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|side| side.name() == name)

@@ -1,11 +1,13 @@
 //! Whether an answer is one to the question that was put, and the form in which it is kept.
 
+use postil_core::record::RecordSchema;
 use postil_core::text::{OffsetUnit, Offsets, Tokenizer};
-use postil_core::{Answer, Error, Preference, Result, Span, Task, TaskKind};
+use postil_core::{Answer, Error, Name, Preference, Result, Span, Task, TaskKind};
 use serde_json::Value;
 
+use crate::Workplace;
 use crate::items::Stored;
-use crate::wire::Evidence;
+use crate::wire::{Evidence, Quote};
 
 /// The longest note, in code points.
 pub(crate) const LONGEST_NOTE: usize = 10_000;
@@ -20,7 +22,19 @@ pub(crate) struct Question<'q> {
     pub(crate) item: &'q Stored,
 }
 
-impl Question<'_> {
+impl<'q> Question<'q> {
+    /// The question of a workplace about an item.
+    pub(crate) fn of(place: &'q Workplace, item: &'q Stored) -> Self {
+        Self {
+            task: &place.task,
+            overlapping: place.overlapping,
+            ties: place.ties,
+            schema: place.schema.as_ref(),
+            tokenizer: place.columns.tokenizer,
+            item,
+        }
+    }
+
     /// Checks an answer: its kind, its labels, its places against the text. Sets come back in class order, spans in the
     /// order of the text.
     pub(crate) fn accept(&self, answer: Answer) -> Result<Answer> {
@@ -54,9 +68,16 @@ impl Question<'_> {
                 }
                 Answer::Preference { choice, orders: None }
             }
-            Answer::Record { fields, evidence, .. } => {
+            Answer::Record { mut fields, evidence, .. } => {
                 if let Some(schema) = self.schema {
                     fits(&Value::Object(fields.clone()), schema, "")?;
+                }
+                // Equal values are written the same way, whoever gave them.
+                for field in self.task.labels.schema().into_iter().flat_map(RecordSchema::fields) {
+                    if let Some(value) = fields.get_mut(&*field.name).filter(|value| !value.is_null()) {
+                        let wrong = |reason| Error::task(format!("field `{}`: {reason}", field.name));
+                        *value = field.kind.read(value).map_err(wrong)?;
+                    }
                 }
                 Answer::Record { fields, evidence: self.quoted(evidence)?, rejected: Vec::new() }
             }
@@ -101,11 +122,29 @@ impl Question<'_> {
         Ok(spans)
     }
 
-    /// Checks that quotes stand where they are said to stand.
-    pub(crate) fn evidence(&self, evidence: &Evidence) -> Result<()> {
-        let offsets = Offsets::new(self.item.text());
-        let mut quotes = evidence.values().flatten();
-        quotes.try_for_each(|one| quoted(self.item.text(), &offsets, one.start, one.end, &one.quote))
+    /// Checks an answer with the quotes that show it; a record keeps them.
+    pub(crate) fn accept_with(&self, answer: Option<Answer>, evidence: Option<&Evidence>) -> Result<Option<Answer>> {
+        let mut answer = answer.map(|answer| self.accept(answer)).transpose()?;
+        if let Some(evidence) = evidence {
+            let spans = self.evidence(evidence)?;
+            if let Some(Answer::Record { evidence, .. }) = &mut answer {
+                *evidence = spans;
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Checks that quotes stand where they are said to stand, and gives those of each field of a record.
+    fn evidence(&self, evidence: &Evidence) -> Result<Vec<Span>> {
+        // What stands for a part of a field stands for the field.
+        let field = |path: &str| Name::from(path.split('/').next().unwrap_or(path));
+        let span = |(path, one): (&String, &Quote)| Span {
+            start: one.start,
+            end: one.end,
+            label: field(path),
+            quote: one.quote.clone(),
+        };
+        self.quoted(evidence.iter().flat_map(|(path, all)| all.iter().map(move |one| (path, one))).map(span).collect())
     }
 }
 

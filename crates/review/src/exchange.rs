@@ -251,20 +251,8 @@ impl Room {
                     continue;
                 }
             };
-            let question = Question {
-                task: &self.place.task,
-                overlapping: self.place.overlapping,
-                ties: self.place.ties,
-                schema: self.place.schema.as_ref(),
-                tokenizer: self.place.columns.tokenizer,
-                item: &stored,
-            };
-            let checked = arrival.answer.map(|answer| question.accept(answer)).transpose();
-            let checked = checked.and_then(|answer| {
-                arrival.evidence.as_ref().map_or(Ok(()), |evidence| question.evidence(evidence))?;
-                Ok(answer)
-            });
-            let answer = match checked {
+            let question = Question::of(&self.place, &stored);
+            let answer = match question.accept_with(arrival.answer, arrival.evidence.as_ref()) {
                 Ok(answer) => answer,
                 Err(error) => {
                     done.refuse(&stored.id, error);

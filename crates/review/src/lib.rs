@@ -1,12 +1,13 @@
 //! The browser of Postil: a local server where people label blind gold, check what a run doubts, and decide where others
 //! differ.
 //!
-//! ```no_run
-//! # fn place() -> postil_review::Workplace { unimplemented!() }
-//! let serving = postil_review::Serving::default();
-//! let server = postil_review::Server::open(place(), serving)?;
-//! server.run(&|address| eprintln!("http://{address}/"))?;
-//! # Ok::<(), postil_core::Error>(())
+//! ```
+//! use postil_review::{Server, Serving, Workplace};
+//!
+//! fn serve(place: Workplace) -> postil_core::Result<()> {
+//!     let server = Server::open(place, Serving::default())?;
+//!     server.run(&|address| eprintln!("http://{address}/"))
+//! }
 //! ```
 //!
 //! An answer goes straight to the project's ledger and is acknowledged when it is on disk. Everything the server knows
@@ -21,6 +22,7 @@
 //!
 //! `openapi.json` describes what can be asked for.
 
+mod answers;
 mod check;
 mod desk;
 mod exchange;
