@@ -1,29 +1,76 @@
 //! What every report says, whatever the task: what was read, the gold, the target, the cost, the model.
 
-use postil_core::{Cost, Measured, Task};
+use postil_core::{Cost, Digest, Measured, Task};
 
 use super::annotate::{Annotated, REJECTED};
 use super::ballots::Activity;
 use super::gold::Design;
 use super::shown;
 use crate::project::{Project, Wanted};
-use crate::report::{CostSummary, GoldSummary, Headline, ItemsSummary, StudentSummary, Target, TaskSummary};
+use crate::report::{
+    ConsensusSummary, CostSummary, GoldSummary, Headline, ItemsSummary, Report, StudentSummary, Target, TaskSummary,
+    Trust,
+};
 
 /// The version of the report's structure.
-pub(super) const FORMAT: u32 = 2;
+const FORMAT: u32 = 2;
+
+/// What every report says.
+pub(super) struct Common<'a> {
+    pub project: &'a Project,
+    pub annotated: &'a Annotated,
+    pub snapshot: Digest,
+    /// Items about which no annotator said anything.
+    pub unanswered: u64,
+    pub gold: GoldSummary,
+    pub cost: CostSummary,
+    pub consensus: ConsensusSummary,
+    pub trust: Trust,
+    pub headline: Headline,
+}
+
+/// A report of what every task has; what a task adds is empty.
+pub(super) fn report(common: Common<'_>) -> Report {
+    let Common { project, annotated, snapshot, unanswered, gold, cost, consensus, trust, headline } = common;
+    Report {
+        format: FORMAT,
+        postil: env!("CARGO_PKG_VERSION").to_owned(),
+        project: project.name.clone(),
+        task: task(&project.task),
+        snapshot: snapshot.to_string(),
+        seed: project.seed,
+        items: items(project, &annotated.report, annotated.items.len(), unanswered),
+        target: project.target.map(|target| verdict(target, &headline)),
+        headline,
+        gold,
+        consensus,
+        stages: Vec::new(),
+        classes: Vec::new(),
+        confusion: None,
+        reliability: None,
+        trust,
+        annotators: Vec::new(),
+        student: None,
+        cost,
+        routing: None,
+        doubtful: Vec::new(),
+        pairs: None,
+        fields: Vec::new(),
+        canaries: Vec::new(),
+        marked: Vec::new(),
+        forms: Vec::new(),
+        warnings: Vec::new(),
+        next: Vec::new(),
+    }
+}
 
 /// What was asked.
-pub(super) fn task(task: &Task) -> TaskSummary {
+fn task(task: &Task) -> TaskSummary {
     TaskSummary { kind: task.kind.name().to_owned(), labels: task.labels.names().map(ToString::to_string).collect() }
 }
 
 /// What was read.
-pub(super) fn items(
-    project: &Project,
-    report: &postil_core::items::IngestReport,
-    count: usize,
-    unanswered: u64,
-) -> ItemsSummary {
+fn items(project: &Project, report: &postil_core::items::IngestReport, count: usize, unanswered: u64) -> ItemsSummary {
     ItemsSummary {
         count: count as u64,
         rejected: report.bad_rows,
@@ -57,7 +104,7 @@ pub(super) fn gold(design: Design, fitting: usize, measuring: usize, unmatched: 
 }
 
 /// The target against what was measured.
-pub(super) fn verdict(target: Wanted, headline: &Headline) -> Target {
+fn verdict(target: Wanted, headline: &Headline) -> Target {
     let metric = &headline.metric;
     let asked = format!("{metric} of at least {:.3}", target.at_least);
     let (verdict, sentence) = match &headline.value {

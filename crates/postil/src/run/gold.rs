@@ -114,7 +114,9 @@ impl GoldFile {
         let known: HashSet<String> = self.labels.iter().map(|gold| gold.item.clone()).collect();
         let mut labels = std::mem::take(&mut self.labels);
         for Agreed { item, answer } in agreed.into_iter().filter(|one| !known.contains(&one.item)) {
-            let named = answer.labels().map(|label| task.labels.expect(label));
+            let side =
+                if let Answer::Preference { choice, .. } = &answer { Some(Name::from(choice.name())) } else { None };
+            let named = answer.labels().chain(&side).map(|label| task.labels.expect(label));
             let mut classes = named.collect::<Result<Vec<Class>>>().map_err(|error| error.for_item(item.as_str()))?;
             let truth = match answer {
                 Answer::Tags { .. } => Truth::Tags(Tagged::all(&item, classes)),

@@ -44,7 +44,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use postil_annotators::{Annotator, Settings, Silence, WorkerCommand};
-use postil_core::ledger::{Access, Draw, Ledger};
+use postil_core::ledger::{Access, Draw, Ledger, Snapshot};
 use postil_core::{AnnotatorIdentity, Digest, ItemBatch, Result, TaskKind};
 
 use crate::project::Project;
@@ -158,16 +158,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     check_annotators(&annotated.identities)?;
     let canaries = canaries::ask(project, &ledger, items, options, watch)?;
     let gold_version = gold.keep(project, &ledger, gold_file.version, items, &documents, now_millis)?;
-    let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
-    let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
-    let key = Digest::of_parts([
-        env!("CARGO_PKG_VERSION").as_bytes(),
-        project.settings.as_bytes(),
-        project.task.digest().as_bytes(),
-        snapshot.digest().as_bytes(),
-        items.fingerprint().as_bytes(),
-        format!("{canaries:?}").as_bytes(),
-    ]);
+    let (snapshot, key) = basis(project, &ledger, &annotated, gold_version, &format!("{canaries:?}"))?;
     if !options.fresh
         && let Some(outcome) = output::unchanged(project, key)
     {
@@ -221,6 +212,27 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let files = output::write(&findings, model.as_ref(), ranking.as_ref(), &report, key)?;
     ledger.close()?;
     Ok(Outcome { report, files, unchanged: false })
+}
+
+/// The snapshot that a result rests on, and the key of everything that it is made from; `more` is what stands in no ledger.
+fn basis(
+    project: &Project,
+    ledger: &Ledger,
+    annotated: &annotate::Annotated,
+    gold: Option<Digest>,
+    more: &str,
+) -> Result<(Snapshot, Digest)> {
+    let versions = annotated.identities.iter().map(|identity| identity.version);
+    let snapshot = ledger.snapshot(&versions.chain(gold).collect::<Vec<_>>())?;
+    let key = Digest::of_parts([
+        env!("CARGO_PKG_VERSION").as_bytes(),
+        project.settings.as_bytes(),
+        project.task.digest().as_bytes(),
+        snapshot.digest().as_bytes(),
+        annotated.items.fingerprint().as_bytes(),
+        more.as_bytes(),
+    ]);
+    Ok((snapshot, key))
 }
 
 /// An error if nobody has said anything that could be fused.

@@ -54,13 +54,14 @@ impl People {
                 if !is_blind(&annotation) {
                     continue;
                 }
+                let answer = bare(annotation.answer);
                 if desk.judges() {
                     let latest = decided.get(&position).is_none_or(|(at, _)| *at <= annotation.at_millis);
                     if latest {
-                        decided.insert(position, (annotation.at_millis, annotation.answer));
+                        decided.insert(position, (annotation.at_millis, answer));
                     }
                 } else {
-                    said.entry(position).or_default().push(annotation.answer);
+                    said.entry(position).or_default().push(answer);
                 }
             }
         }
@@ -91,6 +92,14 @@ impl People {
 /// Whether an answer can measure: given at random, and without a suggestion on the screen.
 fn is_blind(annotation: &Annotation) -> bool {
     annotation.status == Status::Ok && annotation.inclusion_probability.is_some() && !annotation.suggestion_shown
+}
+
+/// Two people may see the same value at two places.
+fn bare(answer: Answer) -> Answer {
+    match answer {
+        Answer::Record { fields, .. } => Answer::Record { fields, evidence: Vec::new(), rejected: Vec::new() },
+        other => other,
+    }
 }
 
 fn majority(answers: Vec<Answer>) -> Option<Answer> {

@@ -148,22 +148,24 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&Vec<u8>>, watch: &d
     let annotators = annotators(findings);
     let unanswered = findings.labels.source.iter().filter(|source| **source != Source::Consensus).count() as u64;
     let headline = headline(findings);
-    Ok(Report {
-        format: facts::FORMAT,
-        postil: env!("CARGO_PKG_VERSION").to_owned(),
-        project: project.name.clone(),
-        task: facts::task(&project.task),
-        snapshot: findings.snapshot.to_string(),
-        seed: project.seed,
-        items: facts::items(project, &findings.annotated.report, findings.items(), unanswered),
-        target: project.target.map(|target| facts::verdict(target, &headline)),
+    let next = next(findings, &annotators, &headline);
+    let common = facts::Common {
+        project,
+        annotated: findings.annotated,
+        snapshot: findings.snapshot,
+        unanswered,
         gold: facts::gold(
             findings.gold.design,
             findings.gold.part(GoldPart::Fit).count(),
             findings.gold.part(GoldPart::Measure).count(),
             findings.gold.unmatched,
         ),
+        cost: facts::cost(&findings.ballots.activities, findings.ballots.annotations),
         consensus: consensus(findings),
+        trust: trust(findings),
+        headline,
+    };
+    Ok(Report {
         stages: stages(findings),
         classes: classes(findings),
         confusion: confusion(findings),
@@ -174,19 +176,14 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&Vec<u8>>, watch: &d
             .ok()
             .zip(model)
             .map(|(learned, model)| facts::student(project, model, learned.student.settings(), learned.trained_on)),
-        cost: facts::cost(&findings.ballots.activities, findings.ballots.annotations),
         routing: findings.routed.map(|routed| routed.summary.clone()),
-        trust: trust(findings),
         doubtful: if findings.is_of_tags() { show::doubtful(findings) } else { doubtful(findings, watch)? },
-        pairs: None,
-        fields: Vec::new(),
-        canaries: Vec::new(),
         marked: show::marked(findings),
         forms: show::forms(findings),
         warnings: warnings(findings),
-        next: next(findings, &annotators, &headline),
+        next,
         annotators,
-        headline,
+        ..facts::report(common)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Gold records.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use postil_annotators::read_records;
@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::super::gold::Design;
 use super::super::items::Items;
+use super::super::people::Agreed;
 use super::schema;
 use crate::project::Project;
 
@@ -66,11 +67,32 @@ impl GoldFile {
                 .collect::<Result<Vec<Option<Value>>>>()?;
             records.push(GoldRecord { item: stored.item, probability: stored.probability, truth });
         }
+        let faults = Vec::from_iter((blank > 0).then(|| format!("{blank} gold rows have no value yet")));
+        Ok(Self::new(records, faults))
+    }
+
+    /// A file of these records; their digest is the version.
+    fn new(records: Vec<GoldRecord>, faults: Vec<String>) -> Self {
         let parts: Vec<String> =
             records.iter().map(|one| format!("{}\0{:?}\0{:?}", one.item, one.truth, one.probability)).collect();
-        let version = Some(Digest::of_parts(parts.iter().map(String::as_bytes)));
-        let faults = Vec::from_iter((blank > 0).then(|| format!("{blank} gold rows have no value yet")));
-        Ok(Self { records, version, faults })
+        Self { records, version: Some(Digest::of_parts(parts.iter().map(String::as_bytes))), faults }
+    }
+
+    /// Adds what people said blindly in the browser about items that the file does not name.
+    pub(super) fn add_people(&mut self, (agreed, faults): (Vec<Agreed>, Vec<String>), schema: &RecordSchema) {
+        if agreed.is_empty() && faults.is_empty() {
+            return;
+        }
+        let known: HashSet<String> = self.records.iter().map(|gold| gold.item.clone()).collect();
+        let mut records = std::mem::take(&mut self.records);
+        for Agreed { item, answer } in agreed.into_iter().filter(|one| !known.contains(&one.item)) {
+            if let Answer::Record { fields, .. } = answer {
+                let truth = schema.fields().iter().map(|field| fields.get(&*field.name).cloned()).collect();
+                records.push(GoldRecord { item, probability: None, truth });
+            }
+        }
+        let faults = std::mem::take(&mut self.faults).into_iter().chain(faults).collect();
+        *self = Self::new(records, faults);
     }
 }
 

@@ -22,8 +22,10 @@ use serde_json::Value;
 
 use super::gold::keep;
 use super::items::Items;
+use super::people::People;
 use super::{
-    GOLD, Options, Outcome, Watch, annotate, ask, drawn_probabilities, now_millis, open_annotators, output as files,
+    GOLD, Options, Outcome, Watch, annotate, ask, basis, check_annotators, drawn_probabilities, now_millis,
+    open_annotators, output as files,
 };
 use crate::project::Project;
 use claims::Claims;
@@ -61,7 +63,7 @@ impl Findings<'_> {
 /// Runs a project whose task is records.
 pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Outcome> {
     let schema = schema(project)?;
-    let gold_file = GoldFile::read(project)?;
+    let mut gold_file = GoldFile::read(project)?;
     files::create_folder(&project.output)?;
     let now_millis = now_millis();
     let mut annotators = open_annotators(project, options.threads)?;
@@ -74,18 +76,15 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
     annotated.identities.extend(asked.into_iter().map(|one| one.identity));
     let items = &annotated.items;
+    let people = People::find(&ledger, project.task.kind)?;
+    gold_file.add_people(people.gold(&ledger, items)?, schema);
+    annotated.silences.extend(people.voters.iter().map(|_| Silence::Outside));
+    annotated.identities.extend(people.voters);
+    check_annotators(&annotated.identities)?;
     let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
     let gold = Gold::place(&gold_file, items, &drawn, project.seed);
     let gold_version = keep(&ledger, gold_file.version, items, gold.answers(schema), now_millis)?;
-    let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
-    let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
-    let key = Digest::of_parts([
-        env!("CARGO_PKG_VERSION").as_bytes(),
-        project.settings.as_bytes(),
-        project.task.digest().as_bytes(),
-        snapshot.digest().as_bytes(),
-        items.fingerprint().as_bytes(),
-    ]);
+    let (snapshot, key) = basis(project, &ledger, &annotated, gold_version, "")?;
     if !options.fresh
         && let Some(outcome) = files::unchanged(project, key)
     {
@@ -93,6 +92,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     }
 
     watch.stage("fusing answers", None);
+    let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
     let claims = Claims::read(&snapshot, &versions, schema, items)?;
     let mut truth = vec![None; claims.said.len()];
     for record in gold.part(GoldPart::Fit) {

@@ -27,22 +27,23 @@ pub(super) fn report(findings: &Findings<'_>, gold_file: &GoldFile) -> Report {
     let unanswered = (0..findings.items.len()).filter(|&item| silent(item)).count() as u64;
     let mut warnings = facts::reading(findings.annotated, findings.gold.unmatched, &gold_file.faults);
     warnings.push(NO_STUDENT.to_owned());
-    Report {
-        format: facts::FORMAT,
-        postil: env!("CARGO_PKG_VERSION").to_owned(),
-        project: project.name.clone(),
-        task: facts::task(&project.task),
-        snapshot: findings.snapshot.to_string(),
-        seed: project.seed,
-        items: facts::items(project, &findings.annotated.report, findings.items.len(), unanswered),
-        target: project.target.map(|target| facts::verdict(target, &headline)),
+    let common = facts::Common {
+        project,
+        annotated: findings.annotated,
+        snapshot: findings.snapshot,
+        unanswered,
         gold: facts::gold(
             findings.gold.design,
             findings.gold.part(GoldPart::Fit).count(),
             findings.gold.part(GoldPart::Measure).count(),
             findings.gold.unmatched,
         ),
+        cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
         consensus: consensus(findings),
+        trust: trust(),
+        headline,
+    };
+    Report {
         stages: vec![Stage {
             name: "labels".to_owned(),
             about: "The values that were written, each exactly as gold has it.".to_owned(),
@@ -51,23 +52,11 @@ pub(super) fn report(findings: &Findings<'_>, gold_file: &GoldFile) -> Report {
                 Figure { name: "whole records".to_owned(), value: written.whole.clone() },
             ],
         }],
-        classes: Vec::new(),
-        confusion: None,
-        reliability: None,
-        trust: trust(),
-        student: None,
-        routing: None,
-        cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
-        doubtful: Vec::new(),
-        pairs: None,
         fields: field_rows(findings, &written),
-        canaries: Vec::new(),
-        marked: Vec::new(),
-        forms: Vec::new(),
         warnings,
         next: next(findings, gold_file, &written, &annotators),
         annotators,
-        headline,
+        ..facts::report(common)
     }
 }
 

@@ -28,8 +28,8 @@ use postil_core::{Digest, Document, Name, Result};
 use super::gold::keep;
 use super::people::People;
 use super::{
-    GOLD, Options, Outcome, Watch, annotate, ask, check_annotators, drawn_probabilities, now_millis, open_annotators,
-    output as files, texts,
+    GOLD, Options, Outcome, Watch, annotate, ask, basis, check_annotators, drawn_probabilities, now_millis,
+    open_annotators, output as files, texts,
 };
 use crate::project::Project;
 use fuse::{Fused, Fuser};
@@ -60,15 +60,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let gold = Gold::place((&gold_file, path), items, &documents, &drawn, project)?;
     let answers = gold.answers().map(|(position, answer, weight)| (position, weight, answer));
     let gold_version = keep(&ledger, gold_file.version, items, answers, now_millis)?;
-    let versions: Vec<Digest> = annotated.identities.iter().map(|identity| identity.version).collect();
-    let snapshot = ledger.snapshot(&versions.iter().copied().chain(gold_version).collect::<Vec<_>>())?;
-    let key = Digest::of_parts([
-        env!("CARGO_PKG_VERSION").as_bytes(),
-        project.settings.as_bytes(),
-        project.task.digest().as_bytes(),
-        snapshot.digest().as_bytes(),
-        items.fingerprint().as_bytes(),
-    ]);
+    let (snapshot, key) = basis(project, &ledger, &annotated, gold_version, "")?;
     if !options.fresh
         && let Some(outcome) = files::unchanged(project, key)
     {

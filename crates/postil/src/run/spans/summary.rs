@@ -93,45 +93,40 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Report {
     let headline = headline(findings);
     let annotators = annotators(findings);
     let unanswered = findings.claims.answered.iter().filter(|answered| !**answered).count() as u64;
-    Report {
-        format: facts::FORMAT,
-        postil: env!("CARGO_PKG_VERSION").to_owned(),
-        project: project.name.clone(),
-        task: facts::task(&project.task),
-        snapshot: findings.snapshot.to_string(),
-        seed: project.seed,
-        items: facts::items(project, &findings.annotated.report, findings.documents.len(), unanswered),
-        target: project.target.map(|target| facts::verdict(target, &headline)),
+    let next = next(findings, &annotators, &headline);
+    let common = facts::Common {
+        project,
+        annotated: findings.annotated,
+        snapshot: findings.snapshot,
+        unanswered,
         gold: facts::gold(
             findings.gold.design,
             findings.gold.part(GoldPart::Fit).count(),
             findings.gold.part(GoldPart::Measure).count(),
             findings.gold.unmatched,
         ),
+        cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
         consensus: consensus(findings),
+        trust: trust(findings),
+        headline,
+    };
+    Report {
         stages: stages(findings),
         classes: classes(findings),
         confusion: findings.enough().then(|| confusion(findings)),
         reliability: findings.enough().then(|| reliability(findings)),
-        trust: trust(findings),
         student: findings
             .learned
             .as_ref()
             .ok()
             .zip(model)
             .map(|(learned, model)| facts::student(project, model, tagger_settings(&learned.fitted), learned.texts)),
-        cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
-        routing: None,
         doubtful: doubtful(findings),
-        pairs: None,
-        fields: Vec::new(),
-        canaries: Vec::new(),
         marked: marked(findings),
-        forms: Vec::new(),
         warnings: warnings(findings),
-        next: next(findings, &annotators, &headline),
+        next,
         annotators,
-        headline,
+        ..facts::report(common)
     }
 }
 
