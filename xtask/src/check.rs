@@ -19,6 +19,7 @@ pub(crate) fn all() -> Result<()> {
         eprintln!("skipped: cargo-deny cannot be installed here; licences and sources were not checked");
     }
     cargo("examples of the documentation", &["test", "--workspace", "--doc"])?;
+    browser()?;
     if install("cargo-nextest", "nextest") {
         cargo("tests", &["nextest", "run", "--workspace"])
     } else {
@@ -27,7 +28,7 @@ pub(crate) fn all() -> Result<()> {
     }
 }
 
-/// The tests of the review page, in a real browser; apart from the others until all of them pass.
+/// The tests of the review page, in a real browser.
 pub(crate) fn browser() -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/review/browser");
     let there = |program: &str| {

@@ -222,6 +222,109 @@ fn tags_from_the_browser_measure_too_and_people_alone_can_be_a_project() {
     assert_eq!(value(&report["headline"]["value"]), 1.0, "{}", report["headline"]);
 }
 
+/// Answers drawn items in the browser, and every item of the file besides.
+fn answer_all(folder: &Folder, answer: &dyn Fn(&Value) -> Value) {
+    let served = Served::start(folder, &["--port", "0"]);
+    let mut client = Client::new(served.address);
+    let mut number = 0;
+    for queue in ["gold", "all"] {
+        loop {
+            let leased = client.post("/api/lease", &json!({ "queue": queue, "count": 30 }));
+            let work = leased["work"].as_array().unwrap();
+            if work.is_empty() {
+                break;
+            }
+            for work in work {
+                let mut body = json!({ "id": uuid(number), "item": work["item"], "queue": queue, "status": "answered",
+                    "millis": 900, "actions": 1 });
+                for (name, value) in answer(work).as_object().unwrap() {
+                    body[name] = value.clone();
+                }
+                client.post("/api/answer", &body);
+                number += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn pairs_from_the_browser_measure_too_whichever_side_they_were_shown_on() {
+    let folder = Folder::new();
+    let better = |row: usize| row % 3 == 0;
+    let rows: Vec<String> = (0..120)
+        .map(|row| {
+            let (left, right) = if better(row) { ("good", "poor") } else { ("poor", "good") };
+            format!("t{row},{left} {row},{right} {row}")
+        })
+        .collect();
+    folder.write("items.csv", format!("id,left,right\n{}\n", rows.join("\n")));
+    folder.write(
+        "postil.toml",
+        "[task]\nkind = \"pairs\"\n[data]\nitems = \"items.csv\"\nid = \"id\"\n[output]\nformats = [\"csv\"]\n\
+         [[annotator]]\nname = \"people\"\nkind = \"person\"\n\
+         [[annotator]]\nname = \"stored\"\nkind = \"replay\"\npath = \"stored.csv\"\n",
+    );
+    // Blind gold is nobody's vote: somebody else has to say what is measured.
+    let stored: Vec<String> =
+        (0..120).map(|row| format!("t{row},{}", if better(row) { "left" } else { "right" })).collect();
+    folder.write("stored.csv", format!("item,label\n{}\n", stored.join("\n")));
+    folder.ok(&["draw", "60"]);
+    answer_all(&folder, &|work| {
+        let left = work["content"]["left"].as_str().unwrap().starts_with("good");
+        json!({ "answer": { "kind": "preference", "choice": if left { "left" } else { "right" } } })
+    });
+    let report = folder.json(&["run", "--json"]);
+    assert_eq!(report["gold"]["total"], 60, "{}", report["gold"]);
+    assert!((value(&report["headline"]["value"]) - 1.0).abs() < 1e-9, "{}", report["headline"]);
+    for line in folder.read("out/labels.csv").lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        assert_eq!(cells[1], if better(cells[0][1..].parse().unwrap()) { "left" } else { "right" }, "{line}");
+    }
+}
+
+#[test]
+fn records_from_the_browser_measure_too_and_keep_their_quotes() {
+    let folder = Folder::new();
+    let rows: Vec<String> =
+        (0..90).map(|row| format!("t{row},\"🚲 {} sells it for {row}.50\"", name_of(row))).collect();
+    folder.write("items.csv", format!("id,text\n{}\n", rows.join("\n")));
+    folder.write(
+        "record.json",
+        r#"{"type": "object", "required": ["price"], "properties": {"price": {"type": "number", "minimum": 0},
+            "seller": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}}}"#,
+    );
+    folder.write(
+        "postil.toml",
+        "[task]\nkind = \"extract\"\nschema = \"record.json\"\n[data]\nitems = \"items.csv\"\ntext = \"text\"\nid = \
+         \"id\"\n[output]\nformats = [\"csv\"]\n[[annotator]]\nname = \"people\"\nkind = \"person\"\n\
+         [[annotator]]\nname = \"stored\"\nkind = \"replay\"\npath = \"stored.csv\"\n",
+    );
+    let stored: Vec<String> =
+        (0..90).map(|row| format!("t{row},{row}.50,\"{{\"\"name\"\": \"\"{}\"\"}}\"", name_of(row))).collect();
+    folder.write("stored.csv", format!("item,price,seller\n{}\n", stored.join("\n")));
+    folder.ok(&["draw", "50"]);
+    answer_all(&folder, &|work| {
+        let row: usize = work["item"].as_str().unwrap()[1..].parse().unwrap();
+        let name = name_of(row);
+        json!({
+            "answer": { "kind": "record", "fields": { "price": row as f64 + 0.5, "seller": { "name": name } } },
+            "evidence": { "seller/name": [{ "start": 2, "end": 2 + name.len(), "quote": name }] },
+        })
+    });
+    let report = folder.json(&["run", "--json"]);
+    assert_eq!(report["gold"]["total"], 50, "{}", report["gold"]);
+    assert!((value(&report["headline"]["value"]) - 1.0).abs() < 1e-9, "{}", report["headline"]);
+    let text = folder.read("out/labels.csv");
+    // Votes are about what is no gold; their quotes give the places.
+    let votes = text.lines().skip(1).filter(|line| line.contains(",2,5,") || line.contains(",2,6,"));
+    assert_eq!(votes.count(), 40, "{text}");
+    assert!(text.lines().any(|line| line.contains("7.5") && line.contains("\"\"name\"\":\"\"Bob\"\"")), "{text}");
+}
+
+fn name_of(row: usize) -> &'static str {
+    ["Ann", "Bob", "Cleo"][row % 3]
+}
+
 #[test]
 fn a_bare_file_is_refused_with_what_is_missing() {
     let folder = Folder::new();
