@@ -108,13 +108,14 @@ pub(super) fn read(
                     _ => {
                         cast(&mut builder, &mut activity, ballot, position, column as u32, task)?;
                         let Some(soft) = &mut soft else { continue };
-                        let parts = confidences.believed(column, batch, row, task, decisions.classes())?;
+                        let parts = confidences.believed(column, batch, row, task)?;
                         if parts.is_empty() {
                             cast(soft, &mut Activity::default(), ballot, position, column as u32, task)?;
                         }
                         for (offset, class, right) in parts {
                             let decision = decisions.of(position as usize).start + offset;
-                            soft.push_soft(decision as u32, column as u32, &shared(class, right, decisions.classes()))?;
+                            let shares = [(class, right), (1 - class, 1.0 - right)];
+                            soft.push_soft(decision as u32, column as u32, &shares)?;
                         }
                     }
                 }
@@ -126,12 +127,6 @@ pub(super) fn read(
     let votes = builder.build(decisions.len(), annotators.len())?;
     let believed = soft.map(|soft| soft.build(decisions.len(), annotators.len())).transpose()?;
     Ok(Ballots { votes, believed, activities, annotations, misplaced })
-}
-
-/// The shares of a vote for one class that is right with this probability; the other classes share the rest evenly.
-fn shared(class: Class, right: f64, classes: usize) -> Vec<(Class, f64)> {
-    let rest = (1.0 - right) / classes.saturating_sub(1).max(1) as f64;
-    (0..classes as Class).map(|other| (other, if other == class { right } else { rest })).collect()
 }
 
 pub(super) fn ballot(answer: &Answer, task: &Task) -> Result<Ballot> {

@@ -2,7 +2,8 @@
 //!
 //! The raw score stays in the ledger. A [`ConfidenceMap`] per annotator version, with an offset per label (in a
 //! multi-label task per label and side), turns it into the probability that the answer is right. Where that predicts gold
-//! better than the annotator's mean record does, its vote carries the probability instead of certainty.
+//! better than the annotator's mean record does, its vote carries the probability instead of certainty; between two classes
+//! only, where what is not the one is the other.
 
 use postil_core::audit::{GoldPart, Tally, effective_count, wilson};
 use postil_core::ledger::{AnnotationBatch, Detail, Snapshot};
@@ -18,6 +19,8 @@ use crate::report::{ConfidenceSummary, ThresholdRow};
 const FOLDS: usize = 5;
 /// Answers on fitting gold that a map needs before votes carry what it says.
 const LEAST_FITTING: usize = 30;
+/// The least probability that a vote carries: it is for what was said.
+const LEAST_BELIEF: f64 = 0.51;
 /// Answers on measuring gold that figures need.
 const LEAST_MEASURING: usize = 20;
 /// The report gives the error above multiples of this calibrated confidence.
@@ -93,7 +96,7 @@ impl Confidences {
                 Ok(())
             })?;
             stated.sort_by_key(|one| one.decision);
-            known.push((!stated.is_empty()).then(|| OfOne::learn(stated, questions)));
+            known.push((!stated.is_empty()).then(|| OfOne::learn(stated, questions, decisions.classes() == 2)));
         }
         Ok(Self(known))
     }
@@ -104,22 +107,14 @@ impl Confidences {
     }
 
     /// The probabilities that the parts of an answer are right, if its annotator's votes are to carry them: above that of
-    /// any other class, because a vote is for what was said. Empty if the answer came without a confidence.
-    pub(super) fn believed(
-        &self,
-        column: usize,
-        batch: &AnnotationBatch,
-        row: usize,
-        task: &Task,
-        classes: usize,
-    ) -> Result<Parts> {
+    /// the other class, because a vote is for what was said. Empty if the answer came without a confidence.
+    pub(super) fn believed(&self, column: usize, batch: &AnnotationBatch, row: usize, task: &Task) -> Result<Parts> {
         let Some((map, true)) = self.0[column].as_ref().and_then(|one| Some((one.map.as_ref()?, one.believed))) else {
             return Ok(Vec::new());
         };
         let mut parts = parts(batch, row, task)?;
-        let least = 1.0 / classes as f64 + 0.01;
         for (offset, class, confidence) in &mut parts {
-            *confidence = map.right(*confidence, question(task, *offset, *class)).clamp(least.min(0.999), 0.999);
+            *confidence = map.right(*confidence, question(task, *offset, *class)).clamp(LEAST_BELIEF, 0.999);
         }
         Ok(parts)
     }
@@ -162,10 +157,10 @@ fn parts(batch: &AnnotationBatch, row: usize, task: &Task) -> Result<Parts> {
 }
 
 impl OfOne {
-    fn learn(stated: Vec<Stated>, questions: usize) -> Self {
+    fn learn(stated: Vec<Stated>, questions: usize, of_two: bool) -> Self {
         let fitting: Vec<Stated> = stated.iter().filter(|one| one.part == GoldPart::Fit).copied().collect();
         let map = ConfidenceMap::fit(&seen(&fitting), questions);
-        let believed = map.is_some() && fitting.len() >= LEAST_FITTING && tells(&fitting, questions);
+        let believed = of_two && map.is_some() && fitting.len() >= LEAST_FITTING && tells(&fitting, questions);
         Self { map, believed, stated }
     }
 
@@ -277,10 +272,12 @@ mod tests {
 
     #[test]
     fn a_confidence_that_tells_nothing_is_not_believed() {
-        let deaf = OfOne::learn(stated(400, |_, random| random.unit() < 0.7), 2);
+        let deaf = OfOne::learn(stated(400, |_, random| random.unit() < 0.7), 2, true);
         assert!(!deaf.believed);
-        let told = OfOne::learn(stated(400, |confidence, random| random.unit() < 2.0 * confidence - 1.0), 2);
+        let told = OfOne::learn(stated(400, |confidence, random| random.unit() < 2.0 * confidence - 1.0), 2, true);
         assert!(told.believed);
+        // Of many classes a doubt about one says nothing of the others.
+        assert!(!OfOne::learn(told.stated.clone(), 2, false).believed);
         let shown = told.summary(None, 1);
         let value = |figure: &Measured| figure.value().unwrap();
         assert!(value(&shown.calibrated_error) < value(&shown.stated_error), "{shown:?}");
@@ -291,7 +288,7 @@ mod tests {
 
     #[test]
     fn few_answers_give_no_figures() {
-        let shown = OfOne::learn(stated(30, |_, _| true), 2).summary(Some("a number"), 1);
+        let shown = OfOne::learn(stated(30, |_, _| true), 2, true).summary(Some("a number"), 1);
         assert!(!shown.in_votes && shown.above.is_empty());
         assert!(shown.stated_error.value().is_none());
     }

@@ -16,7 +16,7 @@ pub(super) fn confidences(report: &Report) -> Markup {
         p {
             "Some annotators say how sure they are. What they say is kept as it is, and translated on the gold that fits into the "
             "probability that the answer is right, for each annotator and label. Where that foretells gold better than the annotator's "
-            "mean record, its vote carries the probability. Telling right from wrong: the probability that a right answer was stated "
+            "mean record, and there are two classes to choose from, its vote carries the probability. Telling right from wrong: the probability that a right answer was stated "
             "with more confidence than a wrong one; 0.5 is no better than a coin."
         }
         @for (row, found) in stating(report) { (one(row, found)) }
@@ -35,7 +35,7 @@ fn one(row: &AnnotatorRow, found: &ConfidenceSummary) -> Markup {
         p {
             @if let Some(route) = &found.route { "Its probabilities are " (text::user(route)) ". " }
             @if found.in_votes { "Its votes carry the calibrated probability." }
-            @else { "Its votes count the same however sure it is: its confidence did not foretell gold better than its mean record." }
+            @else { "Its votes count the same however sure it is." }
         }
         (notes.basis())
         div class="scroll" role="region" tabindex="0" aria-label={ "Confidence of " (text::clean(&row.name)) } {
