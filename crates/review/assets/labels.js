@@ -1,4 +1,4 @@
-// Labels: one mark per label, the same on every page: a colour, a shape, full or hollow. Colour is never the only
+// Labels: one mark per label, the same on every page and in the report: a colour, a shape, full or hollow. Colour is never the only
 // difference, and a mark always stands beside its name.
 
 import { h, svg } from "./dom.js";

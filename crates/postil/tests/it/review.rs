@@ -250,7 +250,7 @@ fn answer_all(folder: &Folder, answer: &dyn Fn(&Value) -> Value) {
 #[test]
 fn pairs_from_the_browser_measure_too_whichever_side_they_were_shown_on() {
     let folder = Folder::new();
-    let better = |row: usize| row % 3 == 0;
+    let better = |row: usize| row.is_multiple_of(3);
     let rows: Vec<String> = (0..120)
         .map(|row| {
             let (left, right) = if better(row) { ("good", "poor") } else { ("poor", "good") };
