@@ -207,11 +207,14 @@ export class PeopleView {
           `${taken.answers} answers taken over`,
           taken.people.length > 0 && `of ${taken.people.join(", ")}`,
           taken.known > 0 && `${taken.known} were there already`,
+          taken.blank > 0 && `${taken.blank} texts have no answer in the file`,
           taken.unmatched > 0 && `${taken.unmatched} texts are no items of this project`,
           taken.refused > 0 && `${taken.refused} do not fit the task`,
         ];
+        // The first is always there.
+        const nothing = taken.answers === 0 && counts.filter(Boolean).length === 1;
         result.replaceChildren(
-          h("p", null, `${counts.filter(Boolean).join("; ")}.`),
+          h("p", null, nothing ? "The file holds no answers." : `${counts.filter(Boolean).join("; ")}.`),
           (taken.remarks.length > 0 &&
             h(
               "ul",
