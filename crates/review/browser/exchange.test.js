@@ -268,7 +268,7 @@ for (const format of ["label-studio", "doccano", "prodigy"]) {
     let page = await open(t, { origin: server.origin, hash: "people" });
     assert.match(await takeOver(page, file), /^4 answers taken over; of bob@example\.org\./);
     // Again, and with the format named: nothing new.
-    assert.match(await takeOver(page, file, { from: format }), /^0 answers taken over; 4 were there already/);
+    assert.match(await takeOver(page, file, { from: format }), /^0 answers taken over; 4 there already/);
     // Ann marks the first otherwise, by keys: only the city.
     await page.goto(`${server.origin}/#work/all`);
     await settled(page);
@@ -335,16 +335,19 @@ test("a file that fits nothing is refused with what was expected, and takes noth
     return takeOver(page, path.join(where, name), options);
   };
   // No JSON at all; another format than was said; nothing in it; a row without a text.
-  assert.match(await give("words.jsonl", "these are words\n"), /^0 answers taken over; 1 do not fit the task.*`these`/);
+  assert.match(
+    await give("words.jsonl", "these are words\n"),
+    /^0 answers taken over; 1 not fitting the task.*`these`/,
+  );
   assert.match(
     await give("some.jsonl", CLASSES_OF.doccano(), { from: "label-studio" }),
-    /^0 answers taken over; 4 texts have no answer in the file\.$/,
+    /^0 answers taken over; 4 without an answer\.$/,
   );
   assert.equal(await give("none.json", "[]"), "The file holds no answers.");
   const refused = await give("odd.jsonl", '{"a": 1}');
   assert.match(refused, /^line 1: expected the field `text`, found none\. name the tool/i);
   // Marks in a text are no labels of it.
-  assert.match(await give("marks.jsonl", SPANS_OF.doccano()), /^0 answers taken over; 4 do not fit the task/);
+  assert.match(await give("marks.jsonl", SPANS_OF.doccano()), /^0 answers taken over; 4 not fitting the task/);
   // Labels and texts of another project, two labels where one is asked for, and nobody named.
   const strange = [
     { text: TICKETS[0][1], label: ["spam"] },
@@ -356,7 +359,7 @@ test("a file that fits nothing is refused with what was expected, and takes noth
     person: "cleo",
     name: "import-refused",
   });
-  assert.match(outcome, /^1 answers taken over; of cleo; 1 texts are no items of this project; 2 do not fit the task/);
+  assert.match(outcome, /^1 answer taken over; of cleo; 1 about no item of this project; 2 not fitting the task/);
   assert.match(outcome, /spam/);
   assert.deepEqual(said(await download(page, where, NAMES.jsonl)), { "t1 cleo": "praise" });
   assert.deepEqual(page.faults, []);
