@@ -337,7 +337,7 @@ test("a file that fits nothing is refused with what was expected, and takes noth
   // No JSON at all; another format than was said; nothing in it; a row without a text.
   assert.match(
     await give("words.jsonl", "these are words\n"),
-    /^0 answers taken over; 1 not fitting the task.*`these`/,
+    /^0 answers taken over; 1 not fitting the task.*item these:/,
   );
   assert.match(
     await give("some.jsonl", CLASSES_OF.doccano(), { from: "label-studio" }),

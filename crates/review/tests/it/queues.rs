@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use arrow_array::{Float32Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
+use postil_core::items::PairColumns;
 use postil_core::ledger::{Access, Ledger};
 use postil_core::table::TableWriter;
+use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Digest, Preference, Status, TaskKind};
+use postil_review::Serving;
 use serde_json::{Value, json};
 
 use crate::client::{Client, uuid};
@@ -183,4 +186,122 @@ fn a_model_learns_from_people_and_fills_the_doubtful_queue_without_a_run() {
         work["suggestion"]["answer"]["label"] == json!(if even { "bug" } else { "praise" })
     });
     assert_eq!(right.count(), 50);
+}
+
+/// Puts answers of a machine into a project's ledger, as a run does.
+fn machine_said(project: &Project, name: &str, kind: AnnotatorKind, version: &str, said: &[(&str, Option<Answer>)]) {
+    let ledger = Ledger::open(project.path("ledger"), Access::Write).unwrap();
+    let identity = AnnotatorIdentity { name: name.into(), kind, version: Digest::of(version.as_bytes()) };
+    ledger.register(&identity, &json!({ "version": version }), 1).unwrap();
+    for (item, answer) in said {
+        let status = if answer.is_some() { Status::Ok } else { Status::Abstained };
+        let answer = answer.clone().unwrap_or(Answer::Abstain);
+        let confidence = (status == Status::Ok).then_some(0.75);
+        let evidence = Some("it matched".to_owned());
+        let annotation = Annotation::new((*item).into(), Digest::of(b"text"), identity.version, answer);
+        let annotation = Annotation { status, confidence, evidence, ..annotation };
+        if kind.is_dear() {
+            ledger.append_one(annotation).unwrap();
+        } else {
+            ledger.append_bulk(vec![annotation]).unwrap();
+        }
+    }
+    ledger.close().unwrap();
+}
+
+#[test]
+fn machines_stand_beside_people_where_they_differ_and_never_on_gold() {
+    let project = Project::tickets(40);
+    let (bug, praise) = (Answer::class("bug"), Answer::class("praise"));
+    // An older version of the list no longer speaks; of the model one answer is that it has none.
+    machine_said(&project, "words", AnnotatorKind::List, "words 1", &[("t0", Some(praise.clone()))]);
+    machine_said(&project, "words", AnnotatorKind::List, "words 2", &[("t0", Some(bug.clone()))]);
+    machine_said(&project, "a model", AnnotatorKind::Model, "model", &[("t0", Some(praise)), ("t1", None)]);
+    run(&project, 40);
+    let all: Vec<(&str, Option<Answer>)> = vec![("t2", Some(bug))];
+    machine_said(&project, "program", AnnotatorKind::Program, "program", &all);
+    let server = project.serve_as(Serving { overlap: 2, ..Serving::default() });
+    let mut owner = server.owner();
+    ready(&mut owner);
+    let mut people = [server.person("ann", "annotate"), server.person("bob", "annotate")];
+    for item in 0..3 {
+        for (who, person) in people.iter_mut().enumerate() {
+            say(person, 10 * item + who as u64, &format!("t{item}"), "all", ["bug", "praise"][who]);
+        }
+    }
+    let leased = owner.post("/api/lease", &json!({ "queue": "disagreement", "count": 5 }));
+    assert_eq!(ids(&leased), ["t0", "t1", "t2"]);
+    let voices = |work: &Value| -> Vec<(String, String, String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let voice = |voice: &Value| {
+            (text(&voice["by"]), text(&voice["kind"]), text(&voice["status"]), text(&voice["answer"]["label"]))
+        };
+        work["answers"].as_array().unwrap().iter().map(voice).collect()
+    };
+    let told = |rows: &[[&str; 4]]| -> Vec<(String, String, String, String)> {
+        rows.iter().map(|row| (row[0].to_owned(), row[1].to_owned(), row[2].to_owned(), row[3].to_owned())).collect()
+    };
+    let people = [["ann", "person", "answered", "bug"], ["bob", "person", "answered", "praise"]];
+    let last = ["consensus (last run)", "consensus", "answered", "bug"];
+    let expected = [
+        vec![["a model", "model", "answered", "praise"], ["words", "list", "answered", "bug"], last],
+        vec![["a model", "model", "skipped", "-"], last],
+        vec![["program", "program", "answered", "bug"], last],
+    ];
+    for (work, machines) in leased["work"].as_array().unwrap().iter().zip(expected) {
+        assert_eq!(voices(work), told(&[people.to_vec(), machines].concat()), "{work}");
+    }
+    let first = &leased["work"][0]["answers"][2];
+    assert_eq!((first["confidence"].as_f64(), first["note"].as_str()), (Some(0.75), Some("it matched")), "{first}");
+    // Deciding does not make a machine's answer one of a person.
+    say(&mut owner, 100, "t0", "disagreement", "praise");
+    let opened = owner.post("/api/lease", &json!({ "queue": "disagreement", "item": "t0" }));
+    let deciding = ["me", "person", "answered", "praise"];
+    let all = [people.to_vec(), vec![deciding, ["a model", "model", "answered", "praise"]]].concat();
+    assert_eq!(voices(&opened["work"][0])[..4], told(&all));
+    // On blind gold people stand alone, whoever else has spoken.
+    owner.post("/api/draw", &json!({ "count": 40 }));
+    let gold = owner.post("/api/lease", &json!({ "queue": "disagreement", "item": "t1" }));
+    assert_eq!(voices(&gold["work"][0]), told(&people), "{gold}");
+}
+
+#[test]
+fn machines_preferences_are_turned_as_the_sides_are() {
+    let items: Vec<Value> = (0..30)
+        .map(|number| json!({ "id": format!("t{number}"), "left": format!("good {number}"), "right": "poor" }))
+        .collect();
+    let mut project = Project::new(TaskKind::Pairs, &["left", "right", "tie"], &items);
+    project.place.columns.text = String::new();
+    project.place.columns.sides = Some(PairColumns { left: "left".to_owned(), right: "right".to_owned() });
+    let names: Vec<String> = (0..30).map(|number| format!("t{number}")).collect();
+    let left = || Some(Answer::Preference { choice: Preference::Left, orders: None });
+    let said: Vec<(&str, Option<Answer>)> = names.iter().map(|name| (&**name, left())).collect();
+    machine_said(&project, "judge", AnnotatorKind::Model, "judge", &said);
+    let server = project.serve_as(Serving { overlap: 2, ..Serving::default() });
+    for (who, name) in ["ann", "bob"].into_iter().enumerate() {
+        let mut person = server.person(name, "annotate");
+        let leased = person.post("/api/lease", &json!({ "queue": "all", "count": 30 }));
+        for (number, work) in leased["work"].as_array().unwrap().iter().enumerate() {
+            // Ann takes the good one, Bob the other, wherever they stand.
+            let good = work["content"]["left"].as_str().unwrap().starts_with("good");
+            let choice = if good == (who == 0) { "left" } else { "right" };
+            let body = json!({ "id": uuid((100 * who + number) as u64), "item": work["item"], "queue": "all",
+                "status": "answered", "answer": { "kind": "preference", "choice": choice } });
+            person.post("/api/answer", &body);
+        }
+    }
+    let leased = server.owner().post("/api/lease", &json!({ "queue": "disagreement", "count": 30 }));
+    let (mut turned, mut straight) = (0, 0);
+    for work in leased["work"].as_array().unwrap() {
+        let good = if work["content"]["left"].as_str().unwrap().starts_with("good") { "left" } else { "right" };
+        *(if good == "left" { &mut straight } else { &mut turned }) += 1;
+        let voices = work["answers"].as_array().unwrap();
+        let of = |name: &str| {
+            let voice = voices.iter().find(|voice| voice["by"] == name).unwrap();
+            voice["answer"]["choice"].as_str().unwrap().to_owned()
+        };
+        assert_eq!((of("ann"), of("judge")), (good.to_owned(), good.to_owned()), "{work}");
+        assert_ne!(of("bob"), good);
+    }
+    assert!(turned > 5 && straight > 5, "{turned} turned, {straight} not");
 }
