@@ -305,3 +305,159 @@ fn machines_preferences_are_turned_as_the_sides_are() {
     }
     assert!(turned > 5 && straight > 5, "{turned} turned, {straight} not");
 }
+
+/// Waits until a model of so many answers has been trained.
+fn trained(client: &mut Client, answers: u64) -> Value {
+    for _ in 0..600 {
+        let live = client.get("/api/live");
+        if live["training"]["labels"].as_u64() >= Some(answers) {
+            return live;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("no model has been trained: {}", client.get("/api/live"));
+}
+
+/// Texts with the places of a name and, in every third, of a place, in code points.
+fn letters(count: usize) -> Vec<(Value, Vec<(u32, u32, &'static str)>)> {
+    let (names, places) = (["Ann", "Bob", "Zoë", "Cleo", "Dan"], ["Oslo", "Bergen", "Rome", "Kyoto"]);
+    (0..count)
+        .map(|number| {
+            let (name, place) = (names[number % 5], places[number % 4]);
+            let (mut text, length) = (format!("🚀 {name} wrote {number} letters"), name.chars().count() as u32);
+            let mut spans = vec![(2, 2 + length, "PER")];
+            if number % 3 == 0 {
+                text.push_str(" from ");
+                let start = text.chars().count() as u32;
+                text.push_str(place);
+                spans.push((start, start + place.len() as u32, "CITY"));
+            }
+            (json!({ "id": format!("t{number}"), "text": text }), spans)
+        })
+        .collect()
+}
+
+fn spans_of(text: &Value, spans: &[(u32, u32, &'static str)]) -> Value {
+    let letters: Vec<char> = text["text"].as_str().unwrap().chars().collect();
+    let one = |&(start, end, label): &(u32, u32, &str)| {
+        let quote: String = letters[start as usize..end as usize].iter().collect();
+        json!({ "start": start, "end": end, "label": label, "quote": quote })
+    };
+    json!({ "kind": "spans", "spans": spans.iter().map(one).collect::<Vec<_>>() })
+}
+
+#[test]
+fn a_tagger_learns_spans_from_people_and_is_held_to_what_it_has_not_seen() {
+    let letters = letters(160);
+    let items: Vec<Value> = letters.iter().map(|(text, _)| text.clone()).collect();
+    let mut curves = Vec::new();
+    for overlapping in [false, false, true] {
+        let mut project = Project::new(TaskKind::Spans, &["PER", "CITY"], &items);
+        project.place.overlapping = overlapping;
+        let server = project.serve();
+        let mut owner = server.owner();
+        for (number, (text, spans)) in letters.iter().enumerate().take(60) {
+            let body = json!({ "id": uuid(number as u64), "item": text["id"], "queue": "all", "status": "answered",
+                "answer": spans_of(text, spans) });
+            owner.post("/api/answer", &body);
+        }
+        let held = ids(&owner.post("/api/lease", &json!({ "queue": "all", "count": 5 })));
+        let live = trained(&mut owner, 60);
+        assert_eq!(live["training"]["measure"], json!("f1 of spans"));
+        let point = live["curve"].as_array().unwrap().last().unwrap().clone();
+        let figure = &point["accuracy"];
+        let basis = figure["basis"].as_str().unwrap();
+        assert!(figure["value"].as_f64() > Some(0.9), "{live}");
+        assert!(figure["low"].as_f64() <= figure["value"].as_f64() && figure["low"].as_f64() > Some(0.5), "{live}");
+        assert!(basis.contains("80 spans in 60 answers") && basis.contains("had not seen"), "{basis}");
+        curves.push(point.clone());
+        let doubtful = owner.post("/api/lease", &json!({ "queue": "doubtful", "count": 50 }));
+        let work = doubtful["work"].as_array().unwrap();
+        assert_eq!(work.len(), 50);
+        assert!(ids(&doubtful).iter().all(|item| !held.contains(item)), "nobody's item is taken away");
+        let (mut right, mut before) = (0, 0.0);
+        for one in work {
+            let number: usize = one["item"].as_str().unwrap()[1..].parse().unwrap();
+            let suggestion = &one["suggestion"];
+            right += usize::from(suggestion["answer"] == spans_of(&letters[number].0, &letters[number].1));
+            assert_eq!(suggestion["source"], json!("model"));
+            let all: Vec<f64> =
+                suggestion["confidences"].as_array().unwrap().iter().map(|one| one.as_f64().unwrap()).collect();
+            let sure = suggestion["confidence"].as_f64().unwrap();
+            assert_eq!(all.len(), suggestion["answer"]["spans"].as_array().unwrap().len());
+            assert_eq!(sure, all.iter().copied().fold(1.0, f64::min), "the least certain span makes a text doubtful");
+            assert!(sure >= before, "the least certain text comes first");
+            before = sure;
+            let expected = format!("a model of 60 answers is not sure: {sure:.2}");
+            assert_eq!(one["reason"], json!(expected));
+        }
+        assert!(right >= 45, "{right} of 50");
+    }
+    // The same answers, in the same order, give the same model.
+    assert_eq!(curves[0], curves[1]);
+}
+
+#[test]
+fn a_tagger_learns_tags_also_where_words_were_left_open_and_blind_gold_measures_it() {
+    let words = [("yaar", "hi"), ("party", "en"), ("kal", "hi"), ("meeting", "en"), ("hai", "hi"), ("please", "en")];
+    let text = |number: usize| -> Vec<(&str, &str)> { (0..5).map(|at| words[(number * (at + 2) + at) % 6]).collect() };
+    let items: Vec<Value> = (0..150)
+        .map(|number| {
+            let words: Vec<&str> = text(number).iter().map(|(word, _)| *word).collect();
+            json!({ "id": format!("t{number}"), "text": words.join(" ") })
+        })
+        .collect();
+    let project = Project::new(TaskKind::Tag, &["hi", "en"], &items);
+    let server = project.serve();
+    let mut owner = server.owner();
+    let answer = |number: usize, open: bool| {
+        let all = text(number);
+        if !open {
+            return json!({ "kind": "tags", "tags": all.iter().map(|(_, tag)| *tag).collect::<Vec<_>>() });
+        }
+        // The second word is left open, which the page sends as spans.
+        let mut start = 0;
+        let spans = all.iter().map(|(word, tag)| {
+            let one = json!({ "start": start, "end": start + word.len(), "label": tag, "quote": word });
+            start += word.len() + 1;
+            one
+        });
+        json!({ "kind": "spans", "spans": spans.enumerate().filter(|(at, _)| *at != 1).map(|(_, one)| one).collect::<Vec<_>>() })
+    };
+    owner.post("/api/draw", &json!({ "count": 30 }));
+    let gold = ids(&owner.post("/api/lease", &json!({ "queue": "gold", "count": 50 })));
+    let mut number = 0;
+    let mut say = |owner: &mut Client, item: &str, queue: &str, open: bool| {
+        let at: usize = item[1..].parse().unwrap();
+        number += 1;
+        owner.post(
+            "/api/answer",
+            &json!({ "id": uuid(number), "item": item, "queue": queue, "status": "answered", "answer": answer(at, open) }),
+        );
+    };
+    for (place, item) in ids(&owner.post("/api/lease", &json!({ "queue": "all", "count": 50 }))).iter().enumerate() {
+        say(&mut owner, item, "all", place % 2 == 0);
+    }
+    let live = trained(&mut owner, 50);
+    assert_eq!(live["training"]["measure"], json!("accuracy of tokens"));
+    let figure = &live["curve"][live["curve"].as_array().unwrap().len() - 1]["accuracy"];
+    assert!(figure["basis"].as_str().unwrap().starts_with("225 tokens of 50 answers"), "{figure}");
+    assert!(figure["value"].as_f64() > Some(0.95), "{figure}");
+    for item in &gold {
+        say(&mut owner, item, "gold", false);
+    }
+    for item in ids(&owner.post("/api/lease", &json!({ "queue": "all", "count": 10 }))) {
+        say(&mut owner, &item, "all", false);
+    }
+    let live = trained(&mut owner, 60);
+    let figure = &live["curve"][live["curve"].as_array().unwrap().len() - 1]["accuracy"];
+    assert_eq!(figure["basis"], json!("150 tokens of 30 blind gold items of people"), "{live}");
+    assert!(figure["value"].as_f64() > Some(0.95) && figure["low"].as_f64() > Some(0.8), "{figure}");
+    let assisted = owner.post("/api/lease", &json!({ "queue": "assisted", "count": 20 }));
+    for work in assisted["work"].as_array().unwrap() {
+        let at: usize = work["item"].as_str().unwrap()[1..].parse().unwrap();
+        assert_eq!(work["suggestion"]["answer"], answer(at, false), "{work}");
+        assert_eq!(work["suggestion"]["confidences"].as_array().unwrap().len(), 5);
+        assert!(!gold.contains(&work["item"].as_str().unwrap().to_owned()));
+    }
+}
