@@ -193,7 +193,7 @@ impl Room {
                 })
                 .collect();
             found.extend(gold.iter().map(|marked| (marked, said(&model, marked, scratch))));
-            return Some(self.measured(&found, format!("{} blind gold items of people", gold.len())));
+            return Some(self.measured(&found, &format!("{} blind gold items of people", gold.len())));
         }
         for fold in 0..FOLDS {
             let Some(model) = train(&|marked| marked.key % FOLDS != fold, 0.0) else {
@@ -202,11 +202,11 @@ impl Room {
             let own = marked.iter().filter(|marked| marked.key % FOLDS == fold);
             found.extend(own.map(|marked| (marked, said(&model, marked, scratch))));
         }
-        Some(self.measured(&found, basis))
+        Some(self.measured(&found, &basis))
     }
 
     /// F1 of spans, or the share of tokens with the right tag; texts are what the interval draws.
-    fn measured(&self, found: &[(&Marked, Vec<TypedSpan>)], basis: String) -> Measured {
+    fn measured(&self, found: &[(&Marked, Vec<TypedSpan>)], basis: &str) -> Measured {
         if self.place.task.kind == TaskKind::Tag {
             let hits = |(marked, said): &(&Marked, Vec<TypedSpan>)| {
                 let right = marked.marks.iter().filter(|mark| said.get(mark.start as usize) == Some(mark)).count();
@@ -238,7 +238,7 @@ impl Room {
                 let basis = format!("{} spans in {basis}", scores.gold);
                 Measured::Known { value, low, high, level, basis }
             }
-            unknown => unknown,
+            unknown @ Measured::Unknown { .. } => unknown,
         }
     }
 

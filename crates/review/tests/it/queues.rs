@@ -306,6 +306,16 @@ fn machines_preferences_are_turned_as_the_sides_are() {
     assert!(turned > 5 && straight > 5, "{turned} turned, {straight} not");
 }
 
+/// Answers that come all at once, so that a model never learns from a part of them.
+fn take_over(client: &mut Client, answers: &[(String, Value)]) {
+    let lines: Vec<String> = answers
+        .iter()
+        .map(|(item, said)| json!({ "item": item, "annotator": "zoe", "status": "answered", "said": said }).to_string())
+        .collect();
+    let taken = client.ask("POST", "/api/import?format=jsonl", lines.join("\n").as_bytes()).unwrap().json();
+    assert_eq!(taken["answers"], json!(answers.len()), "{taken}");
+}
+
 /// Waits until a model of so many answers has been trained.
 fn trained(client: &mut Client, answers: u64) -> Value {
     for _ in 0..600 {
@@ -356,11 +366,9 @@ fn a_tagger_learns_spans_from_people_and_is_held_to_what_it_has_not_seen() {
         project.place.overlapping = overlapping;
         let server = project.serve();
         let mut owner = server.owner();
-        for (number, (text, spans)) in letters.iter().enumerate().take(60) {
-            let body = json!({ "id": uuid(number as u64), "item": text["id"], "queue": "all", "status": "answered",
-                "answer": spans_of(text, spans) });
-            owner.post("/api/answer", &body);
-        }
+        let said =
+            letters[..60].iter().map(|(text, spans)| (text["id"].as_str().unwrap().to_owned(), spans_of(text, spans)));
+        take_over(&mut owner, &said.collect::<Vec<_>>());
         let held = ids(&owner.post("/api/lease", &json!({ "queue": "all", "count": 5 })));
         let live = trained(&mut owner, 60);
         assert_eq!(live["training"]["measure"], json!("f1 of spans"));
@@ -426,36 +434,30 @@ fn a_tagger_learns_tags_also_where_words_were_left_open_and_blind_gold_measures_
     };
     owner.post("/api/draw", &json!({ "count": 30 }));
     let gold = ids(&owner.post("/api/lease", &json!({ "queue": "gold", "count": 50 })));
-    let mut number = 0;
-    let mut say = |owner: &mut Client, item: &str, queue: &str, open: bool| {
-        let at: usize = item[1..].parse().unwrap();
-        number += 1;
-        owner.post(
-            "/api/answer",
-            &json!({ "id": uuid(number), "item": item, "queue": queue, "status": "answered", "answer": answer(at, open) }),
-        );
+    let of = |item: &str| item[1..].parse::<usize>().unwrap();
+    let rest: Vec<String> = (0..150).map(|at| format!("t{at}")).filter(|item| !gold.contains(item)).collect();
+    let said = |items: &[String], open: &dyn Fn(usize) -> bool| -> Vec<(String, Value)> {
+        items.iter().enumerate().map(|(place, item)| (item.clone(), answer(of(item), open(place)))).collect()
     };
-    for (place, item) in ids(&owner.post("/api/lease", &json!({ "queue": "all", "count": 50 }))).iter().enumerate() {
-        say(&mut owner, item, "all", place % 2 == 0);
-    }
+    take_over(&mut owner, &said(&rest[..50], &|place| place % 2 == 0));
     let live = trained(&mut owner, 50);
     assert_eq!(live["training"]["measure"], json!("accuracy of tokens"));
     let figure = &live["curve"][live["curve"].as_array().unwrap().len() - 1]["accuracy"];
     assert!(figure["basis"].as_str().unwrap().starts_with("225 tokens of 50 answers"), "{figure}");
     assert!(figure["value"].as_f64() > Some(0.95), "{figure}");
-    for item in &gold {
-        say(&mut owner, item, "gold", false);
+    for (number, item) in gold.iter().enumerate() {
+        let body = json!({ "id": uuid(number as u64), "item": item, "queue": "gold", "status": "answered",
+            "answer": answer(of(item), false) });
+        owner.post("/api/answer", &body);
     }
-    for item in ids(&owner.post("/api/lease", &json!({ "queue": "all", "count": 10 }))) {
-        say(&mut owner, &item, "all", false);
-    }
+    take_over(&mut owner, &said(&rest[50..60], &|_| false));
     let live = trained(&mut owner, 60);
     let figure = &live["curve"][live["curve"].as_array().unwrap().len() - 1]["accuracy"];
     assert_eq!(figure["basis"], json!("150 tokens of 30 blind gold items of people"), "{live}");
     assert!(figure["value"].as_f64() > Some(0.95) && figure["low"].as_f64() > Some(0.8), "{figure}");
     let assisted = owner.post("/api/lease", &json!({ "queue": "assisted", "count": 20 }));
     for work in assisted["work"].as_array().unwrap() {
-        let at: usize = work["item"].as_str().unwrap()[1..].parse().unwrap();
+        let at = of(work["item"].as_str().unwrap());
         assert_eq!(work["suggestion"]["answer"], answer(at, false), "{work}");
         assert_eq!(work["suggestion"]["confidences"].as_array().unwrap().len(), 5);
         assert!(!gold.contains(&work["item"].as_str().unwrap().to_owned()));
