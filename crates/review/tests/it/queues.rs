@@ -328,8 +328,11 @@ fn trained(client: &mut Client, answers: u64) -> Value {
     panic!("no model has been trained: {}", client.get("/api/live"));
 }
 
+/// A place in code points and its label.
+type Place = (u32, u32, &'static str);
+
 /// Texts with the places of a name and, in every third, of a place, in code points.
-fn letters(count: usize) -> Vec<(Value, Vec<(u32, u32, &'static str)>)> {
+fn letters(count: usize) -> Vec<(Value, Vec<Place>)> {
     let (names, places) = (["Ann", "Bob", "Zoë", "Cleo", "Dan"], ["Oslo", "Bergen", "Rome", "Kyoto"]);
     (0..count)
         .map(|number| {
@@ -347,9 +350,9 @@ fn letters(count: usize) -> Vec<(Value, Vec<(u32, u32, &'static str)>)> {
         .collect()
 }
 
-fn spans_of(text: &Value, spans: &[(u32, u32, &'static str)]) -> Value {
+fn spans_of(text: &Value, spans: &[Place]) -> Value {
     let letters: Vec<char> = text["text"].as_str().unwrap().chars().collect();
-    let one = |&(start, end, label): &(u32, u32, &str)| {
+    let one = |&(start, end, label): &Place| {
         let quote: String = letters[start as usize..end as usize].iter().collect();
         json!({ "start": start, "end": end, "label": label, "quote": quote })
     };
