@@ -76,6 +76,7 @@ impl Room {
         })?;
         let last_run = LastRun::read(&place);
         let trains = serving.train && train::can(place.task.kind);
+        let progress = Progress::new(place.task.kind, trains);
         let room = Arc::new(Self {
             place,
             serving,
@@ -89,7 +90,7 @@ impl Room {
             suspects: RwLock::default(),
             guidelines: Mutex::new(guidelines),
             last_run: Mutex::new(last_run),
-            training: Mutex::new(Progress::new(trains)),
+            training: Mutex::new(progress),
             common: Mutex::default(),
             machines: Mutex::default(),
         });

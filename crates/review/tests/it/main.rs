@@ -7,5 +7,6 @@ mod kinds;
 mod people;
 mod queues;
 mod security;
+mod slow;
 mod support;
 mod work;
