@@ -80,6 +80,9 @@ fn both(folder: &Path) -> Vec<(Document, Document)> {
     pairs
 }
 
+/// What surfaces are ordered by.
+type Order<'o> = Box<dyn Fn(&Surface) -> f64 + 'o>;
+
 fn main() {
     let data = std::env::var("POSTIL_DATA").unwrap_or_else(|_| "../shared/data".to_owned());
     let pairs = both(&Path::new(&data).join("ner"));
@@ -111,7 +114,6 @@ fn main() {
         let share = |surface: &Surface| 1.0 - minority(surface) / f64::from(surface.occurrences);
         let (document, context) =
             (|surface: &Surface| f64::from(surface.same_document), |surface: &Surface| f64::from(surface.same_context));
-        type Order<'o> = Box<dyn Fn(&Surface) -> f64 + 'o>;
         let orders: Vec<(&str, Order<'_>)> = vec![
             ("minority", Box::new(minority)),
             ("minority share", Box::new(|one| 1.0 - share(one))),

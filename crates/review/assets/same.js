@@ -257,10 +257,10 @@ export class SameView {
         title: `${line.item} · ${line.by}`,
         on: { click: () => ((this.#current = nth), this.#toggle(line)) },
       },
-      h("span", { class: "box", "aria-hidden": "true" }, chosen ? "✓" : ""),
-      h("bdi", { class: "before", dir: "auto" }, h("span", null, line.before)),
+      h("span", { class: "pick", "aria-hidden": "true" }, chosen ? "✓" : ""),
+      h("bdi", { class: "lead", dir: "auto" }, h("span", null, line.before)),
       h("b", { class: `here ${WORDS[name] ? "c-none" : this.#app.labels.className(name)}`, dir: "auto" }, line.here),
-      h("bdi", { class: "after", dir: "auto" }, line.after),
+      h("bdi", { class: "trail", dir: "auto" }, line.after),
       h("span", { class: "as" }, this.#chip(name)),
     );
   }

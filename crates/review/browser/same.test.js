@@ -31,12 +31,7 @@ async function project(t) {
   const lines = (rows) => rows.map((row) => JSON.stringify(row)).join("\n") + "\n";
   write(where, "items.jsonl", lines(items));
   write(where, "out/labels.jsonl", lines(marked));
-  write(
-    where,
-    "postil.toml",
-    '[project]\nname = "cities"\n\n[task]\nkind = "spans"\nlabels = ["CITY", "PAPER", "PERSON"]\n\n[items]\nsource = "items.jsonl"\nid = "id"\ntext = "text"\n',
-  );
-  return Server.start(t, where);
+  return Server.start(t, `${where}/items.jsonl`, "--kind", "spans", "--labels", "CITY,PAPER,PERSON");
 }
 
 async function ready(page) {

@@ -650,8 +650,8 @@ fn decision(
     let id = part_id(request.id, &stored.id);
     let reason = request.reason.trim();
     let reason = if reason.is_empty() {
-        let label = request.label.as_deref().unwrap_or("nothing");
-        format!("`{}` is {label} here as elsewhere", request.words)
+        let label = request.label.as_deref().unwrap_or("not marked");
+        format!("“{}” is {label} here as elsewhere", request.words)
     } else {
         reason.to_owned()
     };
