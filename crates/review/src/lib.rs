@@ -36,6 +36,7 @@ mod markdown;
 mod people;
 mod record;
 mod room;
+mod same;
 mod session;
 mod suggest;
 mod train;

@@ -37,6 +37,7 @@ impl Queue {
             Self::Doubtful => "Doubtful",
             Self::Suspects => "Suspected errors",
             Self::Disagreement => "Disagreement",
+            Self::Same => "Same words",
             Self::All => "All items",
             Self::History => "My history",
         }
@@ -49,6 +50,7 @@ impl Queue {
             Self::Doubtful => "Items on which the model is least sure, first.",
             Self::Suspects => "Labels that the last run disputes, with the reason.",
             Self::Disagreement => "Items on which people differ: all answers side by side.",
+            Self::Same => "Words that are marked in different ways, or here and not there: all of them side by side.",
             Self::All => "Every item that is not blind gold, in the order of the file. No suggestions.",
             Self::History => "What you said, newest first.",
         }
@@ -109,7 +111,9 @@ impl Room {
     pub(crate) fn counts(&self, caller: &Caller) -> Vec<QueueCount> {
         let mut desks = self.desks();
         let who = desks.who(&caller.name);
-        let queues = Queue::ALL.into_iter().filter(|queue| caller.role >= queue.role());
+        let queues = Queue::ALL
+            .into_iter()
+            .filter(|queue| caller.role >= queue.role() && (*queue != Queue::Same || self.has_same()));
         queues.map(|queue| self.count(&mut desks, who, queue)).collect()
     }
 
@@ -139,6 +143,7 @@ impl Room {
             }
             Queue::Suspects => "the last run disputes no further label",
             Queue::Disagreement => "people agree wherever two have answered, or somebody has decided",
+            Queue::Same => "nothing was found yet that is not marked alike: open it to look again",
             Queue::History => "you have not answered anything yet",
             _ => "everything here is done",
         };

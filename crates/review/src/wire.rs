@@ -27,17 +27,27 @@ pub(crate) enum Queue {
     Doubtful,
     Suspects,
     Disagreement,
+    /// The same words, marked in different ways; it gives out no items.
+    Same,
     All,
     History,
 }
 
 impl Queue {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Gold, Self::Assisted, Self::Doubtful, Self::Suspects, Self::Disagreement, Self::All, Self::History];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Gold,
+        Self::Assisted,
+        Self::Doubtful,
+        Self::Suspects,
+        Self::Disagreement,
+        Self::Same,
+        Self::All,
+        Self::History,
+    ];
 
     /// Whether answers in it decide between the answers of others.
     pub(crate) const fn judges(self) -> bool {
-        matches!(self, Self::Suspects | Self::Disagreement)
+        matches!(self, Self::Suspects | Self::Disagreement | Self::Same)
     }
 
     /// The least role that works in it.

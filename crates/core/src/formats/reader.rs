@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::columns::{Column, Layout};
 use super::remarks::{RemarkKind, Remarks};
-use super::{Format, brat, conll, conllu, json, slots};
+use super::{Format, brat, conll, conllu, json, slots, wikiner};
 use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::hash::Digest;
@@ -167,6 +167,7 @@ impl DocumentReader {
                 Format::Conll => Box::new(conll::Conll::new(opened, options, &mut report)?),
                 Format::Conllu => Box::new(conllu::Conllu::new(opened, &mut report)?),
                 Format::Brat => Box::new(brat::Brat::open(path, options)?),
+                Format::Wikiner => Box::new(wikiner::Wikiner::new(opened, options, &mut report)),
                 _ => Box::new(json::Json::new(opened, format, options, &mut report)),
             }
         };

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::brat::BratFolder;
 use super::remarks::{RemarkKind, Remarks};
 use super::slots::SlotsFolder;
+use super::wikiner::WikinerFile;
 use super::write_columns::{ConllFile, ConlluFile};
 use super::{Format, doccano, label_studio, plain, prodigy, spacy};
 use crate::answer::Span;
@@ -97,6 +98,7 @@ impl DocumentWriter {
         let sink: Box<dyn WriteDocument> = match format {
             Format::Conll => Box::new(ConllFile::new(file()?)),
             Format::Conllu => Box::new(ConlluFile::new(file()?)),
+            Format::Wikiner => Box::new(WikinerFile::new(file()?)),
             Format::Brat => Box::new(BratFolder::create(path)?),
             Format::Slots => Box::new(SlotsFolder::create(path)?),
             Format::LabelStudio => Box::new(JsonFile { file: file()?, row: label_studio::write, list: true, rows: 0 }),

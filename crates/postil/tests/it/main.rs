@@ -7,6 +7,7 @@ mod agree;
 mod audit;
 mod bad_input;
 mod chat;
+mod consistency;
 mod crash;
 mod demonstrations;
 mod estimate;

@@ -103,6 +103,8 @@ impl Evaluation {
         }
         if !self.tag_by_tag {
             text.push(String::new());
+            text.push(self.errors());
+            text.push(String::new());
             text.push(self.regimes());
         }
         text.extend(self.confusions(most));
@@ -152,6 +154,24 @@ impl Evaluation {
         format!("{}\nintervals: 95 %, bootstrap over {} {cluster}", table(&["", "value"], &rows), count(*clusters))
     }
 
+    /// Every error once, by what is wrong.
+    fn errors(&self) -> String {
+        let errors = &self.scores.errors;
+        let rows: Vec<Vec<String>> = [
+            ("missed", &errors.missed, "gold"),
+            ("spurious", &errors.spurious, "predicted"),
+            ("wrong label", &errors.wrong_label, "gold"),
+            ("wrong borders", &errors.wrong_borders, "gold"),
+            ("both wrong", &errors.both, "gold"),
+        ]
+        .iter()
+        .map(|(name, kind, whole)| {
+            vec![(*name).to_owned(), number(kind.count), kind.share.brief(), format!("of {whole} spans")]
+        })
+        .collect();
+        table(&["error", "spans", "share", ""], &rows)
+    }
+
     fn regimes(&self) -> String {
         let regimes = &self.scores.regimes;
         let mut rows: Vec<Vec<String>> = [
@@ -199,15 +219,6 @@ impl Evaluation {
             } else {
                 table(&["confusion", "same borders", "other borders"], &rows)
             });
-        }
-        if !self.tag_by_tag {
-            let total = |counts: &std::collections::BTreeMap<postil_core::Name, f64>| number(counts.values().sum());
-            text.push(format!(
-                "right label, wrong borders: {}; missed: {}; spurious: {}",
-                total(&confusions.wrong_borders),
-                total(&confusions.missed),
-                total(&confusions.spurious)
-            ));
         }
         text
     }
