@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn formats_are_recognised_by_their_first_bytes() {
-        let cases: [(&str, &str, Option<Format>); 20] = [
+        let cases: [(&str, &str, Option<Format>); 22] = [
             ("eng.testb", "-DOCSTART- -X- -X- O\n\nSOCCER NN I-NP O\n- : O O\n", Some(Format::Conll)),
             ("x", "Oslo\tB-LOC\n\n", Some(Format::Conll)),
             ("a.conllu", "# sent_id = 1\n1\tAnn\tAnn\tPROPN\t_\t_\t0\troot\t_\t_\n\n", Some(Format::Conllu)),
