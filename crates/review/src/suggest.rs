@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
 use arrow_array::{Array, RecordBatch, StringArray};
 use postil_core::table::{TableOptions, TableReader};
-use postil_core::{Answer, Error, Name, Result, Span, Task, TaskKind};
+use postil_core::{Answer, Error, Link, Name, Result, Span, Task, TaskKind};
 use serde_json::Value;
 
 use crate::Workplace;
@@ -191,7 +191,11 @@ fn of_line(line: &str, place: &Workplace) -> Option<(String, Suggestion)> {
             let rows = row["spans"].as_array()?;
             let spans = rows.iter().map(|span| serde_json::from_value::<Span>(span.clone()).ok());
             let sure = rows.iter().map(|span| span["confidence"].as_f64().map(|sure| sure as f32)).collect();
-            (Answer::Spans { spans: spans.collect::<Option<_>>()? }, Some(sure))
+            let spans: Vec<Span> = spans.collect::<Option<_>>()?;
+            let links: Vec<Link> = serde_json::from_value(row["links"].clone()).unwrap_or_default();
+            let there = |link: &Link| (link.from as usize) < spans.len() && (link.to as usize) < spans.len();
+            let links = links.into_iter().filter(|link| there(link)).collect();
+            (Answer::Spans { spans, links }, Some(sure))
         }
         _ => {
             let fields = row["record"].as_object().or_else(|| row["fields"].as_object())?.clone();

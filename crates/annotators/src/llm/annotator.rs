@@ -210,7 +210,7 @@ impl LlmAnnotator {
                 _ => (Answer::Abstain, None, None),
             },
             TaskKind::Spans | TaskKind::Tag => match &first.heard {
-                Some(Heard::Spans(spans)) => (Answer::Spans { spans: spans.clone() }, None, None),
+                Some(Heard::Spans(spans)) => (Answer::spans(spans.clone()), None, None),
                 _ => (Answer::Abstain, None, None),
             },
             _ => self.one_label(&usable),
