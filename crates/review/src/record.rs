@@ -206,8 +206,11 @@ impl Entry {
 pub(crate) fn meaning(answer: &Answer) -> u64 {
     let mut parts: Vec<String> = match answer {
         Answer::Set { labels } => labels.iter().map(|label| format!("{label:?}")).collect(),
-        Answer::Spans { spans } => {
-            spans.iter().map(|span| format!("{:010} {:010} {:?}", span.start, span.end, span.label)).collect()
+        Answer::Spans { spans, links } => {
+            let mark = |span: &Span| format!("{:010} {:010} {:?}", span.start, span.end, span.label);
+            let end = |place: u32| spans.get(place as usize).map(mark);
+            let links = links.iter().map(|link| format!("{:?} {:?} {:?}", end(link.from), end(link.to), link.kind));
+            spans.iter().map(mark).chain(links).collect()
         }
         Answer::Ordinal { label, .. } => vec![label.to_string()],
         other => vec![serde_json::to_string(other).unwrap_or_default()],

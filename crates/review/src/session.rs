@@ -88,6 +88,7 @@ impl Room {
                 labels: labels(place),
                 layer: place.layer.clone(),
                 overlapping: place.overlapping,
+                links: place.links.clone(),
                 schema,
                 ties: place.ties,
             },

@@ -11,7 +11,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
 use arrow_array::{Array, RecordBatch, StringArray};
 use postil_core::table::{TableOptions, TableReader};
-use postil_core::{Answer, Error, Name, Result, Span, Task, TaskKind};
+use postil_core::{Answer, Error, Link, Name, Result, Span, Task, TaskKind};
 use serde_json::Value;
 
 use crate::Workplace;
@@ -187,18 +187,19 @@ fn of_line(line: &str, place: &Workplace) -> Option<(String, Suggestion)> {
     let floats = |value: &Value| -> Option<Vec<Option<f32>>> {
         Some(value.as_array()?.iter().map(|one| one.as_f64().map(|one| one as f32)).collect())
     };
-    let (answer, confidences) = match place.task.kind {
-        TaskKind::Tag => {
-            let tags = row["layers"][place.layer.as_deref().unwrap_or("tag")].as_array()?;
-            let tags = tags.iter().map(|tag| tag.as_str().map(Name::from)).collect::<Option<Vec<Name>>>()?;
-            (Answer::Tags { tags }, floats(&row["confidence"]))
-        }
-        _ => {
-            let rows = row["spans"].as_array()?;
-            let spans = rows.iter().map(|span| serde_json::from_value::<Span>(span.clone()).ok());
-            let sure = rows.iter().map(|span| span["confidence"].as_f64().map(|sure| sure as f32)).collect();
-            (Answer::Spans { spans: spans.collect::<Option<_>>()? }, Some(sure))
-        }
+    let (answer, confidences) = if place.task.kind == TaskKind::Tag {
+        let tags = row["layers"][place.layer.as_deref().unwrap_or("tag")].as_array()?;
+        let tags = tags.iter().map(|tag| tag.as_str().map(Name::from)).collect::<Option<Vec<Name>>>()?;
+        (Answer::Tags { tags }, floats(&row["confidence"]))
+    } else {
+        let rows = row["spans"].as_array()?;
+        let spans = rows.iter().map(|span| serde_json::from_value::<Span>(span.clone()).ok());
+        let sure = rows.iter().map(|span| span["confidence"].as_f64().map(|sure| sure as f32)).collect();
+        let spans: Vec<Span> = spans.collect::<Option<_>>()?;
+        let links: Vec<Link> = serde_json::from_value(row["links"].clone()).unwrap_or_default();
+        let there = |link: &Link| (link.from as usize) < spans.len() && (link.to as usize) < spans.len();
+        let links = links.into_iter().filter(|link| there(link)).collect();
+        (Answer::Spans { spans, links }, Some(sure))
     };
     let least = confidences.iter().flatten().flatten().copied().min_by(f32::total_cmp);
     let confidence = least.or_else(|| row["confidence"].as_f64().map(|sure| sure as f32));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postil_core::{Answer, Measured, Name};
+use postil_core::{Answer, LinkKind, Measured, Name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -301,6 +301,7 @@ pub(crate) struct TaskShown {
     pub(crate) labels: Vec<LabelShown>,
     pub(crate) layer: Option<String>,
     pub(crate) overlapping: bool,
+    pub(crate) links: Vec<LinkKind>,
     pub(crate) schema: Option<Value>,
     pub(crate) ties: bool,
 }

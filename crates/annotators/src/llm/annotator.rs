@@ -237,10 +237,10 @@ impl LlmAnnotator {
             TaskKind::Spans if let Some(Some(found)) = &of_labels => {
                 let (spans, displaced) = apart::together(found, self.overlapping);
                 left_out = displaced;
-                (Answer::Spans { spans }, None, None)
+                (Answer::spans(spans), None, None)
             }
             TaskKind::Spans | TaskKind::Tag => match &first.heard {
-                Some(Heard::Spans(spans)) => (Answer::Spans { spans: spans.clone() }, None, None),
+                Some(Heard::Spans(spans)) => (Answer::spans(spans.clone()), None, None),
                 _ => (Answer::Abstain, None, None),
             },
             _ => self.one_label(&usable),

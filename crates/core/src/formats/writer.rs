@@ -52,6 +52,9 @@ pub struct WriteReport {
     pub spans: u64,
     /// Labels of spans that were written.
     pub labels: BTreeMap<Name, u64>,
+    /// Links between spans that were written, by their kind.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<Name, u64>,
     /// Labels of whole texts that were written.
     pub text_labels: BTreeMap<Name, u64>,
     /// What was lost or changed.
@@ -114,6 +117,7 @@ impl DocumentWriter {
             tokens: 0,
             spans: 0,
             labels: BTreeMap::new(),
+            links: BTreeMap::new(),
             text_labels: BTreeMap::new(),
             remarks: Remarks::default(),
         };
@@ -151,6 +155,14 @@ impl DocumentWriter {
         }
         for span in &document.spans {
             count(&mut self.report.labels, &span.label);
+        }
+        let holds_links = matches!(format, Format::Jsonl | Format::Brat | Format::Doccano | Format::LabelStudio);
+        if holds_links {
+            document.links.iter().for_each(|link| count(&mut self.report.links, &link.kind));
+        } else if !document.links.is_empty() {
+            let name = if document.id.is_empty() { self.seen.to_string() } else { document.id.to_string() };
+            let detail = || format!("{} links", document.links.len());
+            self.report.remarks.add(RemarkKind::LinksDropped, &name, None, detail);
         }
         for label in &document.labels {
             count(&mut self.report.text_labels, label);

@@ -15,7 +15,7 @@ pub(super) struct Words {
 pub(super) fn marked(answer: &Answer, words: Words) -> Option<Marked> {
     match answer {
         Answer::Tags { tags } => tags.get(words.token).map(|tag| Marked::Label { label: tag.clone() }),
-        Answer::Spans { spans } => {
+        Answer::Spans { spans, .. } => {
             let there: Vec<&Span> =
                 spans.iter().filter(|span| span.start < words.end && span.end > words.start).collect();
             let mut exact: Vec<&str> = there.iter().filter(|span| same(span, words)).map(|span| &*span.label).collect();
@@ -59,17 +59,27 @@ pub(super) fn mark(
             let was = std::mem::replace(tag, to?.clone());
             Some(vec![span(&was)])
         }
-        Answer::Spans { spans } => {
+        Answer::Spans { spans, links } => {
             let goes = |span: &Span| {
                 let touches = span.start < words.end && span.end > words.start;
                 touches && (!overlapping || same(span, words) || to.is_none_or(|label| *label == span.label))
             };
+            let exact = spans.iter().position(|span| goes(span) && same(span, words)).map(|place| place as u32);
             let was: Vec<Span> = spans.iter().filter(|span| goes(span)).cloned().collect();
-            spans.retain(|span| !goes(span));
+            let mut kept: Vec<(Option<u32>, Span)> =
+                (0..).map(Some).zip(spans.drain(..)).filter(|(_, span)| !goes(span)).collect();
             if let Some(label) = to {
-                let place = spans.partition_point(|other| other.start < words.start);
-                spans.insert(place, span(label));
+                let place = kept.partition_point(|(_, other)| other.start < words.start);
+                // Links of what was marked on the same words are links of the new mark.
+                kept.insert(place, (exact, span(label)));
             }
+            let place = |old: u32| kept.iter().position(|(one, _)| *one == Some(old)).map(|new| new as u32);
+            links.retain_mut(|link| {
+                let Some((from, to)) = place(link.from).zip(place(link.to)) else { return false };
+                (link.from, link.to) = (from, to);
+                true
+            });
+            spans.extend(kept.into_iter().map(|(_, span)| span));
             Some(was)
         }
         _ => None,
@@ -87,7 +97,7 @@ mod tests {
             label: label.into(),
             quote: "x".repeat((end - start) as usize),
         };
-        Answer::Spans { spans: spans.iter().map(span).collect() }
+        Answer::spans(spans.iter().map(span).collect())
     }
 
     fn at(start: u32, end: u32) -> Words {

@@ -306,7 +306,7 @@ impl Room {
             let words = tokens.iter().map(|token| token.of(stored.text()));
             let ends: Vec<u32> = sentences(stored.text(), &tokens).into_iter().map(|range| range.end as u32).collect();
             match &present.answer {
-                Answer::Spans { spans } => {
+                Answer::Spans { spans, .. } => {
                     check.add(words, &ends, align(stored.text(), &tokens, spans).all.into_iter());
                 }
                 Answer::Tags { tags } => {

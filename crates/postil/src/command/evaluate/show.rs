@@ -45,11 +45,28 @@ pub(super) struct Evaluation {
     pub(super) text_labels: Option<Measured>,
     #[serde(flatten)]
     pub(super) scores: SpanScores,
+    /// Links between spans: right where both spans and the kind are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) links: Option<SpanScores>,
 }
 
 /// A count, which is whole unless it is weighted.
 fn number(value: f64) -> String {
     if value.fract() == 0.0 { count(value as u64) } else { format!("{value:.1}") }
+}
+
+/// Links as a whole, and by their kinds.
+fn kinds_of_links(links: &SpanScores) -> String {
+    let row = |name: &str, counts: [f64; 3], scores: &postil_core::audit::spans::Prf| {
+        let [gold, predicted, right] = counts.map(number);
+        let figures = [&scores.precision, &scores.recall, &scores.f1].map(Measured::brief);
+        [vec![name.to_owned(), gold, predicted, right], figures.to_vec()].concat()
+    };
+    let all = row("all links", [links.gold, links.predicted, links.correct], &links.micro);
+    let kinds =
+        links.types.iter().map(|kind| row(&kind.label, [kind.gold, kind.predicted, kind.correct], &kind.scores));
+    let rows: Vec<Vec<String>> = std::iter::once(all).chain(kinds).collect();
+    table(&["link", "gold", "predicted", "right", "precision", "recall", "F1"], &rows)
 }
 
 impl Evaluation {
@@ -106,6 +123,10 @@ impl Evaluation {
             text.push(self.errors());
             text.push(String::new());
             text.push(self.regimes());
+        }
+        if let Some(links) = &self.links {
+            text.push(String::new());
+            text.push(kinds_of_links(links));
         }
         text.extend(self.confusions(most));
         say(&text.join("\n"))

@@ -65,7 +65,7 @@ impl GoldFile {
     pub(super) fn add_people(&mut self, (agreed, faults): (Vec<Agreed>, Vec<String>)) {
         let known: HashSet<String> = self.documents.iter().map(|gold| gold.item.clone()).collect();
         for Agreed { item, answer } in agreed.into_iter().filter(|one| !known.contains(&one.item)) {
-            if let Answer::Spans { spans } = answer {
+            if let Answer::Spans { spans, .. } = answer {
                 self.documents.push(GoldDocument { item, part: None, spans, probability: None, line: 0 });
             }
         }
@@ -353,7 +353,7 @@ impl Gold {
     pub(super) fn answers(&self) -> impl Iterator<Item = (u32, Answer, f64)> {
         self.items.chunk_by(|left, right| left.position == right.position).map(|parts| {
             let spans = parts.iter().flat_map(|part| part.spans.iter().cloned()).collect();
-            (parts[0].position, Answer::Spans { spans }, parts[0].weight)
+            (parts[0].position, Answer::spans(spans), parts[0].weight)
         })
     }
 

@@ -13,6 +13,7 @@ mod fuse;
 pub(super) mod gold;
 mod label;
 mod learn;
+mod links;
 mod measure;
 mod output;
 mod repeat;
@@ -52,15 +53,16 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let people = People::find(&ledger, project.task.kind)?;
     gold_file.add_people(people.gold(&ledger, items)?);
     annotated.silences.extend(people.voters.iter().map(|_| Silence::Outside));
-    annotated.identities.extend(people.voters);
+    annotated.identities.extend(people.voters.iter().cloned());
     check_annotators(&annotated.identities)?;
     let documents = texts::read(project, items, watch)?;
+    let links = links::Links::read(project, &ledger, &people, items, &documents)?;
     let path = project.gold.as_deref().unwrap_or(std::path::Path::new("gold"));
     let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
     let gold = Gold::place((&gold_file, path), items, &documents, &drawn, project)?;
     let answers = gold.answers().map(|(position, answer, weight)| (position, weight, answer));
     let gold_version = keep(&ledger, gold_file.version, items, answers, now_millis)?;
-    let (snapshot, key) = basis(project, &ledger, &annotated, gold_version, "")?;
+    let (snapshot, key) = basis(project, &ledger, &annotated, gold_version, &links.key())?;
     if !options.fresh
         && let Some(outcome) = files::unchanged(project, key)
     {
@@ -128,6 +130,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         overlaps,
         learned: &learned,
         labels: &labels,
+        links: &links,
         measured: &measured,
     };
     let model = output::model(&findings)?;

@@ -16,6 +16,7 @@ use super::doubtful::{doubtful, marked};
 use super::gold::{Gold, GoldFile, Placed};
 use super::label::{Chosen, Labels, Stretch};
 use super::learn::Learned;
+use super::links::Links;
 use super::measure::{Measurements, written};
 use crate::project::{Metric, Project};
 use crate::report::{
@@ -41,6 +42,7 @@ pub(super) struct Findings<'a> {
     pub overlaps: usize,
     pub learned: &'a std::result::Result<Learned, String>,
     pub labels: &'a Labels,
+    pub links: &'a Links,
     pub measured: &'a Measurements,
 }
 
