@@ -44,8 +44,15 @@ export function interval({ value, low, high }) {
   );
 }
 
-/** Accuracy over the number of labels, with intervals. */
-export function curve(points) {
+/** What a model reaches, in words. */
+const REACHES = {
+  accuracy: (share) => `the model is right in ${share}`,
+  "accuracy of tokens": (share) => `the model tags ${share} of the tokens rightly`,
+  "f1 of spans": (share) => `the model's spans reach an F1 of ${share}`,
+};
+
+/** A quality over the number of labels, with intervals. */
+export function curve(points, measure) {
   const [width, height, left, bottom] = [640, 240, 44, 30];
   const most = Math.max(...points.map(({ labels }) => labels));
   const lowest = Math.max(0, Math.floor(Math.min(...points.map(({ accuracy }) => accuracy.low)) * 10 - 0.5) / 10);
@@ -58,7 +65,7 @@ export function curve(points) {
     )
     .join("");
   const last = points.at(-1);
-  const words = `With ${last.labels} labels the model is right in ${Math.round(last.accuracy.value * 100)} % (${Math.round(last.accuracy.low * 100)} to ${Math.round(last.accuracy.high * 100)} %)`;
+  const words = `With ${last.labels} answers ${REACHES[measure](`${Math.round(last.accuracy.value * 100)} %`)} (${Math.round(last.accuracy.low * 100)} to ${Math.round(last.accuracy.high * 100)} %)`;
   return h(
     "figure",
     { class: "curve" },

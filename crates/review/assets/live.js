@@ -178,7 +178,7 @@ export class LiveView {
       null,
       h("h2", null, "What a model has learned"),
       known.length > 0
-        ? curve(known)
+        ? curve(known, training.measure)
         : h("p", { class: "soft" }, points.at(-1)?.accuracy.reason ?? "Not enough answers yet."),
       h(
         "p",

@@ -1,7 +1,7 @@
 // Who works here, and how work comes in and goes out.
 
 import * as api from "./api.js";
-import { button, h } from "./dom.js";
+import { button, h, prose } from "./dom.js";
 
 const ROLES = {
   annotate: "answers, sees own work",
@@ -204,19 +204,22 @@ export class PeopleView {
       try {
         const taken = await api.takeOver(format.value, person.value.trim(), file.files[0]);
         const counts = [
-          `${taken.answers} answers taken over`,
+          `${taken.answers} ${taken.answers === 1 ? "answer" : "answers"} taken over`,
           taken.people.length > 0 && `of ${taken.people.join(", ")}`,
-          taken.known > 0 && `${taken.known} were there already`,
-          taken.unmatched > 0 && `${taken.unmatched} texts are no items of this project`,
-          taken.refused > 0 && `${taken.refused} do not fit the task`,
+          taken.known > 0 && `${taken.known} there already`,
+          taken.blank > 0 && `${taken.blank} without an answer`,
+          taken.unmatched > 0 && `${taken.unmatched} about no item of this project`,
+          taken.refused > 0 && `${taken.refused} not fitting the task`,
         ];
+        // The first is always there.
+        const nothing = taken.answers === 0 && counts.filter(Boolean).length === 1;
         result.replaceChildren(
-          h("p", null, `${counts.filter(Boolean).join("; ")}.`),
+          h("p", null, nothing ? "The file holds no answers." : `${counts.filter(Boolean).join("; ")}.`),
           (taken.remarks.length > 0 &&
             h(
               "ul",
               { class: "soft" },
-              taken.remarks.map((remark) => h("li", null, remark)),
+              taken.remarks.map((remark) => h("li", null, prose(remark))),
             )) ||
             "",
         );

@@ -69,7 +69,8 @@ export function chooseQueue(app) {
 
 /** What draws blind gold, for the owner. */
 export function drawing(app) {
-  const field = h("input", { type: "number", min: "1", value: "100", "aria-label": "How many items" });
+  const usual = String(Math.min(100, app.session.items || 100));
+  const field = h("input", { type: "number", min: "1", value: usual, "aria-label": "How many items" });
   const form = h(
     "form",
     { class: "drawing" },

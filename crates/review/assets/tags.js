@@ -2,6 +2,7 @@
 // tag, and only the doubtful tokens stand out.
 
 import { h } from "./dom.js";
+import { Hints } from "./hints.js";
 import { Offsets } from "./offsets.js";
 import { Picker } from "./picker.js";
 
@@ -27,6 +28,7 @@ export function create({ work, task, labels, changed }) {
       h("span", { class: "tag-name" }),
     );
     element.addEventListener("click", (event) => {
+      hints.hide();
       go(nth, false);
       cycle(nth, event.shiftKey ? -1 : 1);
     });
@@ -41,6 +43,10 @@ export function create({ work, task, labels, changed }) {
     end = stop;
   });
   line.append(offsets.slice(end, offsets.length));
+  const hints = new Hints(
+    () => buttons,
+    (nth) => go(nth),
+  );
   const picker = new Picker({ labels, mode: "act", pick: (name) => put(name), title: "Tags" });
 
   function draw(nth) {
@@ -109,7 +115,8 @@ export function create({ work, task, labels, changed }) {
     keys: [
       [["1", "…", "0"], "tag the token and go to the next that needs it"],
       [["Space", "C"], "go on to the next tag (⇧ back)"],
-      [["←", "→"], "another token"],
+      [["J"], "letters on the tokens: typing one goes there"],
+      [["←", "→", "↑", "↓"], "the token beside it"],
       [["D"], "the next doubtful or open one (⇧ the one before)"],
       [["Ctrl Z"], "take back the last change here"],
     ],
@@ -117,6 +124,7 @@ export function create({ work, task, labels, changed }) {
       const first = needy(tokens.length - 1, 1);
       go(first ?? 0, false);
     },
+    jumping: (event, pressed) => hints.key(event, pressed),
     key(event, pressed) {
       if ((event.ctrlKey || event.metaKey) && pressed === "z") {
         const edit = edits.pop();

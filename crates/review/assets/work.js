@@ -249,6 +249,8 @@ export class WorkView {
       }
       return editor?.writing?.(event, key) ?? false;
     }
+    // Letters that stand over words mean those words and nothing else.
+    if (editor?.jumping?.(event, key)) return true;
     if (key === "u" && plain(event)) {
       this.undo();
       return true;

@@ -206,7 +206,9 @@ test("actions per token on HingLID", { skip: missing("ner/hinglid/test.txt") }, 
     }
     await hand.on(".bar .confirm");
   });
-  await way("pre-tagged, keys cycle", "tag", "work/assisted", async (hand, page, tags) => {
+  // One who knows the keys: arrows to a word at most two away, D where it leads to a wrong one as soon, and J with the
+  // letters on the word for all that is farther.
+  await way("pre-tagged, by keys alone", "tag", "work/assisted", async (hand, page, tags) => {
     for (;;) {
       const { at, names, needy } = await page.evaluate(() => {
         const all = [...document.querySelectorAll(".token")];
@@ -218,13 +220,25 @@ test("actions per token on HingLID", { skip: missing("ner/hinglid/test.txt") }, 
       });
       const targets = names.map((name, nth) => nth).filter((nth) => names[nth] !== tags[nth]);
       if (targets.length === 0) break;
-      // The nearest by arrows, or the one that D leads to, whichever is fewer keys away.
-      const near = targets.toSorted((left, right) => Math.abs(left - at) - Math.abs(right - at))[0];
+      let target = targets.toSorted((left, right) => Math.abs(left - at) - Math.abs(right - at))[0];
       const jumps = names.map((_, nth) => (at + 1 + nth) % names.length).filter((nth) => needy[nth]);
-      const hop = jumps.findIndex((nth) => targets.includes(nth));
-      if (near !== at && hop >= 0 && hop + 1 < Math.abs(near - at)) await hand.key(...Array(hop + 1).fill("d"));
-      else await hand.key(...Array(Math.abs(near - at)).fill(near > at ? "ArrowRight" : "ArrowLeft"));
-      const target = near !== at && hop >= 0 && hop + 1 < Math.abs(near - at) ? jumps[hop] : near;
+      const hop = jumps.slice(0, 2).findIndex((nth) => targets.includes(nth));
+      if (Math.abs(target - at) <= 2) {
+        await hand.key(...Array(Math.abs(target - at)).fill(target > at ? "ArrowRight" : "ArrowLeft"));
+      } else if (hop >= 0) {
+        target = jumps[hop];
+        await hand.key(...Array(hop + 1).fill("d"));
+      } else {
+        await hand.key("j");
+        const letters = await page.locator(".token").nth(target).locator(".hint-letters").textContent();
+        await hand.key(...letters);
+        assert.ok(
+          await page
+            .locator(".token")
+            .nth(target)
+            .evaluate((token) => token.matches(".current")),
+        );
+      }
       await hand.key(String(LANGUAGES.indexOf(tags[target]) + 1));
     }
     await hand.key("Enter");
@@ -233,9 +247,11 @@ test("actions per token on HingLID", { skip: missing("ner/hinglid/test.txt") }, 
     t.diagnostic(`${name}: ${each_.toFixed(3)} actions per token (${tokens} tokens in ${TWEETS} tweets)`);
   const plain = figures["select and choose, mouse"];
   t.diagnostic(
-    `pre-tags right: ${(100 - (100 * wrong) / tokens).toFixed(1)} % of the tokens; select and choose against clicks that cycle ${(plain / figures["pre-tagged, clicks cycle"]).toFixed(1)} times, against keys ${(plain / figures["pre-tagged, keys cycle"]).toFixed(1)} times`,
+    `pre-tags right: ${(100 - (100 * wrong) / tokens).toFixed(1)} % of the tokens; select and choose against clicks that cycle ${(plain / figures["pre-tagged, clicks cycle"]).toFixed(1)} times, against keys ${(plain / figures["pre-tagged, by keys alone"]).toFixed(1)} times`,
   );
-  assert.ok(figures["pre-tagged, clicks cycle"] < plain);
+  // What COMMENTATOR reports (five times faster) is what is aimed at, by mouse and by keys.
+  assert.ok(5 * figures["pre-tagged, clicks cycle"] < plain);
+  assert.ok(5 * figures["pre-tagged, by keys alone"] < plain);
 });
 
 /** Reports as texts with spans, from a file of tokens and IOB tags. */

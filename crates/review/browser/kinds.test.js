@@ -251,6 +251,50 @@ test("tags, by digits and by clicks that cycle", { skip }, async (t) => {
   CHAT.forEach(([, tags], nth) => assert.deepEqual(answers.get(`c${nth}`).answer.tags, tags));
 });
 
+test("tags, by letters on the words", { skip }, async (t) => {
+  const words = Array.from({ length: 60 }, (_, nth) => `w${nth}`);
+  const server = await project(
+    t,
+    "chat.csv",
+    csv([{ id: "c0", text: words.join(" ") }]),
+    "--labels",
+    TAGS.join(","),
+    "--kind",
+    "tag",
+  );
+  const page = await open(t, server);
+  const lettersOf = async (nth) => page.locator(".token").nth(nth).locator(".hint-letters").textContent();
+  const shown = () => page.locator(".hint-letters:visible").count();
+  const current = () => page.evaluate(() => document.querySelector(".token.current .word").firstChild.data);
+  await press(page, "j");
+  assert.equal(await shown(), 60);
+  assert.equal(await lettersOf(0), "a");
+  const far = await lettersOf(59);
+  assert.equal(far.length, 2);
+  // The letters of undo, skip and flag are letters of words now.
+  for (const nth of [18, 16, 5]) {
+    const letters = await lettersOf(nth);
+    await press(page, ...letters);
+    assert.equal(await current(), `w${nth}`);
+    assert.equal(await shown(), 0);
+    await press(page, "j");
+  }
+  // A first letter leaves the words that begin with it; Backspace brings the others back; J and Escape end it.
+  await press(page, far[0]);
+  assert.ok((await shown()) < 60 && (await shown()) > 0);
+  await press(page, "Backspace");
+  assert.equal(await shown(), 60);
+  await press(page, "j");
+  assert.equal(await shown(), 0);
+  await press(page, "j", "Escape");
+  assert.equal(await shown(), 0);
+  // A digit ends it and tags as ever.
+  await press(page, "j", ...far, "3", "j", "2");
+  assert.equal(await page.locator(".token").nth(59).locator(".tag-name").textContent(), "other");
+  assert.equal(await shown(), 0);
+  assert.deepEqual(page.faults, []);
+});
+
 test("tags may stay open, after a warning", { skip }, async (t) => {
   const server = await project(
     t,

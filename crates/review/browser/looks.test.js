@@ -114,6 +114,16 @@ const PROJECTS = {
     ["--labels", "hi,en,name", "--kind", "tag"],
     ["1", "2", "1"],
   ],
+  letters: [
+    csv([
+      {
+        id: "c",
+        text: "yaar party kal raat ko Sharma ji ke ghar pe hai so please come on time and do not forget to bring a cake kyunki Priya ka birthday hai",
+      },
+    ]),
+    ["--labels", "hi,en,name", "--kind", "tag"],
+    ["1", "2", "j"],
+  ],
   spans: [
     csv([
       {

@@ -117,6 +117,11 @@ impl Index {
         self.keys.len()
     }
 
+    /// How long the file of items is.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.end
+    }
+
     pub(crate) fn keys(&self) -> &[Key] {
         &self.keys
     }

@@ -44,6 +44,7 @@ mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use postil_core::items::PairColumns;
 use postil_core::text::Tokenizer;
@@ -140,6 +141,9 @@ pub struct Serving {
     pub overlap: usize,
     /// Whether a model is trained on people's answers as they come.
     pub train: bool,
+    /// So long may a client take for the head of a request, for the next request, and to take anything of what it asked
+    /// for; twice as long for a whole request, and twenty times as long for a project that is taken over.
+    pub patience: Duration,
 }
 
 impl Default for Serving {
@@ -151,6 +155,7 @@ impl Default for Serving {
             owner: "me".to_owned(),
             overlap: 1,
             train: true,
+            patience: Duration::from_secs(30),
         }
     }
 }

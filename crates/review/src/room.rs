@@ -78,6 +78,7 @@ impl Room {
         })?;
         let last_run = LastRun::read(&place);
         let trains = serving.train && train::can(place.task.kind);
+        let progress = Progress::new(place.task.kind, trains);
         let room = Arc::new(Self {
             place,
             serving,
@@ -91,7 +92,7 @@ impl Room {
             suspects: RwLock::default(),
             guidelines: Mutex::new(guidelines),
             last_run: Mutex::new(last_run),
-            training: Mutex::new(Progress::new(trains)),
+            training: Mutex::new(progress),
             common: Mutex::default(),
             same: Same::default(),
             machines: Mutex::default(),

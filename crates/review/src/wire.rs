@@ -395,6 +395,7 @@ pub(crate) struct Anchoring {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Training {
     pub(crate) state: &'static str,
+    pub(crate) measure: &'static str,
     pub(crate) labels: usize,
     pub(crate) at: Option<i64>,
 }

@@ -78,7 +78,9 @@ fn detect_object(text: &str) -> Format {
     if let Some(Ok(Value::Object(object))) = values.next() {
         let has = |key: &str| object.contains_key(key);
         let first_span = |key: &str| object.get(key).and_then(Value::as_array).and_then(|list| list.first());
-        if has("_task_hash") || has("_input_hash") || (has("answer") && (has("text") || has("spans"))) {
+        // Prodigy's own `label` is a word; whoever wrote a list may have an `answer` in the metadata.
+        let lists = ["label", "labels", "entities"].iter().any(|key| object.get(*key).is_some_and(Value::is_array));
+        if has("_task_hash") || has("_input_hash") || (has("answer") && !lists && (has("text") || has("spans"))) {
             return Format::Prodigy;
         }
         if has("annotations") || has("predictions") || object.get("data").is_some_and(Value::is_object) {
@@ -92,10 +94,7 @@ fn detect_object(text: &str) -> Format {
         if has("spans") || has("tokens") || has("tags") {
             return Format::Jsonl;
         }
-        let doccano = ["label", "labels", "entities", "cats"]
-            .iter()
-            .any(|key| object.get(*key).is_some_and(|value| value.is_array() || *key == "cats"));
-        return if doccano { Format::Doccano } else { Format::Jsonl };
+        return if lists || has("cats") { Format::Doccano } else { Format::Jsonl };
     }
     let line = text;
     let has = |key: &str| line.contains(key);
@@ -118,7 +117,7 @@ mod tests {
 
     #[test]
     fn formats_are_recognised_by_their_first_bytes() {
-        let cases: [(&str, &str, Option<Format>); 20] = [
+        let cases: [(&str, &str, Option<Format>); 22] = [
             ("eng.testb", "-DOCSTART- -X- -X- O\n\nSOCCER NN I-NP O\n- : O O\n", Some(Format::Conll)),
             ("x", "Oslo\tB-LOC\n\n", Some(Format::Conll)),
             ("a.conllu", "# sent_id = 1\n1\tAnn\tAnn\tPROPN\t_\t_\t0\troot\t_\t_\n\n", Some(Format::Conllu)),
@@ -127,6 +126,8 @@ mod tests {
             ("a.jsonl", "{\"text\":\"x\",\"tokens\":[{\"text\":\"x\"}]}\n", Some(Format::Prodigy)),
             ("a.jsonl", "{\"text\":\"x\",\"label\":[[0,1,\"A\"]]}\n", Some(Format::Doccano)),
             ("a.jsonl", "{\"text\":\"x\",\"entities\":[]}\n", Some(Format::Doccano)),
+            ("a.jsonl", "{\"text\":\"x\",\"label\":[],\"answer\":\"accept\"}\n", Some(Format::Doccano)),
+            ("a.jsonl", "{\"text\":\"x\",\"label\":\"A\",\"answer\":\"accept\"}\n", Some(Format::Prodigy)),
             ("a.jsonl", "{\"id\":\"1\",\"text\":\"x\",\"spans\":[]}\n", Some(Format::Jsonl)),
             ("a.jsonl", "{\"id\":\"1\",\"text\":\"x\"}\n", Some(Format::Jsonl)),
             ("a.json", "[{\"id\":7,\"data\":{\"text\":\"x\"},\"annotations\":[]}]", Some(Format::LabelStudio)),

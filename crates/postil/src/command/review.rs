@@ -85,6 +85,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         owner: owner(arguments),
         overlap: arguments.overlap,
         train: !arguments.no_train,
+        ..Serving::default()
     };
     let server = start(&workplace(&project)?, &serving, arguments.port.is_none())?;
     let address = server.address();

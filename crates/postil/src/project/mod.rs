@@ -218,7 +218,7 @@ impl Project {
             .filter_map(|spec| match spec {
                 AnnotatorSpec::Llm(spec) => {
                     let model = LlmAnnotator::open(spec, &self.task, &self.folder);
-                    Some(model.and_then(|model| crate::run::with_pool(self, model)))
+                    Some(model.and_then(|model| crate::run::with_pool(self, model.overlapping(self.overlapping))))
                 }
                 _ => None,
             })

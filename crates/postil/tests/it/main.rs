@@ -20,6 +20,7 @@ mod llm_bad_input;
 mod llm_budget;
 mod llm_kill;
 mod llm_routing;
+mod llm_shown;
 mod llm_tasks;
 mod newswire;
 mod pairs;

@@ -22,8 +22,6 @@ use patient::Patient;
 
 /// Connections at once; further ones wait.
 const MOST_CONNECTIONS: usize = 1024;
-/// A client has so long for the head of a request, and a connection so long to wait for the next one.
-const HEAD: Duration = Duration::from_secs(30);
 
 /// So long is waited for threads when a server ends.
 const PARTING: Duration = Duration::from_secs(5);
@@ -100,10 +98,10 @@ impl Server {
         let Self { room, listener, address, stop } = self;
         let outcome = runtime.block_on(async {
             let listener = TcpListener::from_std(listener).map_err(failed)?;
-            let router = routes::router(&room);
+            let (router, patience) = (routes::router(&room), room.serving.patience);
             ready(address);
             tokio::select! {
-                () = accept(listener, router) => Ok(()),
+                () = accept(listener, router, patience) => Ok(()),
                 () = stop.notified() => Ok(()),
             }
         });
@@ -125,7 +123,7 @@ fn close(mut room: Arc<Room>) -> Result<()> {
     }
 }
 
-async fn accept(listener: TcpListener, router: axum::Router) {
+async fn accept(listener: TcpListener, router: axum::Router, patience: Duration) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -139,9 +137,9 @@ async fn accept(listener: TcpListener, router: axum::Router) {
         let service = TowerToHyperService::new(router.clone());
         tokio::spawn(async move {
             let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(64 << 10);
+            builder.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(64 << 10);
             // What goes wrong on a connection is its client's business.
-            let _ = builder.serve_connection(TokioIo::new(Patient::new(stream)), service).await;
+            let _ = builder.serve_connection(TokioIo::new(Patient::new(stream, patience)), service).await;
             drop(place);
         });
     }

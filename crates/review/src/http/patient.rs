@@ -9,18 +9,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-/// So long may a client take nothing of what is being sent.
-const STILL: Duration = Duration::from_secs(30);
-
 pub(super) struct Patient {
     stream: TcpStream,
+    /// So long may the client take nothing of what is being sent.
+    longest: Duration,
     patience: Pin<Box<Sleep>>,
     waiting: bool,
 }
 
 impl Patient {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, patience: Box::pin(tokio::time::sleep(STILL)), waiting: false }
+    pub(super) fn new(stream: TcpStream, longest: Duration) -> Self {
+        Self { stream, longest, patience: Box::pin(tokio::time::sleep(longest)), waiting: false }
     }
 
     fn judge<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
@@ -30,7 +29,7 @@ impl Patient {
         }
         if !self.waiting {
             self.waiting = true;
-            self.patience.as_mut().reset(Instant::now() + STILL);
+            self.patience.as_mut().reset(Instant::now() + self.longest);
         }
         ready!(self.patience.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))

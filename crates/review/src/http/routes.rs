@@ -31,9 +31,9 @@ const CONTRACT: &str = include_str!("../../openapi.json");
 const LARGEST: usize = 4 << 20;
 /// The largest project that is taken over.
 const LARGEST_IMPORT: usize = 256 << 20;
-/// The longest that a request may take, its body included.
-const PATIENCE: Duration = Duration::from_mins(1);
-const PATIENCE_OF_IMPORT: Duration = Duration::from_mins(10);
+/// How many times a client's patience a whole request may take, its body included.
+const REQUEST: u32 = 2;
+const IMPORT: u32 = 20;
 /// How long a browser keeps a personal link, in seconds.
 const COOKIE_AGE: u32 = 180 * 24 * 3600;
 
@@ -48,6 +48,7 @@ pub(super) fn router(room: &Arc<Room>) -> Router {
     let ask = |needed: Role, route: MethodRouter<Arc<Room>>| {
         route.layer(middleware::from_fn_with_state((room.clone(), needed), guard::admit))
     };
+    let patience = room.serving.patience;
     let (annotate, review, own) = (Role::Annotate, Role::Review, Role::Own);
     let quick = Router::new()
         .route("/", get(|headers: HeaderMap| async move { assets::shell(&headers) }))
@@ -71,12 +72,12 @@ pub(super) fn router(room: &Arc<Room>) -> Router {
         .route("/api/people", ask(own, get(people)).merge(ask(own, post(invite))))
         .route("/api/people/{name}", ask(own, delete(revoke)))
         .layer(DefaultBodyLimit::max(LARGEST))
-        .layer(middleware::from_fn(|request: Request, next: Next| in_time(PATIENCE, request, next)));
+        .layer(middleware::from_fn(move |request: Request, next: Next| in_time(REQUEST * patience, request, next)));
     let slow = Router::new()
         .route("/api/export", ask(review, get(export)))
         .route("/api/import", ask(own, post(import)))
         .layer(DefaultBodyLimit::max(LARGEST_IMPORT))
-        .layer(middleware::from_fn(|request: Request, next: Next| in_time(PATIENCE_OF_IMPORT, request, next)));
+        .layer(middleware::from_fn(move |request: Request, next: Next| in_time(IMPORT * patience, request, next)));
     quick
         .merge(slow)
         .fallback(|| async { Failure::not_found("expected a path of this server, found another") })

@@ -8,5 +8,6 @@ mod people;
 mod queues;
 mod same;
 mod security;
+mod slow;
 mod support;
 mod work;

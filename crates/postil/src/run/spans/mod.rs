@@ -10,7 +10,7 @@ mod calibrate;
 mod claims;
 mod doubtful;
 mod fuse;
-mod gold;
+pub(super) mod gold;
 mod label;
 mod learn;
 mod links;

@@ -1,19 +1,16 @@
-//! Answers from other tools and for them.
+//! Answers taken over from other tools.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema};
-use postil_core::formats::{Annotations, DocumentReader, DocumentWriter, Format, ReadOptions, WriteOptions};
-use postil_core::table::TableWriter;
-use postil_core::{Answer, Digest, Document, Error, Layer, Name, Result, TaskKind};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use postil_core::formats::{Annotations, DocumentReader, ReadOptions};
+use postil_core::{Answer, Digest, Document, Error, Result, TaskKind};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
+use super::{Line, known_format, unreadable};
 use crate::check::Question;
 use crate::failure::{Failure, Outcome};
 use crate::items::{Key, key_of};
@@ -33,6 +30,8 @@ const MOST_REMARKS: usize = 50;
 pub(crate) struct Imported {
     answers: usize,
     known: usize,
+    /// Texts that nobody has annotated.
+    blank: usize,
     unmatched: usize,
     refused: usize,
     people: BTreeSet<String>,
@@ -48,31 +47,6 @@ impl Imported {
     }
 }
 
-/// A line of Postil's own form.
-#[derive(Serialize, Deserialize)]
-struct Line {
-    item: String,
-    annotator: String,
-    status: Said,
-    said: Option<Answer>,
-    #[serde(default)]
-    note: Option<String>,
-    #[serde(default)]
-    evidence: Option<Evidence>,
-    #[serde(default)]
-    decides: bool,
-    #[serde(default)]
-    at_millis: i64,
-    #[serde(default)]
-    millis: u64,
-    #[serde(default)]
-    suggestion_shown: bool,
-    #[serde(default)]
-    inclusion_probability: Option<f64>,
-    #[serde(default)]
-    text: String,
-}
-
 /// An answer on its way in.
 struct Arrival {
     person: String,
@@ -85,10 +59,6 @@ struct Arrival {
     at: i64,
     millis: u64,
     shown: bool,
-}
-
-fn format_of(name: &str) -> Option<Format> {
-    matches!(name, "label-studio" | "doccano" | "prodigy").then(|| Format::from_name(name)).flatten()
 }
 
 impl Room {
@@ -136,13 +106,13 @@ impl Room {
             distinct_ids: false,
             ..ReadOptions::default()
         };
-        let mut reader = DocumentReader::open(path, &options)?;
+        let mut reader = DocumentReader::open(path, &options).map_err(|error| of_file(&error, path))?;
         let source = reader.report().format.name().to_owned();
-        while let Some(document) = reader.next_document()? {
-            let item = document.id.to_string();
+        while let Some(document) = reader.next_document().map_err(|error| of_file(&error, path))? {
+            let item = if document.id.is_empty() { excerpt(&document.text) } else { document.id.to_string() };
             match self.arrival(document, &person) {
                 Ok(Some(arrival)) => waiting.push(arrival),
-                Ok(None) => {}
+                Ok(None) => done.blank += 1,
                 Err(error) => done.refuse(&item, error),
             }
             if waiting.len() >= SLICE {
@@ -186,6 +156,15 @@ impl Room {
 
     fn answer_of(&self, document: &Document) -> Result<Answer> {
         let task = &self.place.task;
+        let marks = matches!(task.kind, TaskKind::Spans | TaskKind::Tag);
+        let (spans, labels) = (!document.spans.is_empty() || !document.layers.is_empty(), !document.labels.is_empty());
+        // Marks of another kind of task are no empty answer to this one.
+        if marks && labels && !spans {
+            return Err(Error::task("expected marks in the text, found labels of the whole text"));
+        }
+        if !marks && spans && !labels {
+            return Err(Error::task("expected labels of the whole text, found marks in it"));
+        }
         let one = || match document.labels.as_slice() {
             [label] => Ok(label.clone()),
             other => Err(Error::task(format!("expected one label, found {}", other.len()))),
@@ -337,162 +316,25 @@ impl Room {
         }
         Ok(all)
     }
-
-    /// Writes what people said in a format; the file's name ends as its format wants.
-    pub(crate) fn export(&self, format: &str, path: &Path) -> Outcome<()> {
-        let said = self.said();
-        match format {
-            "jsonl" => self.write_lines(&said, path),
-            "csv" => write_table(&said, path),
-            other => self.write_documents(&said, known_format(other)?, path),
-        }
-    }
-
-    /// The answers that count, in the order of the items and the people.
-    fn said(&self) -> Vec<(Name, Entry)> {
-        let desks = self.desks();
-        let index = self.items.index();
-        let mut said: Vec<(u32, Name, Entry)> = Vec::new();
-        for hand in &desks.hands {
-            let entries = hand.entries.iter().filter(|entry| !entry.gone && hand.counts(entry));
-            said.extend(
-                entries
-                    .filter_map(|entry| Some((index.position(key_of(&entry.item))?, hand.name.clone(), entry.clone()))),
-            );
-        }
-        said.sort_by(|left, right| (left.0, &left.1, left.2.seq).cmp(&(right.0, &right.1, right.2.seq)));
-        said.into_iter().map(|(_, name, entry)| (name, entry)).collect()
-    }
-
-    fn text_of(&self, entry: &Entry) -> Result<String> {
-        let position = self.items.index().position(key_of(&entry.item));
-        position.map_or(Ok(String::new()), |position| Ok(self.items.get(position)?.text().to_owned()))
-    }
-
-    fn write_lines(&self, said: &[(Name, Entry)], path: &Path) -> Outcome<()> {
-        let mut out = BufWriter::new(File::create(path).map_err(|error| unwritable(&error))?);
-        for (name, entry) in said {
-            let line = Line {
-                item: entry.item.to_string(),
-                annotator: name.to_string(),
-                status: entry.status,
-                said: entry.answer.clone(),
-                note: entry.remark.note.clone(),
-                evidence: entry.remark.evidence.clone(),
-                decides: entry.desk.judges(),
-                at_millis: entry.at,
-                millis: entry.millis,
-                suggestion_shown: entry.shown,
-                inclusion_probability: entry.probability,
-                text: self.text_of(entry)?,
-            };
-            serde_json::to_writer(&mut out, &line).map_err(|error| unwritable(&error.into()))?;
-            out.write_all(b"\n").map_err(|error| unwritable(&error))?;
-        }
-        out.flush().map_err(|error| unwritable(&error))
-    }
-
-    fn write_documents(&self, said: &[(Name, Entry)], format: Format, path: &Path) -> Outcome<()> {
-        let people: Vec<&Name> = said.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().into_iter().collect();
-        let mut writer = DocumentWriter::create(path, format, &WriteOptions::default())?;
-        for (number, (name, entry)) in said.iter().enumerate() {
-            let mut document = Document::from_text(&*entry.item, self.text_of(entry)?);
-            match entry.answer.clone() {
-                Some(Answer::Class { label } | Answer::Ordinal { label, .. }) => document.labels = vec![label],
-                Some(Answer::Set { labels }) => document.labels = labels,
-                Some(Answer::Spans { spans, links }) => (document.spans, document.links) = (spans, links),
-                Some(Answer::Tags { tags }) => {
-                    document.tokenize(self.place.columns.tokenizer);
-                    let layer = self.place.layer.as_deref().unwrap_or("tag");
-                    document.layers.push(Layer { name: layer.into(), tags });
-                }
-                Some(other) => {
-                    return Err(Failure::invalid(format!(
-                        "expected answers that {format} can hold, found {}",
-                        other.kind_name()
-                    ))
-                    .hint("take `jsonl` or `csv`"));
-                }
-                None => {}
-            }
-            let verdict = if entry.answer.is_some() { "accept" } else { "ignore" };
-            document.meta.insert("answer".to_owned(), verdict.into());
-            match format {
-                Format::LabelStudio => {
-                    let person = people.binary_search(&name).unwrap_or(0) + 1;
-                    let by = json!({ "id": person, "first_name": &**name });
-                    let annotation =
-                        json!({ "id": number + 1, "completed_by": by, "lead_time": entry.millis as f64 / 1000.0 });
-                    document.meta.insert("annotation".to_owned(), annotation);
-                }
-                Format::Prodigy => {
-                    document.meta.insert("_annotator_id".to_owned(), (&**name).into());
-                    document.meta.insert("_timestamp".to_owned(), (entry.at / 1000).into());
-                }
-                _ => drop(document.meta.insert("annotator".to_owned(), (&**name).into())),
-            }
-            writer.write(&document)?;
-        }
-        writer.finish()?;
-        if format == Format::LabelStudio { join_tasks(path) } else { Ok(()) }
-    }
 }
 
-fn write_table(said: &[(Name, Entry)], path: &Path) -> Outcome<()> {
-    let text = |name: &str| Field::new(name, DataType::Utf8, true);
-    let schema = Arc::new(Schema::new(vec![
-        text("item"),
-        text("annotator"),
-        text("label"),
-        text("status"),
-        text("note"),
-        Field::new("decides", DataType::Boolean, false),
-        Field::new("suggestion_shown", DataType::Boolean, false),
-        Field::new("inclusion_probability", DataType::Float64, true),
-        Field::new("at_millis", DataType::Int64, false),
-        Field::new("millis", DataType::Int64, false),
-    ]));
-    let mut writer = TableWriter::create(path, schema.clone(), None)?;
-    for slice in said.chunks(SLICE) {
-        let strings = |of: &dyn Fn(&(Name, Entry)) -> Option<String>| -> ArrayRef {
-            Arc::new(slice.iter().map(of).collect::<StringArray>())
-        };
-        let columns: Vec<ArrayRef> = vec![
-            strings(&|one| Some(one.1.item.to_string())),
-            strings(&|one| Some(one.0.to_string())),
-            strings(&|one| one.1.answer.as_ref().map(in_a_cell)),
-            strings(&|one| serde_json::to_value(one.1.status).ok()?.as_str().map(str::to_owned)),
-            strings(&|one| one.1.remark.note.clone()),
-            Arc::new(slice.iter().map(|one| Some(one.1.desk.judges())).collect::<BooleanArray>()),
-            Arc::new(slice.iter().map(|one| Some(one.1.shown)).collect::<BooleanArray>()),
-            Arc::new(slice.iter().map(|one| one.1.probability).collect::<Float64Array>()),
-            Arc::new(slice.iter().map(|one| Some(one.1.at)).collect::<Int64Array>()),
-            Arc::new(slice.iter().map(|one| Some(one.1.millis as i64)).collect::<Int64Array>()),
-        ];
-        let batch = RecordBatch::try_new(schema.clone(), columns)
-            .map_err(|error| Error::input("the answers do not fit their table").because(error))?;
-        writer.write(&batch)?;
+/// The first words of a text without an id.
+fn excerpt(text: &str) -> String {
+    const LENGTH: usize = 40;
+    let mut words: String = text.chars().take(LENGTH).collect();
+    if text.chars().nth(LENGTH).is_some() {
+        words.push('…');
     }
-    Ok(writer.finish()?)
+    words
 }
 
-fn known_format(name: &str) -> Outcome<Format> {
-    format_of(name).ok_or_else(|| {
-        Failure::invalid(format!("expected one of `label-studio`, `doccano`, `prodigy`, `jsonl`, found `{name}`"))
-    })
-}
-
-/// An answer in a cell of a table, as `postil run` reads it: `a|b` for sets, JSON where a cell cannot hold it otherwise.
-fn in_a_cell(answer: &Answer) -> String {
-    match answer {
-        Answer::Class { label } | Answer::Ordinal { label, .. } => label.to_string(),
-        Answer::Set { labels } if labels.is_empty() => "[]".to_owned(),
-        Answer::Set { labels } => labels.iter().map(|label| &**label).collect::<Vec<_>>().join("|"),
-        Answer::Preference { choice, .. } => {
-            serde_json::to_value(choice).ok().and_then(|choice| choice.as_str().map(str::to_owned)).unwrap_or_default()
-        }
-        other => serde_json::to_string(other).unwrap_or_default(),
-    }
+/// Why a file cannot be read, for somebody who sees a page and neither our copy of the file nor a command.
+fn of_file(error: &Error, path: &Path) -> Failure {
+    let words = error.to_string().replacen(&path.display().to_string(), "the file", 1);
+    let words = words.strip_prefix("the file:").map(|rest| format!("line {rest}")).unwrap_or(words);
+    let failure =
+        if error.is_input() || error.is_task() { Failure::invalid(words) } else { Failure::unavailable(words) };
+    failure.hint("name the tool that wrote it under From")
 }
 
 /// Whether a file is in Postil's own form.
@@ -519,37 +361,4 @@ fn annotator_of(meta: &Map<String, Value>) -> Option<String> {
     }
     let keys = ["_annotator_id", "_session_id", "annotator", "user", "username"];
     keys.iter().find_map(|key| meta.get(*key)?.as_str().map(str::to_owned))
-}
-
-/// One task for each item, with the annotations of all people.
-fn join_tasks(path: &Path) -> Outcome<()> {
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
-    let tasks: Vec<Map<String, Value>> = serde_json::from_str(&text)
-        .map_err(|error| Failure::unavailable(format!("the tasks cannot be joined: {error}")))?;
-    let mut joined: Vec<Map<String, Value>> = Vec::with_capacity(tasks.len());
-    for mut task in tasks {
-        let same = joined.last_mut().filter(|last| last["data"] == task["data"]);
-        match (same, task.get_mut("annotations").map(Value::take)) {
-            (Some(last), Some(Value::Array(further))) => {
-                if let Some(annotations) = last.get_mut("annotations").and_then(Value::as_array_mut) {
-                    annotations.extend(further);
-                }
-            }
-            (_, annotations) => {
-                task.insert("annotations".to_owned(), annotations.unwrap_or_default());
-                task.insert("id".to_owned(), (joined.len() + 1).into());
-                joined.push(task);
-            }
-        }
-    }
-    let text = serde_json::to_string(&joined).unwrap_or_default();
-    std::fs::write(path, text).map_err(|error| unwritable(&error))
-}
-
-fn unreadable(error: &std::io::Error) -> Failure {
-    Failure::unavailable(format!("what was sent cannot be read: {error}"))
-}
-
-fn unwritable(error: &std::io::Error) -> Failure {
-    Failure::unavailable(format!("the file cannot be written: {error}"))
 }
