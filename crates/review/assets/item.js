@@ -29,6 +29,12 @@ export function about(work) {
   );
 }
 
+/** A part of a text between what stands around it, which is there to be read and cannot be marked. */
+export function inContext({ before, after }, body) {
+  const calm = (words) => words.trim() !== "" && h("p", { class: "around", dir: "auto" }, words.trim());
+  return h("div", { class: "in-context" }, calm(before), body, calm(after));
+}
+
 /** Who suggests an answer, and how sure it is. */
 export function suggested({ suggestion }) {
   if (!suggestion) return null;

@@ -2,7 +2,7 @@
 
 import { announce, button, h, keycap } from "./dom.js";
 import { meant, shiftedDigit, showKeys, writing } from "./keys.js";
-import { about, emptiness, suggested } from "./item.js";
+import { about, emptiness, inContext, suggested } from "./item.js";
 import { sideBySide } from "./answers.js";
 import { offerExample } from "./guidelines.js";
 import * as choose from "./choose.js";
@@ -114,14 +114,14 @@ export class WorkView {
     this.#editor = editor;
     this.#size = Math.max(
       this.#size,
-      adjudicating || editor.wide ? 2 : SIZES.indexOf(editor.reader?.size ?? "medium"),
+      adjudicating || editor.wide || work.around ? 2 : SIZES.indexOf(editor.reader?.size ?? "medium"),
       this.#app.labels.all.length > 10 ? 1 : 0,
     );
     this.element.className = `work kind-${task.kind} ${SIZES[this.#size]}${editor.wide ? " wide" : ""}`;
     this.item.replaceChildren(
       about(work),
       ...[
-        editor.body,
+        work.around ? inContext(work.around, editor.body) : editor.body,
         suggested(work),
         adjudicating ? sideBySide(work.answers, this.#app, (said) => this.#takeOver(said)) : null,
       ].filter(Boolean),
@@ -135,6 +135,8 @@ export class WorkView {
     if (this.#note !== "" || adjudicating) this.#openNote(false, false, adjudicating ? "Reason" : "Note");
     this.#changed();
     editor.ready?.();
+    // Far down in a long text the part that is asked about would be out of sight.
+    if (work.around) editor.body.scrollIntoView({ block: "center" });
     announce(`New item. ${work.reason ?? ""}`);
   }
 

@@ -3,7 +3,6 @@
 use postil_core::record::RecordSchema;
 use postil_core::text::{OffsetUnit, Offsets, Tokenizer};
 use postil_core::{Answer, Error, Link, LinkKind, Name, Preference, Result, Span, Task, TaskKind};
-use serde_json::Value;
 
 use crate::Workplace;
 use crate::items::Stored;
@@ -18,7 +17,6 @@ pub(crate) struct Question<'q> {
     pub(crate) overlapping: bool,
     pub(crate) links: &'q [LinkKind],
     pub(crate) ties: bool,
-    pub(crate) schema: Option<&'q Value>,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) item: &'q Stored,
 }
@@ -31,7 +29,6 @@ impl<'q> Question<'q> {
             overlapping: place.overlapping,
             links: &place.links,
             ties: place.ties,
-            schema: place.schema.as_ref(),
             tokenizer: place.columns.tokenizer,
             item,
         }
@@ -76,14 +73,17 @@ impl<'q> Question<'q> {
                 Answer::Preference { choice, orders: None }
             }
             Answer::Record { mut fields, evidence, .. } => {
-                if let Some(schema) = self.schema {
-                    fits(&Value::Object(fields.clone()), schema, "")?;
-                }
                 // Equal values are written the same way, whoever gave them.
-                for field in self.task.labels.schema().into_iter().flat_map(RecordSchema::fields) {
-                    if let Some(value) = fields.get_mut(&*field.name).filter(|value| !value.is_null()) {
-                        let wrong = |reason| Error::task(format!("field `{}`: {reason}", field.name));
-                        *value = field.kind.read(value).map_err(wrong)?;
+                let known = self.task.labels.schema().map_or(&[][..], RecordSchema::fields);
+                if let Some(name) = fields.keys().find(|name| !known.iter().any(|field| *field.name == ***name)) {
+                    return Err(Error::task(format!("expected a field of the schema, found `{name}`")));
+                }
+                for field in known {
+                    let wrong = |reason| Error::task(format!("field `{}`: {reason}", field.name));
+                    match fields.get_mut(&*field.name).filter(|value| !value.is_null()) {
+                        Some(value) => *value = field.kind.read(value).map_err(wrong)?,
+                        None if field.nullable => {}
+                        None => return Err(wrong("expected a value, found none".to_owned())),
                     }
                 }
                 Answer::Record { fields, evidence: self.quoted(evidence)?, rejected: Vec::new() }
@@ -210,84 +210,23 @@ fn quoted(text: &str, offsets: &Offsets<'_>, start: u32, end: u32, quote: &str) 
     Ok(())
 }
 
-/// Checks a value against the parts of a JSON schema that forms are made from: types, required and known fields, lists,
-/// choices, least and greatest numbers.
-fn fits(value: &Value, schema: &Value, place: &str) -> Result<()> {
-    let at = || if place.is_empty() { "the record".to_owned() } else { format!("`{place}`") };
-    let types: Vec<&str> = match &schema["type"] {
-        Value::String(one) => vec![one],
-        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let is = |kind: &str| match kind {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
-        "number" => value.is_number(),
-        "boolean" => value.is_boolean(),
-        "null" => value.is_null(),
-        _ => true,
-    };
-    if !types.is_empty() && !types.iter().any(|kind| is(kind)) {
-        return Err(Error::task(format!("expected {} in {}, found `{value}`", types.join(" or "), at())));
-    }
-    if let Some(choices) = schema["enum"].as_array()
-        && !choices.contains(value)
-    {
-        let known: Vec<String> = choices.iter().map(ToString::to_string).collect();
-        return Err(Error::task(format!("expected one of {} in {}, found `{value}`", known.join(", "), at())));
-    }
-    if let Some(number) = value.as_f64() {
-        let least = schema["minimum"].as_f64().is_some_and(|least| number < least);
-        if least || schema["maximum"].as_f64().is_some_and(|greatest| number > greatest) {
-            let bounds = (&schema["minimum"], &schema["maximum"]);
-            return Err(Error::task(format!(
-                "expected {} between {} and {}, found {number}",
-                at(),
-                bounds.0,
-                bounds.1
-            )));
-        }
-    }
-    let below = |name: &str| if place.is_empty() { name.to_owned() } else { format!("{place}/{name}") };
-    if let Some(object) = value.as_object() {
-        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if !object.contains_key(name) {
-                return Err(Error::task(format!("expected the field `{}`, found none", below(name))));
-            }
-        }
-        for (name, inner) in object {
-            match schema["properties"].get(name) {
-                Some(schema) => fits(inner, schema, &below(name))?,
-                None if schema["additionalProperties"] == Value::Bool(false) => {
-                    return Err(Error::task(format!("expected a field of the schema, found `{}`", below(name))));
-                }
-                None => {}
-            }
-        }
-    }
-    if let (Some(list), Some(schema)) = (value.as_array(), schema.get("items")) {
-        for (number, inner) in list.iter().enumerate() {
-            fits(inner, schema, &below(&number.to_string()))?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use postil_core::LabelSet;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn ask<T>(kind: TaskKind, text: &str, schema: Option<&Value>, then: impl FnOnce(&Question<'_>) -> T) -> T {
-        let task = Task { kind, labels: LabelSet::flat(["a", "b"]).unwrap(), guidelines: None };
+        let labels = match schema {
+            Some(schema) => LabelSet::of_fields(RecordSchema::parse(&schema.to_string()).unwrap()).unwrap(),
+            None => LabelSet::flat(["a", "b"]).unwrap(),
+        };
+        let task = Task { kind, labels, guidelines: None };
         let item: Stored = serde_json::from_value(json!({ "id": "i", "text": text })).unwrap();
         let tokenizer = Tokenizer::Words;
-        then(&Question { task: &task, overlapping: false, links: &[], ties: false, schema, tokenizer, item: &item })
+        then(&Question { task: &task, overlapping: false, links: &[], ties: false, tokenizer, item: &item })
     }
 
     fn span(start: u32, end: u32, quote: &str) -> Span {
@@ -334,14 +273,28 @@ mod tests {
                 evidence: Vec::new(),
                 rejected: Vec::new(),
             };
-            assert!(question.accept(record(json!({ "price": 3.5, "lines": [{ "n": 2 }] }))).is_ok());
-            for wrong in [
+            for right in [
+                json!({ "price": 3.5, "lines": [{ "n": 2 }] }),
+                json!({ "price": null }),
                 json!({}),
-                json!({ "price": "3" }),
+                json!({ "unit": null, "lines": [] }),
+            ] {
+                assert!(question.accept(record(right.clone())).is_ok(), "{right}");
+            }
+            // What somebody writes is kept in the one way in which values are compared.
+            let Ok(Answer::Record { fields, .. }) =
+                question.accept(record(json!({ "price": "1,250.0 €", "unit": "eur" })))
+            else {
+                panic!("a number in words of people, and a choice without its capitals");
+            };
+            assert_eq!(Value::Object(fields), json!({ "price": 1250, "unit": "EUR" }));
+            for wrong in [
+                json!({ "price": "three" }),
                 json!({ "price": -1 }),
                 json!({ "price": null, "unit": "GBP" }),
                 json!({ "price": 1, "more": 1 }),
                 json!({ "price": 1, "lines": [{ "n": 1.5 }] }),
+                json!({ "price": 1, "lines": [{ "m": 1 }] }),
             ] {
                 assert!(question.accept(record(wrong.clone())).is_err(), "{wrong}");
             }

@@ -132,6 +132,8 @@ pub(crate) struct Desks {
     cursors: HashMap<(Queue, Who), usize>,
     /// Gold items with their inclusion probabilities; none for those whose label stands in a file.
     gold: HashMap<Key, Option<f64>>,
+    /// How many of them are parts of texts, which stand in no list of items.
+    parts: usize,
     pub(crate) gold_order: Vec<Key>,
     /// Items on which people differ and nobody has decided, by the number of the answer that made it so.
     disputes: BTreeMap<i64, Key>,
@@ -153,6 +155,7 @@ impl Desks {
             number: 0,
             cursors: HashMap::new(),
             gold: HashMap::new(),
+            parts: 0,
             gold_order: Vec::new(),
             disputes: BTreeMap::new(),
             disputed: HashMap::new(),
@@ -206,6 +209,23 @@ impl Desks {
         self.cursors.clear();
         self.recount();
         self.changes += 1;
+    }
+
+    /// Makes parts of texts gold, each given as its key, that of its text, and its probability. The text is then given to
+    /// nobody as a whole: whoever has seen it with a suggestion is no longer blind to the part.
+    pub(crate) fn add_parts(&mut self, parts: impl IntoIterator<Item = (Key, Key, f64)>) {
+        let (before, mut texts) = (self.gold.len(), Vec::new());
+        self.add_gold(
+            parts
+                .into_iter()
+                .map(|(part, text, probability)| {
+                    texts.push((text, None));
+                    (part, Some(probability))
+                })
+                .collect::<Vec<_>>(),
+        );
+        self.parts += self.gold.len() - before;
+        self.add_gold(texts);
     }
 
     /// Whether an item is gold.
@@ -516,7 +536,7 @@ impl Desks {
             }
             Queue::Gold => list.len().saturating_sub(self.done[1] + hand.pending[1]),
             _ => {
-                let gold = if list.len() == 0 { 0 } else { self.gold.len() };
+                let gold = if list.len() == 0 { 0 } else { self.gold.len() - self.parts };
                 list.len().saturating_sub(gold + self.done[part] + hand.pending[part])
             }
         };

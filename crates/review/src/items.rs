@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use postil_core::items::{ItemOptions, ItemSource, PairText, WITH_TOKENS};
 use postil_core::text::{OffsetUnit, Offsets, Token, Tokenizer};
-use postil_core::{Digest, Error, ItemBatch, Result, TaskKind};
+use postil_core::{Digest, Error, ItemBatch, Result, TaskKind, TextPart};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -45,6 +45,16 @@ pub(crate) struct Stored {
     sides: Option<Sides>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub(crate) context: Map<String, Value>,
+    /// What stands before and after it, if it is a part of a text.
+    #[serde(skip)]
+    pub(crate) around: Option<Around>,
+}
+
+/// What stands around a part of a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Around {
+    pub(crate) before: String,
+    pub(crate) after: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,6 +76,26 @@ impl Stored {
             Some(tokens) => tokens.iter().map(|&[start, end]| Token { start, end }).collect(),
             None => tokenizer.tokenize(&self.text),
         }
+    }
+
+    /// A part of the text as an item of its own, under the name of the part. `None` if the text is not as long.
+    fn part(self, part: &TextPart) -> Option<Self> {
+        let place = part.within(&self.text)?;
+        let (from, to) = (place.start as u32, place.end as u32);
+        let inside = |tokens: Vec<[u32; 2]>| -> Vec<[u32; 2]> {
+            let inside = tokens.into_iter().filter(|token| token[0] >= from && token[1] <= to);
+            inside.map(|token| token.map(|byte| byte - from)).collect()
+        };
+        Some(Self {
+            id: part.to_string(),
+            tokens: self.tokens.map(inside),
+            around: Some(Around {
+                before: self.text[..place.start].to_owned(),
+                after: self.text[place.end..].to_owned(),
+            }),
+            text: self.text[place].to_owned(),
+            ..self
+        })
     }
 
     /// What is shown, with the sides of a pair in the order asked for.
@@ -149,17 +179,31 @@ impl Index {
 pub(crate) struct Items {
     index: RwLock<Index>,
     file: File,
+    /// Parts of texts that are items of their own, by their keys, and these by the keys of their texts.
+    parts: HashMap<Key, TextPart>,
+    parts_of: HashMap<Key, Vec<Key>>,
     grown: (Mutex<()>, Condvar),
 }
 
 impl Items {
-    /// Begins to read the items, in a thread of its own; `then` is called in it when all are read.
-    pub(crate) fn read(place: &Workplace, then: impl FnOnce() + Send + 'static) -> Result<Arc<Self>> {
+    /// Begins to read the items, in a thread of its own; `then` is called in it when all are read. `parts` of their texts
+    /// can be had as items, too.
+    pub(crate) fn read(
+        place: &Workplace,
+        parts: Vec<TextPart>,
+        then: impl FnOnce() + Send + 'static,
+    ) -> Result<Arc<Self>> {
         let failed = |error: std::io::Error| {
             Error::io(format!("the file of items cannot be made: {error}"), error).in_file(&place.ledger)
         };
         let file = tempfile::tempfile_in(&place.ledger).map_err(failed)?;
-        let items = Arc::new(Self { index: RwLock::default(), file, grown: (Mutex::new(()), Condvar::new()) });
+        let parts: HashMap<Key, TextPart> = parts.into_iter().map(|part| (key_of(&part.to_string()), part)).collect();
+        let mut parts_of: HashMap<Key, Vec<Key>> = HashMap::new();
+        for (&key, part) in &parts {
+            parts_of.entry(key_of(&part.item)).or_default().push(key);
+        }
+        let grown = (Mutex::new(()), Condvar::new());
+        let items = Arc::new(Self { index: RwLock::default(), file, parts, parts_of, grown });
         let source = open(place)?;
         let (reader, kind, shown) = (items.clone(), place.task.kind, Shown::of(place));
         std::thread::Builder::new()
@@ -198,6 +242,9 @@ impl Items {
                 let key = key_of(batch.id(row));
                 let position = index.keys.len() as u32;
                 index.by_key.insert(key, position);
+                for &part in self.parts_of.get(&key).into_iter().flatten() {
+                    index.by_key.insert(part, position);
+                }
                 index.keys.push(key);
                 index.contents.push(batch.digest(row));
             }
@@ -247,16 +294,30 @@ impl Items {
         serde_json::from_slice(&bytes).map_err(|error| Error::input("an item is not what was kept").because(error))
     }
 
+    /// Whether a key is that of a part of a text.
+    pub(crate) fn is_part(&self, key: Key) -> bool {
+        self.parts.contains_key(&key)
+    }
+
+    /// The item with a key, or the part of a text; `None` for one that is not there.
+    pub(crate) fn of(&self, key: Key) -> Result<Option<Stored>> {
+        let Some(position) = self.index().position(key) else { return Ok(None) };
+        let stored = self.get(position)?;
+        Ok(match self.parts.get(&key) {
+            Some(part) => stored.part(part),
+            None => Some(stored),
+        })
+    }
+
     /// Finds an item by its id, waiting for it while the source is being read: position, content, item.
     pub(crate) fn find(&self, id: &str) -> Result<Option<(Key, Digest, Stored)>> {
         let key = key_of(id);
         self.wait(Duration::from_secs(30), |index| index.position(key).is_some());
         let found = {
             let index = self.index();
-            index.position(key).map(|position| (position, index.contents[position as usize]))
+            index.content(key)
         };
-        let Some((position, content)) = found else { return Ok(None) };
-        let stored = self.get(position)?;
+        let (Some(content), Some(stored)) = (found, self.of(key)?) else { return Ok(None) };
         Ok((stored.id == id).then_some((key, content, stored)))
     }
 }
@@ -301,7 +362,8 @@ impl Shown {
             .map(|(name, value)| (name, Value::from(value.chars().take(CONTEXT_VALUE).collect::<String>())))
             .collect();
         let tokens = batch.tokens(row).map(|tokens| tokens.iter().map(|token| [token.start, token.end]).collect());
-        Stored { id: batch.id(row).to_owned(), text: batch.text(row).to_owned(), tokens, sides, context }
+        let (id, text) = (batch.id(row).to_owned(), batch.text(row).to_owned());
+        Stored { id, text, tokens, sides, context, around: None }
     }
 }
 

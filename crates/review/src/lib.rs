@@ -86,6 +86,8 @@ pub struct Workplace {
     pub project_file: PathBuf,
     /// The purpose under which draws of gold stand in the ledger.
     pub gold_purpose: &'static str,
+    /// The purpose under which draws of sentences stand in the ledger, each under the name of its part.
+    pub sentence_purpose: &'static str,
     /// Items whose gold label stands in a file, with its inclusion probability if it says.
     pub known_gold: Vec<(String, Option<f64>)>,
     /// The most minutes that people may spend.

@@ -175,10 +175,8 @@ impl Room {
     }
 
     fn token_points(&self, key: Key) -> Vec<[u32; 2]> {
-        let position = self.items.index().position(key);
-        let content = position
-            .and_then(|position| self.items.get(position).ok())
-            .map(|stored| stored.content(TaskKind::Spans, self.place.columns.tokenizer, false));
+        let stored = self.items.of(key).ok().flatten();
+        let content = stored.map(|stored| stored.content(TaskKind::Spans, self.place.columns.tokenizer, false));
         match content {
             Some(crate::wire::Content::Tokens { tokens, .. }) => tokens,
             _ => Vec::new(),
@@ -235,7 +233,8 @@ impl Room {
             let fits = entries.filter(|(_, entry)| fits(entry) && entry.desk != Desk::Judge);
             fits.filter_map(|(key, entry)| Some((key, meaning(entry.answer.as_ref()?), entry.shown))).collect()
         };
-        let Some(suggestions) = self.suggestions().filter(|suggestions| !suggestions.is_empty()) else {
+        let Some(suggestions) = self.suggestions().filter(|suggestions| suggestions.are_of_run()) else {
+            // A model beside the work has learnt what it suggests from these very answers.
             let unknown = || Measured::unknown("there are no suggestions to compare with: `postil run` makes them");
             return Anchoring { blind: unknown(), assisted: unknown(), difference: unknown() };
         };
@@ -243,7 +242,8 @@ impl Room {
         let mut counts = [(0_u32, 0_u32); 2];
         for (key, said, shown) in asked {
             let suggested = *meanings.entry(key).or_insert_with(|| {
-                let position = self.items.index().position(key)?;
+                // A part is another text than the one that the run has labelled.
+                let position = self.items.index().position(key).filter(|_| !self.items.is_part(key))?;
                 Some(meaning(&suggestions.get(position)?.answer))
             });
             if let Some(suggested) = suggested {

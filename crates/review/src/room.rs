@@ -1,11 +1,11 @@
 //! The room where people work: what there is to do, and who gets it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 
 use postil_core::ledger::{Access, Ledger};
-use postil_core::{Answer, Digest, Name, Result, TaskKind};
+use postil_core::{Answer, Digest, Name, Result, TaskKind, TextPart};
 
 use crate::desk::{Desks, LEASE_MILLIS, List, Who};
 use crate::failure::{Failure, Outcome};
@@ -69,9 +69,13 @@ impl Room {
         let mut desks = Desks::new(serving.overlap);
         desks.add_gold(place.known_gold.iter().map(|(item, _)| (key_of(item), None)));
         desks.add_gold(probabilities(&ledger, place.gold_purpose)?);
+        let parts = sentences(&ledger, &place)?;
+        desks.add_parts(
+            parts.iter().map(|(part, probability)| (key_of(&part.to_string()), key_of(&part.item), *probability)),
+        );
         read_answers(&ledger, place.task.kind, &mut desks)?;
         let (ready, waiting) = std::sync::mpsc::channel::<std::sync::Weak<Self>>();
-        let items = Items::read(&place, move || {
+        let items = Items::read(&place, parts.into_iter().map(|(part, _)| part).collect(), move || {
             if let Some(room) = waiting.recv().ok().and_then(|room| room.upgrade()) {
                 room.read_run();
             }
@@ -203,10 +207,9 @@ impl Room {
         }
         let mut work = Vec::with_capacity(given.len());
         for key in given {
-            let position = self.items.index().position(key);
             // Drawn items that have left the file, or are still being read.
-            let Some(position) = position else { continue };
-            work.push(self.work(caller, key, &self.items.get(position)?, queue, now));
+            let Some(stored) = self.items.of(key)? else { continue };
+            work.push(self.work(caller, key, &stored, queue, now));
         }
         let empty = if work.is_empty() && have.is_empty() {
             Some(minutes_spent.unwrap_or_else(|| self.why_empty(queue, remaining)))
@@ -299,6 +302,7 @@ impl Room {
             queue,
             expires: now + LEASE_MILLIS,
             content: stored.content(place.task.kind, place.columns.tokenizer, swapped),
+            around: stored.around.clone(),
             context: stored.context.clone(),
             reason: self.reason(&desks, key, position, queue),
             suggestion: suggestion.map(|one| Suggestion { answer: turned(one.answer, swapped), ..one }),
@@ -323,9 +327,10 @@ impl Room {
     /// Why an item is in a queue.
     fn reason(&self, desks: &Desks, key: Key, position: Option<u32>, queue: Queue) -> Option<String> {
         match queue {
-            Queue::Gold => {
-                desks.probability(key).map(|probability| format!("drawn at random with probability {probability:.4}"))
-            }
+            Queue::Gold => desks.probability(key).map(|probability| {
+                let what = if self.items.is_part(key) { "a sentence drawn" } else { "drawn" };
+                format!("{what} at random with probability {probability:.4}")
+            }),
             Queue::Doubtful => {
                 let suggestions = self.suggestions()?;
                 let sure = suggestions.confidence(position?)?;
@@ -400,6 +405,15 @@ pub(crate) fn probabilities(ledger: &Ledger, purpose: &str) -> Result<Vec<(Key, 
     let latest: HashMap<Option<&str>, f64> =
         draws.iter().map(|draw| (draw.stratum.as_deref(), draw.inclusion_probability)).collect();
     Ok(draws.iter().map(|draw| (key_of(&draw.item), latest.get(&draw.stratum.as_deref()).copied())).collect())
+}
+
+/// The drawn sentences with their probability, which is that of the latest draw; none of a text whose gold stands in a file.
+fn sentences(ledger: &Ledger, place: &Workplace) -> Result<Vec<(TextPart, f64)>> {
+    let draws = ledger.draws(place.sentence_purpose)?;
+    let Some(probability) = draws.last().map(|draw| draw.inclusion_probability) else { return Ok(Vec::new()) };
+    let known: HashSet<&str> = place.known_gold.iter().map(|(item, _)| item.as_str()).collect();
+    let parts = draws.iter().filter_map(|draw| TextPart::parse(&draw.item));
+    Ok(parts.filter(|part| !known.contains(part.item.as_str())).map(|part| (part, probability)).collect())
 }
 
 /// Takes in everything that people said, in the order in which they said it.

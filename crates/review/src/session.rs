@@ -171,11 +171,7 @@ impl Room {
         let next = found.last().map(|(entry, _)| entry.seq).filter(|_| more);
         let mut entries = Vec::with_capacity(found.len());
         for (entry, counts) in found {
-            let position = self.items.index().position(key_of(&entry.item));
-            let excerpt = match position {
-                Some(position) => self.items.get(position)?.excerpt(),
-                None => String::new(),
-            };
+            let excerpt = self.items.of(key_of(&entry.item))?.map(|stored| stored.excerpt()).unwrap_or_default();
             let swapped = self.place.swaps(&caller.name, &entry.item);
             entries.push(HistoryEntry {
                 seq: entry.seq,
@@ -244,6 +240,10 @@ impl Room {
         self.items.wait(std::time::Duration::from_mins(1), |_| false);
         if !self.items.index().is_complete() {
             return Err(Failure::unavailable("the items are still being read: draw when they are"));
+        }
+        if !self.ledger.draws(place.sentence_purpose)?.is_empty() {
+            return Err(Failure::conflict("expected earlier draws of whole texts, found some of sentences")
+                .hint("draw further sentences with `postil draw --sentences`"));
         }
         let before = self.ledger.draws(place.gold_purpose)?;
         if before.iter().any(|draw| draw.stratum.is_some()) {

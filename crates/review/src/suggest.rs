@@ -88,7 +88,7 @@ impl Suggestions {
         reason: String,
     ) -> Result<Self> {
         let mut new = match old {
-            Some(old) if old.of_run && !old.is_empty() => {
+            Some(old) if old.are_of_run() => {
                 let (places, confidences) = (old.places.clone(), vec![f32::INFINITY; old.places.len()]);
                 let (file, given, doubtful) = (old.file.clone(), Vec::new(), Vec::new());
                 let mut new = Self { file, of_run: true, places, confidences, given, doubtful, reason: None };
@@ -124,6 +124,11 @@ impl Suggestions {
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.given.is_empty()
+    }
+
+    /// Whether there are some, and they are a run's.
+    pub(crate) fn are_of_run(&self) -> bool {
+        self.of_run && !self.is_empty()
     }
 
     /// How sure the run was of the item at a position.

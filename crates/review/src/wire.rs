@@ -6,6 +6,8 @@ use postil_core::{Answer, LinkKind, Measured, Name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::items::Around;
+
 /// What a person may do; each role may all that the one before may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -137,6 +139,8 @@ pub(crate) struct Work {
     pub(crate) queue: Queue,
     pub(crate) expires: i64,
     pub(crate) content: Content,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) around: Option<Around>,
     pub(crate) context: Map<String, Value>,
     pub(crate) reason: Option<String>,
     pub(crate) suggestion: Option<Suggestion>,

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::output::{count, say, say_json};
 use crate::project::Project;
-use crate::run::{GOLD, drawn_probabilities, gold_items, now_millis, open_items};
+use crate::run::{GOLD, GOLD_SENTENCES, drawn_probabilities, gold_items, now_millis, open_items};
 
 /// What can be typed after `postil draw`.
 #[derive(Debug, clap::Args)]
@@ -57,6 +57,12 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let ledger = Ledger::open(project.ledger(), Access::Write)?;
     let before = ledger.draws(GOLD)?;
+    if !ledger.draws(GOLD_SENTENCES)?.is_empty() {
+        anyhow::bail!(
+            Error::task("expected earlier draws of whole texts, found some of sentences")
+                .hint("a sample is of the one or of the other: draw further sentences with `--sentences`")
+        );
+    }
     let stratified_before = before.iter().any(|draw| draw.stratum.is_some());
     if !before.is_empty() && stratified_before != arguments.stratify.is_some() {
         anyhow::bail!(

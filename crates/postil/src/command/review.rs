@@ -10,7 +10,7 @@ use postil_review::{Columns, Role, Server, Serving, Workplace};
 
 use super::output::{remark, say};
 use crate::project::{FILE_NAME, ForPeople, Project, propose_for_people};
-use crate::run::{GOLD, gold_items, write_whole};
+use crate::run::{GOLD, GOLD_SENTENCES, gold_items, write_whole};
 
 /// Taken if it is free and no port was asked for: the page keeps its address from day to day.
 const USUAL_PORT: u16 = 7433;
@@ -230,6 +230,7 @@ fn workplace(project: &Project) -> anyhow::Result<Workplace> {
         guidelines: project.guidelines.clone(),
         project_file: project.folder.join(FILE_NAME),
         gold_purpose: GOLD,
+        sentence_purpose: GOLD_SENTENCES,
         known_gold: gold_items(project)?,
         person_minutes: budget.and_then(|budget| budget.person_minutes),
         money: budget.and_then(|budget| budget.money),

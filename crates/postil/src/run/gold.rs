@@ -113,15 +113,18 @@ impl GoldFile {
         }
         let known: HashSet<String> = self.labels.iter().map(|gold| gold.item.clone()).collect();
         let mut labels = std::mem::take(&mut self.labels);
-        for Agreed { item, answer } in agreed.into_iter().filter(|one| !known.contains(&one.item)) {
+        for Agreed { item, answer, .. } in agreed.into_iter().filter(|one| !known.contains(&one.item)) {
             let side =
                 if let Answer::Preference { choice, .. } = &answer { Some(Name::from(choice.name())) } else { None };
             let named = answer.labels().chain(&side).map(|label| task.labels.expect(label));
             let mut classes = named.collect::<Result<Vec<Class>>>().map_err(|error| error.for_item(item.as_str()))?;
             let truth = match answer {
                 Answer::Tags { .. } => Truth::Tags(Tagged::all(&item, classes)),
-                // Tokens that were left open on purpose: without the text they cannot be placed.
-                Answer::Spans { .. } => continue,
+                // Some tokens were left open on purpose.
+                Answer::Spans { spans, .. } => {
+                    let starts = spans.iter().map(|span| span.start);
+                    Truth::Tags(Tagged::some(&item, starts.zip(classes).collect()))
+                }
                 _ => {
                     classes.sort_unstable();
                     classes.dedup();
@@ -141,7 +144,7 @@ impl GoldFile {
             .iter()
             .map(|gold| match &gold.truth {
                 Truth::Classes(classes) => format!("{}\0{classes:?}\0{:?}", gold.item, gold.probability),
-                Truth::Tags(tagged) => format!("{}\0{:?}\0{:?}", gold.item, tagged.tags, gold.probability),
+                Truth::Tags(tagged) => format!("{}\0{}\0{:?}", gold.item, tagged.said(), gold.probability),
             })
             .collect();
         let version = Digest::of_parts(parts.iter().map(String::as_bytes));

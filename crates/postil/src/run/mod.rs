@@ -62,6 +62,8 @@ pub use write_programs::{Request, WRITTEN, Written, write_programs};
 
 /// The name under which gold labels stand in the ledger, and the purpose of their draws.
 pub const GOLD: &str = "gold";
+/// What sentences are drawn for, each under the name of its part.
+pub const GOLD_SENTENCES: &str = "gold sentences";
 
 /// How a run is made; none of it changes what comes out.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postil_core::ledger::Ledger;
-use postil_core::{Annotation, AnnotatorIdentity, Answer, Digest, Name, Result, Status, TaskKind};
+use postil_core::{Annotation, AnnotatorIdentity, Answer, Digest, Name, Result, Status, TaskKind, TextPart};
 use postil_review::Desk;
 
 use super::items::Items;
@@ -21,7 +21,9 @@ pub(super) struct People {
 pub(super) struct Agreed {
     /// The item.
     pub item: String,
-    /// The answer.
+    /// The part of its text that was asked about, in code points; none for all of it.
+    pub part: Option<(u32, u32)>,
+    /// The answer, with places in the whole text.
     pub answer: Answer,
 }
 
@@ -48,36 +50,36 @@ impl People {
     /// The blind gold: what was decided, else what more than half of the people said. Items on which they are divided are
     /// left out, and counted in a sentence.
     pub(super) fn gold(&self, ledger: &Ledger, items: &Items) -> Result<(Vec<Agreed>, Vec<String>)> {
-        let mut said: BTreeMap<u32, Vec<Answer>> = BTreeMap::new();
-        let mut decided: BTreeMap<u32, (i64, Answer)> = BTreeMap::new();
+        let mut said: BTreeMap<Place, Vec<Answer>> = BTreeMap::new();
+        let mut decided: BTreeMap<Place, (i64, Answer)> = BTreeMap::new();
         for (desk, _, version) in &self.gold {
             let snapshot = ledger.snapshot(&[*version])?;
             for annotation in snapshot.annotations(*version)? {
-                let Some(position) = items.position(&annotation.item, annotation.content) else { continue };
+                let Some(place) = place(&annotation, items) else { continue };
                 if !is_blind(&annotation) {
                     continue;
                 }
-                let answer = bare(annotation.answer);
+                let answer = moved(bare(annotation.answer), place.1.map_or(0, |(start, _)| start));
                 if desk.judges() {
-                    let latest = decided.get(&position).is_none_or(|(at, _)| *at <= annotation.at_millis);
+                    let latest = decided.get(&place).is_none_or(|(at, _)| *at <= annotation.at_millis);
                     if latest {
-                        decided.insert(position, (annotation.at_millis, answer));
+                        decided.insert(place, (annotation.at_millis, answer));
                     }
                 } else {
-                    said.entry(position).or_default().push(answer);
+                    said.entry(place).or_default().push(answer);
                 }
             }
         }
         let mut divided = 0_u64;
         let mut agreed = Vec::new();
-        for (position, answers) in said {
-            let item = items.id(position as usize).to_owned();
-            let answer = match decided.remove(&position) {
+        for (place, answers) in said {
+            let (item, part) = (items.id(place.0 as usize).to_owned(), place.1);
+            let answer = match decided.remove(&place) {
                 Some((_, answer)) => Some(answer),
                 None => majority(answers),
             };
             match answer {
-                Some(answer) => agreed.push(Agreed { item, answer }),
+                Some(answer) => agreed.push(Agreed { item, part, answer }),
                 None => divided += 1,
             }
         }
@@ -89,6 +91,31 @@ impl People {
             ));
         }
         Ok((agreed, faults))
+    }
+}
+
+/// An item by its position, and the part of its text that was asked about.
+type Place = (u32, Option<(u32, u32)>);
+
+/// What an answer is about, if it is in the file as it was then.
+fn place(annotation: &Annotation, items: &Items) -> Option<Place> {
+    if let Some(position) = items.position(&annotation.item, annotation.content) {
+        return Some((position, None));
+    }
+    let part = TextPart::parse(&annotation.item)?;
+    Some((items.position(&part.item, annotation.content)?, Some((part.start, part.end))))
+}
+
+/// The same answer where its text begins so many code points later.
+fn moved(answer: Answer, by: u32) -> Answer {
+    match answer {
+        Answer::Spans { mut spans, links } => {
+            for span in &mut spans {
+                (span.start, span.end) = (span.start + by, span.end + by);
+            }
+            Answer::Spans { spans, links }
+        }
+        other => other,
     }
 }
 

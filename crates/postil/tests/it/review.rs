@@ -373,3 +373,142 @@ fn a_bare_file_is_refused_with_what_is_missing() {
     assert!(!folder.path("postil.toml").exists());
     assert!(folder.fails(2, &["review", ".", "--labels", "a,b"]).contains("postil.toml"));
 }
+
+#[test]
+fn sentences_drawn_for_gold_are_marked_in_the_browser_and_measure() {
+    let folder = Folder::new();
+    let names = ["Ann", "Bob", "Cleo", "Dan"];
+    let rows: Vec<Value> = (0..60)
+        .map(|row| {
+            let (one, other) = (names[row % 4], names[(row + 1) % 4]);
+            json!({ "id": format!("d{row}"), "text":
+                format!("🚲 {one} came at {row}. Then {other} left, and nobody said a word. Later {one} met {other} again.") })
+        })
+        .collect();
+    folder.write("items.jsonl", rows.iter().map(|row| format!("{row}\n")).collect::<String>());
+    folder.write("names.txt", "Ann\nBob\nDan\n");
+    folder.write(
+        "postil.toml",
+        "[task]\nkind = \"spans\"\nlabels = [\"PER\"]\n[data]\nitems = \"items.jsonl\"\nid = \"id\"\ntext = \"text\"\n\
+         [[annotator]]\nname = \"names\"\nkind = \"list\"\nlists = { PER = \"names.txt\" }\n",
+    );
+    let drawn = folder.json(&["draw", "45", ".", "--sentences", "-o", "first.jsonl", "--json"]);
+    assert_eq!((&drawn["drawn"], &drawn["of"]), (&json!(45), &json!(180)));
+    let refused = folder.fails(2, &["draw", "5", "."]);
+    assert!(refused.contains("found some of sentences"), "{refused}");
+    // A second draw adds to the first, and the probability is that of both together.
+    let more = folder.json(&["draw", "45", ".", "--sentences", "-o", "second.jsonl", "--json"]);
+    assert_eq!(more["drawn"], json!(45));
+    let mut marked = 0;
+    {
+        let served = Served::start(&folder, &["--port", "0"]);
+        let mut client = Client::new(served.address);
+        let mut seen = std::collections::BTreeSet::new();
+        let mut texts = std::collections::BTreeSet::new();
+        loop {
+            let leased = client.post("/api/lease", &json!({ "queue": "gold", "count": 20 }));
+            let work = leased["work"].as_array().unwrap();
+            if work.is_empty() {
+                break;
+            }
+            for work in work {
+                let item = work["item"].as_str().unwrap();
+                assert!(seen.insert(item.to_owned()), "{item} came twice");
+                let whole = item.split_once("#char=").unwrap().0;
+                texts.insert(whole.to_owned());
+                let sentence = work["content"]["text"].as_str().unwrap();
+                let around = &work["around"];
+                let text = rows[whole[1..].parse::<usize>().unwrap()]["text"].as_str().unwrap();
+                let all = [around["before"].as_str().unwrap(), sentence, around["after"].as_str().unwrap()];
+                assert_eq!(all.concat(), text);
+                assert!(
+                    work["reason"].as_str().unwrap().ends_with("a sentence drawn at random with probability 0.5000")
+                );
+                let letters: Vec<char> = sentence.chars().collect();
+                let mut spans = Vec::new();
+                for name in names {
+                    let points: Vec<char> = name.chars().collect();
+                    for at in 0..letters.len().saturating_sub(points.len()) {
+                        if letters[at..].starts_with(&points) {
+                            spans.push(json!({ "start": at, "end": at + points.len(), "label": "PER", "quote": name }));
+                        }
+                    }
+                }
+                let body = |spans: &[Value]| {
+                    json!({ "id": uuid(seen.len() as u64), "item": item, "queue": "gold",
+                    "status": "answered", "answer": { "kind": "spans", "spans": spans } })
+                };
+                // What lies outside the sentence cannot be marked.
+                let end = letters.len() as u64;
+                let beyond = [json!({ "start": end - 1, "end": end + 1, "label": "PER", "quote": "x" })];
+                assert_eq!(client.try_post("/api/answer", &body(&beyond)).0, 422);
+                marked += spans.len();
+                client.post("/api/answer", &body(&spans));
+            }
+        }
+        assert_eq!(seen.len(), 90);
+        // Nobody is shown a text whole in which a sentence is gold, and no draw of whole texts mixes with it.
+        let session = client.get("/api/session");
+        let count = |name: &str| {
+            session["queues"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap()["remaining"].clone()
+        };
+        assert_eq!(count("all"), json!(60 - texts.len()));
+        assert_eq!(count("gold"), json!(0));
+        let leased = client.post("/api/lease", &json!({ "queue": "all", "count": 50 }));
+        assert!(leased["work"].as_array().unwrap().iter().all(|work| !texts.contains(work["item"].as_str().unwrap())));
+        assert_eq!(client.try_post("/api/draw", &json!({ "count": 2 })).0, 409);
+        let example = json!({ "item": texts.first().unwrap(), "label": "PER", "text": "came" });
+        assert_eq!(client.try_post("/api/examples", &example).0, 409);
+        // After a restart the server knows them by the same names.
+        drop(served);
+        let served = Served::start(&folder, &["--port", "0"]);
+        let history = Client::new(served.address).get("/api/history?limit=5");
+        let excerpt = history["entries"][0]["excerpt"].as_str().unwrap();
+        assert!(excerpt.len() < 60 && excerpt.ends_with('.'), "{excerpt}");
+    }
+    let report = folder.json(&["run", ".", "--json"]);
+    assert_eq!(report["gold"]["total"], json!(90), "{}", report["gold"]);
+    assert!(report["gold"]["design"].as_str().unwrap().contains("known"), "{}", report["gold"]);
+    let basis = report["headline"]["value"]["basis"].as_str().unwrap();
+    // Places count in the sentence on the page and in the whole text in a run: unmoved, nothing would fit.
+    assert!(value(&report["headline"]["value"]) > 0.9, "{}", report["headline"]);
+    assert!(marked > 100 && basis.contains("gold spans"), "{basis}");
+}
+
+#[test]
+fn blind_gold_of_tags_counts_for_the_words_that_were_tagged() {
+    let folder = Folder::new();
+    let rows: Vec<String> = (0..60).map(|row| format!("t{row},yaar {} kal", ["party", "meeting"][row % 2])).collect();
+    folder.write("items.csv", format!("id,text\n{}\n", rows.join("\n")));
+    folder.write("hi.txt", "yaar\nkal\n");
+    folder.write("en.txt", "party\n");
+    folder.write(
+        "postil.toml",
+        "[task]\nkind = \"tag\"\nlayer = \"language\"\nlabels = [\"hi\", \"en\"]\n\
+         [data]\nitems = \"items.csv\"\nid = \"id\"\ntext = \"text\"\n\
+         [[annotator]]\nname = \"words\"\nkind = \"list\"\nlists = { hi = \"hi.txt\", en = \"en.txt\" }\n",
+    );
+    folder.ok(&["draw", "40"]);
+    {
+        let served = Served::start(&folder, &["--port", "0"]);
+        let mut client = Client::new(served.address);
+        let leased = client.post("/api/lease", &json!({ "queue": "gold", "count": 40 }));
+        for (number, work) in leased["work"].as_array().unwrap().iter().enumerate() {
+            let text = work["content"]["text"].as_str().unwrap();
+            let word = text.split(' ').nth(1).unwrap();
+            // The last word is left open, and of every other text the first is what the list does not say.
+            let first = if number % 2 == 0 { "hi" } else { "en" };
+            let spans = json!([{ "start": 0, "end": 4, "label": first, "quote": "yaar" },
+                { "start": 5, "end": 5 + word.len(), "label": "en", "quote": word }]);
+            let body = json!({ "id": uuid(number as u64), "item": work["item"], "queue": "gold", "status": "answered",
+                "answer": { "kind": "spans", "spans": spans } });
+            client.post("/api/answer", &body);
+        }
+    }
+    let report = folder.json(&["run", ".", "--json"]);
+    assert_eq!(report["gold"]["total"], json!(40), "{}", report["gold"]);
+    let headline = &report["headline"]["value"];
+    // Half of the first words are wrong; of the second, what the list does not know is whatever it is taken for.
+    assert!(headline["basis"].as_str().unwrap().contains("token"), "{headline}");
+    assert!(value(headline) > 0.2 && value(headline) <= 0.8, "{headline}");
+}

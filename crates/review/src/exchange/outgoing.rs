@@ -50,8 +50,8 @@ impl Room {
     }
 
     fn text_of(&self, entry: &Entry) -> Result<String> {
-        let position = self.items.index().position(key_of(&entry.item));
-        position.map_or(Ok(String::new()), |position| Ok(self.items.get(position)?.text().to_owned()))
+        let stored = self.items.of(key_of(&entry.item))?;
+        Ok(stored.map(|stored| stored.text().to_owned()).unwrap_or_default())
     }
 
     fn write_lines(&self, said: &[(Name, Entry)], path: &Path) -> Outcome<()> {

@@ -138,10 +138,7 @@ impl Room {
     }
 
     fn lesson<'l>(&self, labels: &'l [Labelled]) -> Lesson<'l> {
-        let with_text = labels.iter().filter_map(|labelled| {
-            let position = self.items.index().position(labelled.0)?;
-            Some((self.items.get(position).ok()?, labelled))
-        });
+        let with_text = labels.iter().filter_map(|labelled| Some((self.items.of(labelled.0).ok()??, labelled)));
         Lesson { items: with_text.collect() }
     }
 

@@ -1,7 +1,8 @@
 //! Every kind of task from the question to the export and back.
 
-use postil_core::TaskKind;
 use postil_core::items::PairColumns;
+use postil_core::record::RecordSchema;
+use postil_core::{LabelSet, TaskKind};
 use serde_json::{Value, json};
 
 use crate::client::uuid;
@@ -115,8 +116,9 @@ fn the_order_of_a_pair_is_drawn_recorded_and_undone_in_what_is_stored() {
 fn records_are_held_against_their_schema_and_the_text() {
     let mut project =
         Project::new(TaskKind::Extract, &["price"], &[json!({ "id": "r", "text": "Only for 120 euros!" })]);
-    project.place.schema = Some(json!({ "type": "object", "required": ["price"],
-        "properties": { "price": { "type": "number" } } }));
+    let schema = json!({ "type": "object", "required": ["price"], "properties": { "price": { "type": "number" } } });
+    project.place.task.labels = LabelSet::of_fields(RecordSchema::parse(&schema.to_string()).unwrap()).unwrap();
+    project.place.schema = Some(schema);
     let server = project.serve();
     let mut owner = server.owner();
     assert_eq!(owner.get("/api/session")["task"]["schema"]["required"], json!(["price"]));
@@ -125,7 +127,9 @@ fn records_are_held_against_their_schema_and_the_text() {
             "answer": { "kind": "record", "fields": fields },
             "evidence": { "price": [{ "start": 9, "end": 12, "quote": quote }] } })
     };
-    assert_eq!(owner.try_post("/api/answer", &body(json!({ "price": "120" }), "120")).0, 422);
+    for wrong in [json!({ "price": "a lot" }), json!({ "price": null }), json!({}), json!({ "price": 1, "more": 1 })] {
+        assert_eq!(owner.try_post("/api/answer", &body(wrong, "120")).0, 422);
+    }
     assert_eq!(owner.try_post("/api/answer", &body(json!({ "price": 120 }), "12")).0, 422);
     owner.post("/api/answer", &body(json!({ "price": 120 }), "120"));
     let again = owner.post("/api/lease", &json!({ "queue": "history", "item": "r" }));

@@ -72,6 +72,7 @@ impl Project {
             guidelines: None,
             project_file,
             gold_purpose: "gold",
+            sentence_purpose: "gold sentences",
             known_gold: Vec::new(),
             person_minutes: None,
             money: None,

@@ -1,18 +1,19 @@
 //! `postil draw --sentences`
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use postil_core::formats::{DocumentReader, ReadOptions};
+use postil_core::ledger::{Access, Draw};
 use postil_core::select::{Frame, draw};
 use postil_core::table::WholeFile;
 use postil_core::text::{OffsetUnit, Offsets};
-use postil_core::{Document, Error, Span, TaskKind};
+use postil_core::{Digest, Document, Error, Ledger, Span, TaskKind, TextPart};
 use serde_json::json;
 
 use super::super::output::{count, say, say_json};
 use super::Arguments;
 use crate::project::Project;
-use crate::run::open_items;
+use crate::run::{GOLD, GOLD_SENTENCES, now_millis, open_items};
 
 /// A sentence: its text's id, its place in code points, its words and the spans that are known of it.
 struct Sentence {
@@ -20,6 +21,14 @@ struct Sentence {
     place: (u32, u32),
     words: String,
     spans: Vec<Span>,
+    /// The digest of the whole text.
+    content: Digest,
+}
+
+impl Sentence {
+    fn name(&self) -> String {
+        TextPart { item: self.id.clone(), start: self.place.0, end: self.place.1 }.to_string()
+    }
 }
 
 /// Draws sentences of all texts, each with the same probability, which goes into the file with them: a text is too much to
@@ -44,6 +53,17 @@ pub(super) fn execute(arguments: &Arguments, project: &Project) -> anyhow::Resul
             known.insert(document.text.clone(), document);
         }
     }
+    // What is copied out of a file is labelled already; everything else waits for people, here or in the browser.
+    let ledger = arguments.from.is_none().then(|| Ledger::open(project.ledger(), Access::Write)).transpose()?;
+    let before = ledger.as_ref().map_or(Ok(Vec::new()), |ledger| ledger.draws(GOLD_SENTENCES))?;
+    if let Some(ledger) = &ledger
+        && !ledger.draws(GOLD)?.is_empty()
+    {
+        anyhow::bail!(
+            Error::task("expected no earlier draws of whole texts, found some")
+                .hint("a sample is of the one or of the other: draw further texts without `--sentences`")
+        );
+    }
     let mut sentences: Vec<Sentence> = Vec::new();
     for batch in open_items(project, false, None)? {
         let batch = batch?;
@@ -57,11 +77,30 @@ pub(super) fn execute(arguments: &Arguments, project: &Project) -> anyhow::Resul
                     Error::input("expected a text that is in the file, found another").for_item(id).in_file(path)
                 );
             }
-            each(&document, truth, &mut sentences);
+            each(&document, truth, batch.digest(row), &mut sentences);
         }
     }
-    let frame = Frame { strata: vec![0; sentences.len()], drawn: vec![false; sentences.len()] };
+    let already: HashSet<String> = before.iter().map(|draw| draw.item.to_string()).collect();
+    let frame = Frame {
+        strata: vec![0; sentences.len()],
+        drawn: sentences.iter().map(|sentence| already.contains(&sentence.name())).collect(),
+    };
     let drawn = draw(&frame, arguments.count, 0, project.seed)?;
+    if let Some(ledger) = ledger {
+        // On record before the file exists, as for whole texts.
+        let at_millis = now_millis();
+        let record = drawn.iter().map(|one| Draw {
+            item: sentences[one.index].name().into(),
+            content: sentences[one.index].content,
+            inclusion_probability: one.probability,
+            stratum: None,
+            seed: project.seed,
+            purpose: GOLD_SENTENCES.to_owned(),
+            at_millis,
+        });
+        ledger.record_draws(record.collect())?;
+        ledger.close()?;
+    }
     let mut file = WholeFile::create(&output, false)?;
     for one in &drawn {
         let sentence = &sentences[one.index];
@@ -87,14 +126,14 @@ pub(super) fn execute(arguments: &Arguments, project: &Project) -> anyhow::Resul
     ))?;
     if arguments.from.is_none() {
         say(
-            "add to `spans` what is in each sentence, as objects with `start` and `end` (in code points of the whole text) and `label`, name the file in `data.gold`, and run",
+            "mark them in `postil review`, queue Blind gold, and run; or add to `spans` what is in each sentence, as objects with `start` and `end` (in code points of the whole text) and `label`, and name the file in `data.gold`",
         )?;
     }
     Ok(())
 }
 
 /// Adds the sentences of a text.
-fn each(document: &Document, truth: Option<&Document>, sentences: &mut Vec<Sentence>) {
+fn each(document: &Document, truth: Option<&Document>, content: Digest, sentences: &mut Vec<Sentence>) {
     let offsets = Offsets::new(&document.text);
     let point = |byte: u32| offsets.position_of(OffsetUnit::CodePoints, byte as usize).unwrap_or(0);
     let mut first = 0;
@@ -109,6 +148,7 @@ fn each(document: &Document, truth: Option<&Document>, sentences: &mut Vec<Sente
             place,
             words: document.text[from.start as usize..to.end as usize].to_owned(),
             spans: truth.into_iter().flat_map(|truth| &truth.spans).filter(within).cloned().collect(),
+            content,
         });
     }
 }

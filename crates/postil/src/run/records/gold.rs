@@ -85,7 +85,7 @@ impl GoldFile {
         }
         let known: HashSet<String> = self.records.iter().map(|gold| gold.item.clone()).collect();
         let mut records = std::mem::take(&mut self.records);
-        for Agreed { item, answer } in agreed.into_iter().filter(|one| !known.contains(&one.item)) {
+        for Agreed { item, answer, .. } in agreed.into_iter().filter(|one| !known.contains(&one.item)) {
             if let Answer::Record { fields, .. } = answer {
                 let truth = schema.fields().iter().map(|field| fields.get(&*field.name).cloned()).collect();
                 records.push(GoldRecord { item, probability: None, truth });

@@ -7,7 +7,7 @@ use std::path::Path;
 use postil_core::audit::{GoldPart, gold_part};
 use postil_core::sequences::TokenSpan;
 use postil_core::text::{Misaligned, OffsetUnit, Offsets, align};
-use postil_core::{Answer, Class, Digest, Document, Error, Name, Result, Span};
+use postil_core::{Answer, Class, Digest, Document, Error, Name, Result, Span, TextPart};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -64,9 +64,9 @@ impl GoldFile {
     /// Adds what people said blindly in the browser about items that the file does not name.
     pub(super) fn add_people(&mut self, (agreed, faults): (Vec<Agreed>, Vec<String>)) {
         let known: HashSet<String> = self.documents.iter().map(|gold| gold.item.clone()).collect();
-        for Agreed { item, answer } in agreed.into_iter().filter(|one| !known.contains(&one.item)) {
+        for Agreed { item, part, answer } in agreed.into_iter().filter(|one| !known.contains(&one.item)) {
             if let Answer::Spans { spans, .. } = answer {
-                self.documents.push(GoldDocument { item, part: None, spans, probability: None, line: 0 });
+                self.documents.push(GoldDocument { item, part, spans, probability: None, line: 0 });
             }
         }
         self.faults.extend(faults);
@@ -273,8 +273,8 @@ pub(super) struct Gold {
 }
 
 impl Gold {
-    /// Finds the items of gold documents. `drawn` holds the inclusion probabilities on record in the ledger, by id;
-    /// those of the file win.
+    /// Finds the items of gold documents. `drawn` holds the inclusion probabilities on record in the ledger, by id or by
+    /// the name of a part; those of the file win.
     ///
     /// # Errors
     /// A gold span that does not lie in its item's text, or quotes something else: gold of another version of the text.
@@ -313,7 +313,10 @@ impl Gold {
             }
             let tokens = tokens_of(text, document)
                 .map_err(|error| gold_documents::wrong(error, path, document.line, &document.item))?;
-            let probability = document.probability.or_else(|| drawn.get(&document.item).copied());
+            let named =
+                document.part.map(|(start, end)| TextPart { item: document.item.clone(), start, end }.to_string());
+            let on_record = || drawn.get(named.as_ref().unwrap_or(&document.item)).copied();
+            let probability = document.probability.or_else(on_record);
             if probability.is_none() {
                 gold.design = Design::Assumed;
             }

@@ -29,8 +29,8 @@ use postil_core::{Digest, Document, Name, Result};
 use super::gold::keep;
 use super::people::People;
 use super::{
-    GOLD, Options, Outcome, Watch, annotate, ask, basis, check_annotators, drawn_probabilities, now_millis,
-    open_annotators, output as files, texts,
+    GOLD, GOLD_SENTENCES, Options, Outcome, Watch, annotate, ask, basis, check_annotators, drawn_probabilities,
+    now_millis, open_annotators, output as files, texts,
 };
 use crate::project::Project;
 use fuse::{Fused, Fuser};
@@ -58,7 +58,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let documents = texts::read(project, items, watch)?;
     let links = links::Links::read(project, &ledger, &people, items, &documents)?;
     let path = project.gold.as_deref().unwrap_or(std::path::Path::new("gold"));
-    let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
+    let mut drawn = drawn_probabilities(&ledger.draws(GOLD)?);
+    drawn.extend(drawn_probabilities(&ledger.draws(GOLD_SENTENCES)?));
     let gold = Gold::place((&gold_file, path), items, &documents, &drawn, project)?;
     let answers = gold.answers().map(|(position, answer, weight)| (position, weight, answer));
     let gold_version = keep(&ledger, gold_file.version, items, answers, now_millis)?;

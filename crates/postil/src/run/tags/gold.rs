@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use postil_core::text::{Named, Offsets, quote};
+use postil_core::text::{Named, OffsetUnit, Offsets, quote};
 use postil_core::{Answer, Class, Document, Error, Layer, Name, Result};
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,6 +19,8 @@ const UNKNOWN: &str = "_";
 pub struct Tagged {
     /// A tag per token; none where gold does not say.
     pub tags: Vec<Option<Class>>,
+    /// In place of `tags`: where the tokens that have one begin, in code points.
+    places: Option<Vec<(u32, Class)>>,
     words: Option<Vec<String>>,
     text: Option<String>,
     item: String,
@@ -49,6 +51,7 @@ pub(crate) fn read(project: &Project, path: &Path) -> Result<GoldFile> {
         let words = document.words().map(str::to_owned).collect::<Vec<_>>();
         let tagged = Tagged {
             tags,
+            places: None,
             words: (!words.is_empty()).then_some(words),
             text: (!document.text.is_empty()).then(|| document.text.clone()),
             item: item.clone(),
@@ -123,7 +126,22 @@ impl Tagged {
     /// A tag for every token of an item, given on the item's own text.
     pub(crate) fn all(item: &str, tags: Vec<Class>) -> Self {
         let tags = tags.into_iter().map(Some).collect();
-        Self { tags, words: None, text: None, item: item.to_owned(), line: 0 }
+        Self { tags, places: None, words: None, text: None, item: item.to_owned(), line: 0 }
+    }
+
+    /// Tags of some tokens of an item, each by the place at which its token begins, in code points; the others were left
+    /// open.
+    pub(crate) fn some(item: &str, places: Vec<(u32, Class)>) -> Self {
+        let item = item.to_owned();
+        Self { tags: Vec::new(), places: Some(places), words: None, text: None, item, line: 0 }
+    }
+
+    /// What it says, in characters that are the same only if that is.
+    pub(crate) fn said(&self) -> String {
+        match &self.places {
+            Some(places) => format!("{places:?}"),
+            None => format!("{:?}", self.tags),
+        }
     }
 
     /// The tags on the tokens of the item.
@@ -131,12 +149,40 @@ impl Tagged {
     /// # Errors
     /// The item has other tokens: gold of another version of the text, or of another tokenizer.
     pub(crate) fn on(&self, document: &Document, project: &Project) -> Result<Vec<Option<Class>>> {
-        let Some(message) = self.difference(document) else { return Ok(self.tags.clone()) };
+        let message = match self.placed(document) {
+            Some(placed) => match placed {
+                Ok(tags) => return Ok(tags),
+                Err(message) => message,
+            },
+            None => match self.difference(document) {
+                None => return Ok(self.tags.clone()),
+                Some(message) => message,
+            },
+        };
         let path = project.gold.as_deref().unwrap_or(Path::new("gold"));
         Err(gold_documents::wrong(Error::input(message), path, self.line, &self.item).hint(
             "the gold was made for another version of the text, or its tokens are not those of `data.tokenizer`; \
              `data.tokens` names the column of given tokens",
         ))
+    }
+
+    /// The tags of the tokens that begin where this says, if it says places.
+    fn placed(&self, document: &Document) -> Option<std::result::Result<Vec<Option<Class>>, String>> {
+        let places = self.places.as_ref()?;
+        let offsets = Offsets::new(&document.text);
+        let mut tags = vec![None; document.tokens.len()];
+        for &(place, class) in places {
+            let byte = offsets.byte_of(OffsetUnit::CodePoints, place);
+            let found =
+                byte.and_then(|byte| document.tokens.binary_search_by_key(&(byte as u32), |token| token.start).ok());
+            let Some(token) = found else {
+                return Some(Err(format!(
+                    "expected a token of the text at place {place}, where gold has a tag, found none"
+                )));
+            };
+            tags[token] = Some(class);
+        }
+        Some(Ok(tags))
     }
 
     fn difference(&self, document: &Document) -> Option<String> {
