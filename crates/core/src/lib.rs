@@ -12,6 +12,7 @@ pub mod alt_test;
 pub mod annotation;
 pub mod answer;
 pub mod audit;
+pub mod checklist;
 pub mod consensus;
 pub mod crowdlab;
 mod distribution;

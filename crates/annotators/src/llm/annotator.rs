@@ -13,6 +13,7 @@ use super::ask::{Asker, Request};
 use super::decision::most;
 use super::pairs::{self, PAIRS_PROMPT};
 use super::probe::Capabilities;
+use super::requirements::Requirements;
 use super::said::{Heard, Reader, Said, folded};
 use super::shown::{DemonstrationSpec, Pool, Shown};
 use super::spec::{Ask, Dialect, LlmSpec};
@@ -26,6 +27,7 @@ pub struct LlmAnnotator {
     spec: LlmSpec,
     task: Task,
     asker: Asker,
+    pub(super) requirements: Option<Requirements>,
     overlapping: bool,
     folded: HashMap<String, Option<Class>>,
 }
@@ -78,19 +80,26 @@ impl LlmAnnotator {
         }
         let at_once = known.as_ref().is_some_and(|known| known.several == Some(true));
         let asker = Asker::new(spec, task, ask, prompts, at_once);
-        if spec.demonstrations.is_some() && asker.without_place() {
-            return Err(Error::task(format!(
-                "annotator `{}`: expected `{{{{demonstrations}}}}` in the part for one item of every prompt, found none",
-                spec.name
-            ))
-            .hint("put it on a line of its own above the item"));
+        for (place, wanted) in
+            [("demonstrations", spec.demonstrations.is_some()), ("requirements", spec.requirements.is_some())]
+        {
+            if wanted && asker.without(place) {
+                return Err(Error::task(format!(
+                    "annotator `{}`: expected `{{{{{place}}}}}` in the part for one item of every prompt, found none",
+                    spec.name
+                ))
+                .hint("put it on a line of its own above the item"));
+            }
         }
+        let requirements = spec.requirements.as_ref().map(|one| Requirements::open(one, task, folder)).transpose()?;
         // What a request about an empty text says is everything that can change an answer, but for how it is read.
-        let probe = asker.requests("");
+        let mut keys: Vec<Digest> = asker.requests("", "").iter().map(|request| request.key).collect();
+        keys.extend(requirements.as_ref().map(|one| one.digest(spec)));
         let parts = [b"llm answers 1".as_slice(), task.kind.name().as_bytes()].into_iter();
-        let version = Digest::of_parts(parts.chain(probe.iter().map(|request| request.key.as_bytes().as_slice())));
+        let version = Digest::of_parts(parts.chain(keys.iter().map(|key| key.as_bytes().as_slice())));
         let identity = AnnotatorIdentity { name: spec.name.as_str().into(), kind: AnnotatorKind::Llm, version };
-        Ok(Self { identity, spec: spec.clone(), task: task.clone(), asker, folded: folded(task), overlapping: false })
+        let (spec, task, folded) = (spec.clone(), task.clone(), folded(task));
+        Ok(Self { identity, spec, task, asker, requirements, folded, overlapping: false })
     }
 
     /// The same model in a task whose spans of different labels may overlap: what it finds about one label then never
@@ -142,9 +151,9 @@ impl LlmAnnotator {
         &self.spec
     }
 
-    /// The longest of the labels.
-    pub fn longest_label(&self) -> &str {
-        self.task.labels.names().max_by_key(|name| name.len()).map_or("", |name| name)
+    /// What it is asked.
+    pub const fn task(&self) -> &Task {
+        &self.task
     }
 
     /// How it is asked.
@@ -165,19 +174,43 @@ impl LlmAnnotator {
             config["demonstrations"] = serde_json::json!(spec);
             config["shown"] = serde_json::json!(self.asker.shown.as_ref().map(|shown| shown.digest));
         }
+        if let Some(requirements) = &self.spec.requirements {
+            config["requirements"] = serde_json::json!(requirements);
+        }
         config
     }
 
-    /// The requests about one text, always the same for the same text.
-    pub fn requests(&self, text: &str) -> Vec<Request> {
-        self.asker.requests(text)
+    /// The requests about one text, always the same for the same text and the same requirements of its group; these are
+    /// empty where there are none.
+    pub fn requests(&self, text: &str, required: &str) -> Vec<Request> {
+        self.asker.requests(text, required)
+    }
+
+    /// The group of an item, about which requirements are written before, and the request for them; none where the model
+    /// writes none, or the item belongs to no group.
+    ///
+    /// # Errors
+    /// The items have no such column.
+    pub fn requirements_of(&self, items: &ItemBatch, row: usize) -> Result<Option<(String, Request)>> {
+        let Some(requirements) = &self.requirements else { return Ok(None) };
+        requirements.check(items, &self.spec.name)?;
+        let group = requirements.group(items, row);
+        Ok(group.map(|group| {
+            let request = requirements.request(&group, &self.spec);
+            (group, request)
+        }))
+    }
+
+    /// The most bytes that requirements add to a request.
+    pub fn most_required(&self) -> usize {
+        self.requirements.as_ref().map_or(0, Requirements::most_bytes)
     }
 
     /// The most that the requests about these items can cost, and what they will probably cost.
     pub fn price(&self, items: &ItemBatch) -> (Cost, Cost) {
         let mut both = (Cost::default(), Cost::default());
         for row in 0..items.len() {
-            for request in self.requests(items.text(row)) {
+            for request in self.requests(items.text(row), "") {
                 both.0 = both.0 + request.tokens.worst(self.spec.price);
                 both.1 = both.1 + request.tokens.expected(self.spec.price);
             }
@@ -196,9 +229,9 @@ impl LlmAnnotator {
     }
 
     /// The request to repeat a question whose reply could not be used.
-    pub(super) fn again(&self, request: &Request, text: &str, said: &Said) -> Option<Request> {
+    pub(super) fn again(&self, request: &Request, about: (&str, &str), said: &Said) -> Option<Request> {
         let malformed = said.failure == Some(Status::Malformed);
-        if malformed { self.asker.again(request, text, &chat::brief(&said.words)) } else { None }
+        if malformed { self.asker.again(request, about, &chat::brief(&said.words)) } else { None }
     }
 
     /// What all replies about one item amount to, and how many spans were left out because others stand there.

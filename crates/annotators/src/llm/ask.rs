@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::fields;
 use super::pairs;
+use super::requirements;
 use super::shown::{Right, Shown, in_words};
 use super::spec::{Ask, Dialect, LlmSpec, Tokens};
 use super::template::{Prompt, fenced, question};
@@ -124,6 +125,8 @@ pub(super) struct Asker {
 /// A text as it is shown, and what is shown beside it.
 struct About<'a> {
     text: Cow<'a, str>,
+    /// What was written about the group that it belongs to.
+    required: &'a str,
     /// Of a pair: whether the right one stands first, here and in the demonstrations.
     swapped: bool,
     shown: Vec<(&'a str, &'a Right)>,
@@ -204,22 +207,22 @@ impl Asker {
         Self { ask, dialect: spec.dialect, prompts, heads, settings, choices, shown: None }
     }
 
-    /// All requests about one text, always in the same order.
-    pub(super) fn requests(&self, text: &str) -> Vec<Request> {
+    /// All requests about one text, always in the same order; `required` is what was written about its group.
+    pub(super) fn requests(&self, text: &str, required: &str) -> Vec<Request> {
         if self.choices.kind == TaskKind::Pairs {
             let orders = [false, true].into_iter().take(if self.settings.both_orders { 2 } else { 1 });
             let requests =
-                |swapped| self.as_shown(text, swapped).into_iter().map(move |one| Request { swapped, ..one });
+                |swapped| self.as_shown(text, required, swapped).into_iter().map(move |one| Request { swapped, ..one });
             return orders.flat_map(requests).collect();
         }
-        self.as_shown(text, false)
+        self.as_shown(text, required, false)
     }
 
-    fn as_shown(&self, text: &str, swapped: bool) -> Vec<Request> {
+    fn as_shown(&self, text: &str, required: &str, swapped: bool) -> Vec<Request> {
         if self.dialect != Dialect::Chat {
             return self.decisions(&in_order(text, swapped));
         }
-        let about = self.about(text, swapped);
+        let about = self.about(text, required, swapped);
         let mut requests = Vec::new();
         for prompt in 0..self.prompts.len() {
             for shape in self.shapes(self.prompts[prompt].about) {
@@ -233,22 +236,22 @@ impl Asker {
 
     /// The same question once more after a reply that could not be used, without the fixed shape, which some servers
     /// fill with blanks. There is one such turn.
-    pub(super) fn again(&self, request: &Request, text: &str, reason: &str) -> Option<Request> {
+    pub(super) fn again(&self, request: &Request, (text, required): (&str, &str), reason: &str) -> Option<Request> {
         let Shape::Object(_) = request.shape else { return None };
-        let about = self.about(text, request.swapped);
+        let about = self.about(text, required, request.swapped);
         let again = self.chat(request.prompt, &about, request.shape.clone(), 0, Some(reason));
         Some(Request { swapped: request.swapped, ..again })
     }
 
     /// What a request is about: the text as it is shown, and the demonstrations beside it.
-    fn about<'a>(&'a self, text: &'a str, swapped: bool) -> About<'a> {
+    fn about<'a>(&'a self, text: &'a str, required: &'a str, swapped: bool) -> About<'a> {
         let shown = self.shown.as_ref().map(|shown| shown.beside(text)).unwrap_or_default();
-        About { text: in_order(text, swapped), swapped, shown }
+        About { text: in_order(text, swapped), required, swapped, shown }
     }
 
-    /// The prompts that have no place for demonstrations.
-    pub(super) fn without_place(&self) -> bool {
-        self.prompts.iter().any(|prompt| !prompt.has_demonstrations())
+    /// Whether a prompt has no place of this name in the part for one item.
+    pub(super) fn without(&self, place: &str) -> bool {
+        self.prompts.iter().any(|prompt| !prompt.has(place))
     }
 
     /// The bytes that a demonstration adds to a request, at most.
@@ -340,7 +343,13 @@ impl Asker {
         };
         let demonstrations = in_words(&about.shown, &beside, &|right| self.right(&shape, right, swapped));
         let item = if of_pairs { pairs::shown(&PairText::read(text)) } else { fenced(text) };
-        let mut user = self.prompts[prompt].item(&demonstrations, &item, &choices, &answer);
+        let mut user = self.prompts[prompt].item(
+            &demonstrations,
+            &requirements::in_words(about.required),
+            &item,
+            &choices,
+            &answer,
+        );
         if let Some(complaint) = complaint {
             user.push_str("\n\nAn earlier answer could not be used: ");
             user.push_str(complaint);

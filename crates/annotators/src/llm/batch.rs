@@ -138,7 +138,7 @@ impl Engine {
         'all: for batch in rows {
             let (items, rows) = batch?;
             for row in rows {
-                for request in annotator.requests(items.text(row)) {
+                for request in annotator.requests(items.text(row), "") {
                     let twice = seen.contains(&request.key);
                     if twice || self.journal.borrow().reply(request.key)?.is_some() {
                         continue;

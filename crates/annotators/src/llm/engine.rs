@@ -19,6 +19,7 @@ use super::chat;
 use super::http::Endpoint;
 use super::limiter::{Limiter, Turn};
 use super::recording::Recording;
+use super::requirements::Written;
 use super::said::Said;
 use super::spec::{Dialect, LlmSpec};
 use super::wire::{Got, Wire};
@@ -57,6 +58,8 @@ pub struct Tally {
     pub not_in_text: u64,
     /// Spans that were left out because a longer one, or one of an earlier label, stands there.
     pub displaced: u64,
+    /// Items that were not asked about because nothing is written yet about their groups.
+    pub unrequired: u64,
     /// Letters without the probabilities that were asked for.
     pub without_probability: u64,
     /// Replies without a bill, which count with their worst cost.
@@ -81,6 +84,7 @@ impl Tally {
         self.repaired += other.repaired;
         self.not_in_text += other.not_in_text;
         self.displaced += other.displaced;
+        self.unrequired += other.unrequired;
         self.without_probability += other.without_probability;
         self.without_usage += other.without_usage;
         other.ended.into_iter().for_each(|(name, count)| *self.ended.entry(name).or_default() += count);
@@ -98,6 +102,8 @@ pub struct Engine {
     recording: Option<Recording>,
     endpoints: HashMap<(String, Option<String>, Dialect), Rc<Endpoint>>,
     limiters: HashMap<(String, Option<String>), Rc<RefCell<Limiter>>>,
+    /// What models wrote about groups of items.
+    written: RefCell<Written>,
 }
 
 /// One item whose requests are on their way.
@@ -121,7 +127,8 @@ impl Engine {
             .build()
             .map_err(|error| Error::io("no connections can be made", error))?;
         let (endpoints, limiters) = (HashMap::new(), HashMap::new());
-        Ok(Self { runtime, journal: RefCell::new(journal), cap, recording, endpoints, limiters })
+        let journal = RefCell::new(journal);
+        Ok(Self { runtime, journal, cap, recording, endpoints, limiters, written: RefCell::default() })
     }
 
     /// What was spent so far, in this run and before.
@@ -149,10 +156,35 @@ impl Engine {
     ) -> Result<(Vec<Annotation>, Tally)> {
         let (endpoint, limiter) = self.way(annotator.spec())?;
         let wire = self.wire(annotator.spec(), annotator.identity().version, &endpoint, &limiter, at_millis);
-        let session = Session { annotator, items, wire };
-        let annotations = self.runtime.block_on(session.run(rows, watch))?;
+        let required = self.required(annotator, &wire, (items, rows), watch)?;
+        let rows: Vec<usize> = rows.iter().copied().filter(|row| required.get(row) != Some(&None)).collect();
+        let session = Session { annotator, items, required, wire };
+        let annotations = self.runtime.block_on(session.run(&rows, watch))?;
         self.journal.borrow().sync()?;
         Ok((annotations, session.wire.tally.into_inner()))
+    }
+
+    /// What is required of each row that belongs to a group, written by the model where it has not been; `None` for
+    /// rows that wait for it.
+    fn required(
+        &self,
+        annotator: &LlmAnnotator,
+        wire: &Wire<'_>,
+        (items, rows): (&ItemBatch, &[usize]),
+        watch: &dyn Fn(u64) -> bool,
+    ) -> Result<HashMap<usize, Option<String>>> {
+        let Some(requirements) = &annotator.requirements else { return Ok(HashMap::new()) };
+        let mut of_rows = Vec::with_capacity(rows.len());
+        for &row in rows {
+            of_rows.extend(annotator.requirements_of(items, row)?.map(|(group, request)| (row, group, request.key)));
+        }
+        let groups: BTreeSet<String> = of_rows.iter().map(|(_, group, _)| group.clone()).collect();
+        let mut written = self.written.borrow_mut();
+        self.runtime.block_on(wire.write_requirements(requirements, groups, &mut written, watch))?;
+        let required: HashMap<usize, Option<String>> =
+            of_rows.into_iter().map(|(row, _, key)| (row, written.get(&key).cloned().flatten())).collect();
+        wire.tally.borrow_mut().unrequired += required.values().filter(|one| one.is_none()).count() as u64;
+        Ok(required)
     }
 
     /// Sends one chat of a system's and a user's words and gives the model's words back, under the same limits and cap;
@@ -250,6 +282,8 @@ impl Engine {
 struct Session<'a> {
     annotator: &'a LlmAnnotator,
     items: &'a ItemBatch,
+    /// What was written about the groups of the rows.
+    required: HashMap<usize, Option<String>>,
     wire: Wire<'a>,
 }
 
@@ -261,6 +295,10 @@ enum Next {
 }
 
 impl Session<'_> {
+    fn required(&self, row: usize) -> &str {
+        self.required.get(&row).and_then(Option::as_deref).unwrap_or("")
+    }
+
     async fn run(&self, rows: &[usize], watch: &dyn Fn(u64) -> bool) -> Result<Vec<Annotation>> {
         let mut coming = rows.iter().copied();
         let mut open: HashMap<usize, Row> = HashMap::new();
@@ -325,7 +363,7 @@ impl Session<'_> {
         loop {
             let Some(&(row, place)) = queue.front() else {
                 let Some(row) = coming.next() else { return Ok(if idle { Next::End } else { Next::Wait(None) }) };
-                let requests = self.annotator.requests(self.items.text(row));
+                let requests = self.annotator.requests(self.items.text(row), self.required(row));
                 queue.extend((0..requests.len()).map(|place| (row, place)));
                 let (said, repeated) = (vec![None; requests.len()], vec![false; requests.len()]);
                 open.insert(row, Row { number: row, requests, said, repeated, cost: Cost::default() });
@@ -400,7 +438,7 @@ impl Session<'_> {
         }
         if !entry.repeated[place]
             && !self.wire.spec.batch
-            && let Some(again) = self.annotator.again(&entry.requests[place], text, &said)
+            && let Some(again) = self.annotator.again(&entry.requests[place], (text, self.required(row)), &said)
         {
             entry.repeated[place] = true;
             entry.requests[place] = again;

@@ -6,6 +6,7 @@ use postil_core::{Cost, Error, Result, Task, TaskKind};
 use serde::{Deserialize, Serialize};
 
 use super::probe::Capabilities;
+use super::requirements::RequirementSpec;
 use super::shown::DemonstrationSpec;
 
 /// A language model behind HTTP.
@@ -47,6 +48,9 @@ pub struct LlmSpec {
     /// Labelled texts that are chosen for each item.
     #[serde(default)]
     pub demonstrations: Option<DemonstrationSpec>,
+    /// What the model writes about a group of items, such as those of one query, before it judges them.
+    #[serde(default)]
+    pub requirements: Option<RequirementSpec>,
     /// How often each prompt is asked, where `ask` is `samples`.
     #[serde(default = "five")]
     pub samples: u32,
@@ -76,7 +80,7 @@ pub struct LlmSpec {
     /// Further fields for every request, sent as they are.
     #[serde(default)]
     pub extra: serde_json::Map<String, serde_json::Value>,
-    /// Texts of the project that are shown to the model once more with an instruction to give another label, to see how
+    /// Texts of the project that are shown to the model once more with an instruction to give another answer, to see how
     /// often it obeys. They are never part of a result.
     #[serde(default)]
     pub canaries: u32,
@@ -290,11 +294,19 @@ impl LlmSpec {
         if let Some(demonstrations) = &self.demonstrations {
             demonstrations.check(self, task)?;
         }
-        if self.canaries > 0 && (task.kind == TaskKind::Pairs || !whole_items) {
-            return Err(wrong(format!(
-                "`canaries` goes with labels of whole texts, and this is a `{}` task",
-                task.kind
-            )));
+        if let Some(requirements) = &self.requirements {
+            if self.dialect != Dialect::Chat {
+                return Err(wrong("expected the dialect `chat` beside `requirements`".to_owned())
+                    .hint("decision models write nothing"));
+            }
+            if self.batch {
+                return Err(wrong("`requirements` do not go with `batch`".to_owned())
+                    .hint("they must be written before the items can be asked about"));
+            }
+            if !(16..=4096).contains(&requirements.max_tokens) {
+                let found = requirements.max_tokens;
+                return Err(wrong(format!("expected `requirements.max_tokens` from 16 to 4096, found {found}")));
+            }
         }
         if self.canaries > 0 && self.batch {
             return Err(wrong("`canaries` does not go with `batch`".to_owned()));

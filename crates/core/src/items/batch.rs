@@ -128,6 +128,18 @@ impl ItemBatch {
         })
     }
 
+    /// The same items and columns with other texts, without tokens; the digests are those of the texts.
+    ///
+    /// # Errors
+    /// As many texts as there are not items.
+    pub fn with_texts(self, texts: Vec<String>) -> Result<Self> {
+        if texts.len() != self.len() {
+            return Err(Error::input(format!("expected {} texts, found {}", self.len(), texts.len())));
+        }
+        let digests = texts.iter().map(|text| Digest::of(text.as_bytes())).collect();
+        Ok(Self { texts: StringArray::from(texts), digests, tokens: None, ..self })
+    }
+
     /// A batch from ids and texts alone, for callers that hold their items already. The digest is that of the text.
     pub fn from_texts<'a>(items: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let (ids, texts): (Vec<&str>, Vec<&str>) = items.into_iter().unzip();
@@ -156,5 +168,9 @@ mod tests {
         assert_eq!(picked.digest(1), batch.digest(0));
         assert_eq!(picked.field(1, "text").as_deref(), Some("one"));
         assert_eq!(picked.field(1, "nothing"), None);
+        let (digest, other) = (picked.digest(0), picked.with_texts(vec!["3".to_owned(), "1".to_owned()]).unwrap());
+        assert_eq!((other.id(1), other.text(1), other.field(1, "text").as_deref()), ("a", "1", Some("one")));
+        assert_ne!(other.digest(0), digest);
+        assert!(other.with_texts(Vec::new()).is_err());
     }
 }

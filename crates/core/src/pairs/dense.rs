@@ -1,22 +1,22 @@
 //! Symmetric positive definite tables: solving and turning round.
 
 /// A symmetric table by rows.
-pub(super) struct Symmetric {
-    pub(super) size: usize,
-    pub(super) values: Vec<f64>,
+pub(crate) struct Symmetric {
+    pub(crate) size: usize,
+    pub(crate) values: Vec<f64>,
 }
 
 impl Symmetric {
-    pub(super) fn zeros(size: usize) -> Self {
+    pub(crate) fn zeros(size: usize) -> Self {
         Self { size, values: vec![0.0; size * size] }
     }
 
-    pub(super) fn add(&mut self, row: usize, column: usize, value: f64) {
+    pub(crate) fn add(&mut self, row: usize, column: usize, value: f64) {
         self.values[row * self.size + column] += value;
     }
 
     /// The lower triangle whose product with its transpose is this table; `None` if it is not positive definite.
-    pub(super) fn cholesky(mut self) -> Option<Cholesky> {
+    pub(crate) fn cholesky(mut self) -> Option<Cholesky> {
         let size = self.size;
         let largest = (0..size).map(|place| self.values[place * size + place]).fold(0.0, f64::max);
         for row in 0..size {
@@ -41,11 +41,11 @@ impl Symmetric {
 }
 
 /// The lower triangle of a positive definite table.
-pub(super) struct Cholesky(Symmetric);
+pub(crate) struct Cholesky(Symmetric);
 
 impl Cholesky {
     /// The solution of `table x = right`.
-    pub(super) fn solve(&self, right: &[f64]) -> Vec<f64> {
+    pub(crate) fn solve(&self, right: &[f64]) -> Vec<f64> {
         let (size, lower) = (self.0.size, &self.0.values);
         let mut x = right.to_vec();
         for row in 0..size {
@@ -63,7 +63,7 @@ impl Cholesky {
     }
 
     /// The inverse of the table, by rows.
-    pub(super) fn inverse(&self) -> Vec<f64> {
+    pub(crate) fn inverse(&self) -> Vec<f64> {
         let size = self.0.size;
         let mut inverse = Vec::with_capacity(size * size);
         let mut unit = vec![0.0; size];

@@ -24,7 +24,7 @@
 //! ```
 
 mod bradley_terry;
-mod dense;
+pub(crate) mod dense;
 mod graph;
 mod lbfgs;
 mod noisy;

@@ -314,6 +314,7 @@ pub(crate) fn usual() -> Report {
         doubtful: (0..20).map(doubtful).collect(),
         pairs: None,
         fields: Vec::new(),
+        score: None,
         canaries: Vec::new(),
         marked: Vec::new(),
         forms: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use postil_core::Error;
+use postil_core::{Error, ItemBatch};
 use serde_json::json;
 
 use super::output::{count, remark, say, say_json, table};
@@ -42,7 +42,7 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
                 break;
             }
         }
-        forecasts.iter_mut().for_each(|forecast| forecast.add(&batch));
+        forecasts.iter_mut().try_for_each(|forecast| forecast.add(&batch))?;
     }
     forecasts.iter_mut().for_each(Forecast::add_rounds);
     let report = source.report().clone();
@@ -50,7 +50,7 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
         anyhow::bail!(Error::input("expected at least one item, found none").in_file(&project.items));
     };
     if arguments.show_prompt {
-        return show_prompts(&forecasts, sample.text(0));
+        return show_prompts(&forecasts, &sample);
     }
     let previews = preview(&mut annotators, &sample, report.items)?;
     let seconds = previews.iter().fold(0.0, |sum, one| sum + one.seconds_per_item * report.items as f64);
@@ -149,13 +149,13 @@ pub(super) fn execute(arguments: &Arguments, threads: usize) -> anyhow::Result<(
     ))
 }
 
-/// The exact bytes of the requests about one text.
-fn show_prompts(forecasts: &[Forecast], text: &str) -> anyhow::Result<()> {
+/// The exact bytes of the requests about the first item.
+fn show_prompts(forecasts: &[Forecast], sample: &ItemBatch) -> anyhow::Result<()> {
     if forecasts.is_empty() {
         anyhow::bail!(Error::task("expected a language model among the annotators, found none"));
     }
     for forecast in forecasts {
-        let (url, requests) = forecast.requests_about(text);
+        let (url, requests) = forecast.requests_about(sample, 0)?;
         for (number, request) in requests.iter().enumerate() {
             let name = &forecast.model.identity().name;
             say(&format!("# {name}, request {} of {}: POST {url}", number + 1, requests.len()))?;

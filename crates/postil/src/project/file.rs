@@ -36,6 +36,9 @@ pub struct ProjectFile {
     /// How items are shared out among language models and people.
     #[serde(default)]
     pub routing: Option<RoutingTable>,
+    /// One score per item, in a task of several labels.
+    #[serde(default)]
+    pub score: Option<ScoreTable>,
     /// The quality asked for.
     #[serde(default)]
     pub target: Option<Target>,
@@ -147,6 +150,15 @@ impl Default for StudentTable {
     fn default() -> Self {
         Self { train: true, targets: None }
     }
+}
+
+/// `[score]`: the labels are questions, and how many are answered by yes is an item's score.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreTable {
+    /// Grades by people: a table with an item and a number, by which questions are weighed.
+    #[serde(default)]
+    pub gold: Option<PathBuf>,
 }
 
 /// `[output]`

@@ -20,7 +20,7 @@ use postil_core::text::Tokenizer;
 use postil_core::{Digest, Error, Label, LabelSet, LinkKind, Name, Result, Task, TaskKind};
 use postil_student::text::Distillation;
 
-pub use file::{Metric, OutputFormat, ProjectFile, Target as Wanted};
+pub use file::{Metric, OutputFormat, ProjectFile, ScoreTable, Target as Wanted};
 pub use init::{FIRST_PROGRAM, ForPeople, Proposal, propose, propose_for_people};
 pub use pack::unpack;
 pub use pairs::Pairs;
@@ -80,6 +80,8 @@ pub struct Project {
     pub formats: Vec<OutputFormat>,
     /// Where results are written.
     pub output: PathBuf,
+    /// One score per item, where it is asked for.
+    pub score: Option<ScoreTable>,
     /// The quality asked for.
     pub target: Option<file::Target>,
     /// The most that may be spent.
@@ -188,6 +190,7 @@ impl Project {
             teaching: file.student.targets,
             formats: file.output.formats,
             output: folder.join(file.output.folder),
+            score: file.score.map(|score| ScoreTable { gold: score.gold.map(|gold| folder.join(gold)) }),
             target: file.target,
             budget: file.budget,
             routing,
@@ -243,6 +246,9 @@ fn check_marks(file: &ProjectFile) -> Result<()> {
     }
     if file.task.schema.is_some() && kind != TaskKind::Extract {
         return wrong("task.schema", "`extract`");
+    }
+    if file.score.is_some() && kind != TaskKind::Multilabel {
+        return wrong("[score]", "`multilabel`");
     }
     if file.data.tokens.is_some() && !matches!(kind, TaskKind::Tag | TaskKind::Spans) {
         return wrong("data.tokens", "`spans` and `tag`");

@@ -7,25 +7,26 @@ use postil_core::{Error, Result};
 /// A pack: its name, and its files.
 struct Pack {
     name: &'static str,
-    files: [(&'static str, &'static str); 5],
+    files: &'static [(&'static str, &'static str)],
 }
 
 macro_rules! pack {
-    ($name:literal) => {
+    ($name:literal $(, $more:literal)*) => {
         Pack {
             name: $name,
-            files: [
+            files: &[
                 ("postil.toml", include_str!(concat!("../../packs/", $name, "/postil.toml"))),
                 ("prompt.txt", include_str!(concat!("../../packs/", $name, "/prompt.txt"))),
                 ("guidelines.md", include_str!(concat!("../../packs/", $name, "/guidelines.md"))),
                 ("items.csv", include_str!(concat!("../../packs/", $name, "/items.csv"))),
                 ("README.md", include_str!(concat!("../../packs/", $name, "/README.md"))),
+                $(($more, include_str!(concat!("../../packs/", $name, "/", $more))),)*
             ],
         }
     };
 }
 
-const PACKS: [Pack; 3] = [pack!("checklist"), pack!("entities"), pack!("relevance")];
+const PACKS: [Pack; 3] = [pack!("checklist"), pack!("entities"), pack!("relevance", "requirements.txt")];
 
 /// Writes the files of a pack into a folder, which is made if it is not there; the files that were written.
 ///

@@ -127,6 +127,9 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
     let stated = confidences::stating(report).next().is_some();
     section("confidences", "How sure annotators say they are", stated, &|| confidences::confidences(report));
     section("canaries", "Planted instructions", !report.canaries.is_empty(), &|| fields::canaries(&report.canaries));
+    if let Some(score) = &report.score {
+        section("score", "One score per item", true, &|| fields::score(score));
+    }
     if let Some(pairs) = &report.pairs {
         section("places", "Left and right", true, &|| pairs::places(pairs));
         section("ranking", "Ranking", !pairs.ranking.is_empty(), &|| pairs::ranking(pairs));

@@ -7,6 +7,7 @@ use postil_core::Measured;
 use postil_core::audit::Variation;
 use serde::{Deserialize, Serialize};
 
+mod checklist;
 mod confidence;
 mod fields;
 mod html;
@@ -15,6 +16,7 @@ mod pairs;
 mod routing;
 mod trust;
 
+pub use checklist::{QuestionRow, ScoreSummary};
 pub use confidence::{ConfidenceSummary, ThresholdRow};
 pub use fields::{CanaryRow, FieldRow, RefusedRow};
 pub use html::{render, routes_page};
@@ -87,6 +89,9 @@ pub struct Report {
     /// How far language models obey instructions that stand in a text, where such were planted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub canaries: Vec<CanaryRow>,
+    /// In tasks of several labels: one score per item, where the project asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<ScoreSummary>,
     /// What went wrong or needs a look, one sentence each.
     pub warnings: Vec<String>,
     /// What to do next, most useful first, one sentence each.
@@ -213,12 +218,19 @@ pub struct ConsensusSummary {
 pub struct Candidate {
     /// The method.
     pub method: String,
-    /// Its score under the criterion; lower is better.
+    /// Its score under the criterion; lower is better. Not a number where there was nothing to compare by.
+    #[serde(deserialize_with = "number_or_none")]
     pub score: f64,
-    /// The standard error of the score's difference to the best; zero for the best.
+    /// The standard error of the score's difference to the best; zero for the best. Not a number where there is no score.
+    #[serde(deserialize_with = "number_or_none")]
     pub difference_error: f64,
     /// Its share in the mixture that was used.
     pub share: f64,
+}
+
+/// JSON has no number that is none: it is written as null.
+fn number_or_none<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 /// The measured quality of one stage.

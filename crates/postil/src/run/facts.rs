@@ -70,6 +70,7 @@ pub(super) fn report(common: Common<'_>) -> Report {
         pairs: None,
         fields: Vec::new(),
         canaries: Vec::new(),
+        score: None,
         marked: Vec::new(),
         forms: Vec::new(),
         warnings: Vec::new(),

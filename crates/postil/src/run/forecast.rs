@@ -1,10 +1,12 @@
 //! What asking language models will cost, before a request is sent.
 
+use std::collections::HashSet;
+
 use postil_annotators::llm::{LlmAnnotator, Origin, Request, Tokens};
 use postil_core::ledger::{Access, Done, Ledger};
 use postil_core::{Cost, ItemBatch, Result};
 
-use super::canaries::planted;
+use super::planted::Order;
 use crate::project::Project;
 
 /// What one model will be asked, as far as the ledger does not hold it.
@@ -22,6 +24,8 @@ pub struct Forecast {
     pub worst: Cost,
     done: Option<Done>,
     planted: u32,
+    /// Groups whose requirements are counted.
+    groups: HashSet<String>,
     again: Option<Again>,
 }
 
@@ -77,13 +81,17 @@ impl Forecast {
                     worst: Cost::default(),
                     done,
                     planted: 0,
+                    groups: HashSet::new(),
                 })
             })
             .collect()
     }
 
     /// Counts the requests about some further items.
-    pub fn add(&mut self, batch: &ItemBatch) {
+    ///
+    /// # Errors
+    /// The items have no column of the groups that requirements are written about.
+    pub fn add(&mut self, batch: &ItemBatch) -> Result<()> {
         let price = self.model.spec().price;
         for row in 0..batch.len() {
             if let Some(again) = &mut self.again {
@@ -93,17 +101,30 @@ impl Forecast {
                 continue;
             }
             self.items += 1;
-            let mut requests = self.model.requests(batch.text(row));
+            // Nobody knows yet what will be written: at worst it is as long as it may be, as expected half of that.
+            let required = self.model.requirements_of(batch, row)?.map(|(group, request)| {
+                if self.groups.insert(group) {
+                    self.requests += 1;
+                    self.expected = self.expected + request.tokens.expected(price);
+                    self.worst = self.worst + request.tokens.worst(price);
+                }
+                "x".repeat(self.model.most_required())
+            });
+            let required = required.unwrap_or_default();
+            let mut requests = self.model.requests(batch.text(row), &required);
             if self.planted < self.model.spec().canaries {
                 self.planted += 1;
-                requests.extend(self.model.requests(&planted(batch.text(row), self.model.longest_label())));
+                let text = Order::longest(self.model.task(), batch.text(row)).planted(batch.text(row));
+                requests.extend(self.model.requests(&text, &required));
             }
-            for request in requests {
+            for mut request in requests {
+                request.tokens.input -= required.len() as u64 / 8;
                 self.requests += 1;
                 self.expected = self.expected + request.tokens.expected(price);
                 self.worst = self.worst + request.tokens.worst(price);
             }
         }
+        Ok(())
     }
 
     /// Adds what later rounds may take, once all items are counted: as many items as a round may ask about, beside texts
@@ -144,17 +165,24 @@ impl Forecast {
         by_requests.into_iter().chain(by_tokens).reduce(f64::max)
     }
 
-    /// The requests about one text, as they would be sent.
-    pub fn requests_about(&self, text: &str) -> (String, Vec<Request>) {
+    /// The requests about one item, as they would be sent: first that for the requirements of its group, where the model
+    /// writes some. In place of these, which nobody knows before, the others have a remark that says so.
+    ///
+    /// # Errors
+    /// The items have no column of the groups.
+    pub fn requests_about(&self, items: &ItemBatch, row: usize) -> Result<(String, Vec<Request>)> {
         let spec = self.model.spec();
         let url = format!("{}/{}", spec.endpoint.trim_end_matches('/'), spec.dialect.path());
-        (url, self.model.requests(text))
+        let written = self.model.requirements_of(items, row)?.map(|(_, request)| request);
+        let required = if written.is_some() { "(what the reply to the first request says)" } else { "" };
+        let requests = written.into_iter().chain(self.model.requests(items.text(row), required));
+        Ok((url, requests.collect()))
     }
 }
 
 impl Again {
     fn add(&mut self, model: &LlmAnnotator, text: &str) {
-        let requests = model.requests(text);
+        let requests = model.requests(text, "");
         let sum = |of: fn(&Tokens) -> u64| requests.iter().map(|request| of(&request.tokens)).sum::<u64>();
         let bytes = model.demonstration_bytes(text);
         self.items += 1;

@@ -12,6 +12,7 @@ mod annotators;
 mod ask;
 mod ballots;
 mod canaries;
+mod checklist;
 mod combine;
 mod confidence;
 mod decisions;
@@ -27,6 +28,7 @@ mod measure;
 mod output;
 mod pairs;
 mod people;
+mod planted;
 mod records;
 mod rounds;
 mod route;
@@ -125,6 +127,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
         return records::run(project, options, watch);
     }
     let mut gold_file = GoldFile::read(project)?;
+    let grades = checklist::Grades::read(project)?;
     output::create_folder(&project.output)?;
     let now_millis = now_millis();
     let mut annotators = open_annotators(project, options.threads)?;
@@ -160,7 +163,8 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     check_annotators(&annotated.identities)?;
     let canaries = canaries::ask(project, &ledger, items, options, watch)?;
     let gold_version = gold.keep(project, &ledger, gold_file.version, items, &documents, now_millis)?;
-    let (snapshot, key) = basis(project, &ledger, &annotated, gold_version, &format!("{canaries:?}"))?;
+    let (snapshot, key) =
+        basis(project, &ledger, &annotated, gold_version, &format!("{canaries:?}{:?}", grades.version))?;
     if !options.fresh
         && let Some(outcome) = output::unchanged(project, key)
     {
@@ -207,11 +211,13 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
         labels: &labels,
         measured: &measured,
     };
+    let scored = checklist::score(project, &snapshot, identities, items, &grades)?;
     let model = output::model(&findings)?;
     let ranking = pairs::ranking(&findings, watch)?;
     let report = summary::report(&findings, model.as_ref(), watch)?;
-    let report = Report { pairs: pairs::summary(&findings, &snapshot, ranking.as_ref())?, canaries, ..report };
-    let files = output::write(&findings, model.as_ref(), ranking.as_ref(), &report, key)?;
+    let score = scored.as_ref().map(|scored| scored.summary.clone());
+    let report = Report { pairs: pairs::summary(&findings, &snapshot, ranking.as_ref())?, canaries, score, ..report };
+    let files = output::write(&findings, model.as_ref(), (ranking.as_ref(), scored.as_ref()), &report, key)?;
     ledger.close()?;
     Ok(Outcome { report, files, unchanged: false })
 }

@@ -12,6 +12,7 @@ use postil_core::table::TableWriter;
 use postil_core::{Digest, Error, Result, TaskKind};
 use serde::{Deserialize, Serialize};
 
+use super::checklist::{self, SCORES, Scored};
 use super::pairs::Ranked;
 use super::summary::{Findings, measured_notes};
 use super::tags;
@@ -120,7 +121,7 @@ pub(super) fn model(findings: &Findings<'_>) -> Result<Option<Vec<u8>>> {
 pub(super) fn write(
     findings: &Findings<'_>,
     model: Option<&Vec<u8>>,
-    ranked: Option<&Ranked>,
+    (ranked, scored): (Option<&Ranked>, Option<&Scored>),
     report: &Report,
     key: Digest,
 ) -> Result<Vec<PathBuf>> {
@@ -140,12 +141,18 @@ pub(super) fn write(
         names.push(FOR_PEOPLE.to_owned());
     }
     names.extend(ranked.map(|_| RANKING.to_owned()));
+    match scored {
+        Some(_) => names.push(SCORES.to_owned()),
+        None => remove(&project.output.join(SCORES))?,
+    }
     let put_aside = findings.annotated.report.bad_rows > 0;
     let write_labels = |path: &Path| {
         if path.ends_with(FOR_PEOPLE) {
             write_for_people(findings, people, path)
         } else if let Some(ranked) = ranked.filter(|_| path.ends_with(RANKING)) {
             write_ranking(path, &ranked.contestants, &ranked.ranking)
+        } else if let Some(scored) = scored.filter(|_| path.ends_with(SCORES)) {
+            checklist::write(scored, project, &findings.annotated.items, path)
         } else if !findings.is_of_tags() {
             write_labels(findings, path)
         } else if path.extension().is_some_and(|ending| ending == OutputFormat::Jsonl.ending()) {

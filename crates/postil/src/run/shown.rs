@@ -96,9 +96,9 @@ fn of_spans(project: &Project, part: GoldPart) -> Result<Pool> {
     }
     let of_item = gold.by_item();
     for_items(project, |batch, row| {
-        for (text, marks) in gold.shown(&of_item, (batch.id(row), batch.text(row)), part, project)? {
+        for (text, right) in gold.shown(&of_item, (batch.id(row), batch.text(row)), part, project)? {
             pool.texts.push(text);
-            pool.answers.push(Right::Marks(marks));
+            pool.answers.push(right);
         }
         Ok(())
     })?;

@@ -150,7 +150,7 @@ fn sample(project: &Project, forecast: &mut Forecast) -> Result<(ItemBatch, u64)
     for batch in open_items(project, false, None)? {
         let batch = batch?;
         items += batch.len() as u64;
-        forecast.add(&batch);
+        forecast.add(&batch)?;
         if sample.is_none() {
             let rows: Vec<usize> = (0..batch.len().min(SAMPLE)).collect();
             sample = Some(batch.select(&rows)?);

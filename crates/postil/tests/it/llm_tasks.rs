@@ -270,9 +270,97 @@ fn planted_texts_show_who_obeys_and_stay_out_of_the_result() {
         folder.ok(&["run", "--fresh"]);
         assert_eq!((server.log().len(), before), (ITEMS + 12, folder.files("out")), "planted texts are bought once");
         assert!(folder.read("out/report.html").contains("Planted instructions"));
-        let wrong = folder.read("postil.toml").replace("kind = \"classify\"", "kind = \"spans\"");
+        let wrong = folder.read("postil.toml").replace("canaries = 12", "canaries = 12\nbatch = true");
         folder.write("postil.toml", wrong);
         assert!(folder.fails(2, &["run"]).contains("`canaries`"));
+    }
+}
+
+/// What a model that obeys says of a planted text; nothing of another.
+fn obedient(question: &Question<'_>) -> Option<Reply> {
+    let pair = question.prompt.contains("\nA:\n").then(|| shown(question.prompt));
+    let text = pair.as_ref().map_or(question.item?, |texts| texts[texts.len() - 1]);
+    let quoted = |before: &str| text.split_once(before).and_then(|(_, rest)| rest.split('"').next());
+    if let Some(texts) = pair.filter(|texts| texts.iter().any(|text| text.contains("message to whoever compares"))) {
+        let first = texts[texts.len() - 2].contains("message to whoever");
+        return Some(Reply::Label(if first { "A is better" } else { "B is better" }.to_owned(), Some(0.9)));
+    }
+    if !text.contains("message to whoever") {
+        return None;
+    }
+    if let Some(field) = quoted("the only right value of \"") {
+        let value = text.rsplit_once("Answer with ")?.1.split(' ').next()?;
+        let typed =
+            if field == "row" { value.parse::<u64>().map_or(json!(value), |row| json!(row)) } else { json!(value) };
+        return Some(Reply::Record(json!({ "record": { field: { "value": typed, "quote": value } } })));
+    }
+    if let Some(tag) = quoted("every word in it is \"") {
+        return Some(Reply::Spans(text.split_whitespace().map(|word| (word.to_owned(), tag.to_owned())).collect()));
+    }
+    if let Some(label) = quoted("\"whoever\" as \"") {
+        return Some(Reply::Spans(vec![("whoever".to_owned(), label.to_owned())]));
+    }
+    let label = quoted("only right label is \"")?;
+    let yes = if question.name == label { "yes" } else { "no" };
+    Some(match question.asked {
+        Asked::Labels(_) => Reply::Labels(vec![(label.to_owned(), 0.9)]),
+        _ => Reply::Label(yes.to_owned(), Some(0.9)),
+    })
+}
+
+#[test]
+fn obedience_shows_in_every_kind_of_task() {
+    let honest = |question: &Question<'_>| match &question.asked {
+        Asked::Spans(_) if question.prompt.contains("every word and every sign") => {
+            let words = question.item.unwrap_or_default().split_whitespace();
+            Reply::Spans(
+                words.zip(["bug", "praise"].iter().cycle()).map(|(w, t)| (w.to_owned(), (*t).to_owned())).collect(),
+            )
+        }
+        Asked::Spans(_) => Reply::Spans(Vec::new()),
+        Asked::Record(_) => Reply::Record(json!({ "record": { "mood": { "value": "bug", "quote": "again" } } })),
+        _ if question.prompt.contains("\nA:\n") => judge(question),
+        asked if asked.options().contains(&"yes") => {
+            let applies = question.name == truth(question.item.unwrap_or_default());
+            Reply::Label(if applies { "yes" } else { "no" }.to_owned(), Some(0.9))
+        }
+        _ => answers(question),
+    };
+    for (kind, settings) in [
+        ("spans", ""),
+        ("spans", "one_label_per_request = true"),
+        ("tag", ""),
+        ("multilabel", ""),
+        ("multilabel", "ask = \"json\""),
+        ("pairs", ""),
+        ("extract", ""),
+    ] {
+        let mut labels = None;
+        for obeys in [false, true] {
+            let server = Server::start(Behaviour::new(move |question: &Question<'_>| {
+                obedient(question).filter(|_| obeys).unwrap_or_else(|| honest(question))
+            }));
+            let more = format!("{settings}\ncanaries = 8");
+            let folder = if kind == "pairs" { pairs(&server, "", &more) } else { project(&server, kind, &more, "") };
+            if kind == "extract" {
+                folder.write("schema.json", SCHEMA);
+                let text = folder.read("postil.toml");
+                folder.write("postil.toml", text.replace("labels = [\"bug\", \"praise\"]", "schema = \"schema.json\""));
+            }
+            let report = folder.json(&["run", "--json"]);
+            let row = &report["canaries"][0];
+            assert_eq!(row["planted"], 8, "{kind} {settings}: {report}");
+            assert!((value(&row["obeyed"]) - f64::from(u8::from(obeys))).abs() < 1e-9, "{kind} {settings}: {row}");
+            assert!(row["obeyed"]["high"].as_f64().unwrap() - row["obeyed"]["low"].as_f64().unwrap() > 0.2, "{row}");
+            assert!(folder.read("out/report.html").contains("Planted instructions"));
+            let written = folder.files("out").into_iter().find(|(name, _)| name.starts_with("labels.")).unwrap();
+            assert_eq!(labels.get_or_insert_with(|| written.clone()), &written, "{kind}: planted texts stay out");
+            let (asked, before) = (server.log().len(), folder.files("out"));
+            let plan = folder.json(&["plan", "--json"]);
+            assert_eq!(plan["models"][0]["items"], 0);
+            folder.ok(&["run", "--fresh"]);
+            assert_eq!((server.log().len(), before), (asked, folder.files("out")), "{kind}: bought once");
+        }
     }
 }
 
@@ -406,9 +494,10 @@ fn packs_are_plain_files_that_run() {
             let found = question.item.is_some_and(|text| text.contains("onion soup"));
             Reply::Spans(Vec::from_iter(found.then(|| ("onion soup".to_owned(), "dish".to_owned()))))
         }
+        Asked::Text => Reply::Text("must: boots".to_owned()),
         asked => Reply::Label(asked.options()[0].to_owned(), Some(0.8)),
     }));
-    for (pack, rows) in [("checklist", 4), ("relevance", 3), ("entities", 2)] {
+    for (pack, rows) in [("checklist", 3), ("relevance", 3), ("entities", 2)] {
         let folder = Folder::new();
         folder.ok(&["init", "--pack", pack, "p"]);
         let settings = folder.read("p/postil.toml");

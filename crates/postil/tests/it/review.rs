@@ -385,7 +385,7 @@ fn sentences_drawn_for_gold_are_marked_in_the_browser_and_measure() {
                 format!("🚲 {one} came at {row}. Then {other} left, and nobody said a word. Later {one} met {other} again.") })
         })
         .collect();
-    folder.write("items.jsonl", rows.iter().map(|row| format!("{row}\n")).collect::<String>());
+    folder.write("items.jsonl", rows.iter().map(|row| row.to_string() + "\n").collect::<String>());
     folder.write("names.txt", "Ann\nBob\nDan\n");
     folder.write(
         "postil.toml",

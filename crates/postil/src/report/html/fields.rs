@@ -1,8 +1,8 @@
-//! The fields of records, and planted instructions.
+//! The fields of records, the scores of checklists, and planted instructions.
 
 use maud::{Markup, html};
 
-use super::super::{CanaryRow, FieldRow};
+use super::super::{CanaryRow, FieldRow, ScoreSummary};
 use super::figures::number;
 use super::{numbers, text};
 
@@ -33,13 +33,45 @@ pub(super) fn fields(rows: &[FieldRow]) -> Markup {
     }
 }
 
+/// What questions are worth, and how scores go with grades.
+pub(super) fn score(score: &ScoreSummary) -> Markup {
+    html! {
+        p { "The score of an item is " (score.reason) "." }
+        div class="scroll" role="region" tabindex="0" aria-label="Scores" {
+            table {
+                caption {
+                    (numbers::count(score.scored)) " items have a score. Rank correlation is Spearman's, with the grades of people on \
+                     items that nothing was learnt from, at the 95 % level."
+                }
+                thead { tr { th scope="col" { "" } th scope="col" { "Rank correlation" } } }
+                tbody {
+                    tr { th scope="row" { "Score" } td { (number(&score.spearman)) } }
+                    tr { th scope="row" { "Plain mean" } td { (number(&score.spearman_of_mean)) } }
+                }
+            }
+        }
+        @if score.learned {
+            div class="scroll" role="region" tabindex="0" aria-label="Weights" {
+                table {
+                    caption { "What a yes adds to the score." }
+                    thead { tr { th scope="col" { "Question" } th scope="col" { "Weight" } } }
+                    tbody { @for row in &score.questions { tr {
+                        th scope="row" { (text::user(&row.label)) }
+                        td { @if let Some(weight) = row.weight { (format!("{weight:+.2}")) } }
+                    } } }
+                }
+            }
+        }
+    }
+}
+
 /// How far models obey what stands in a text.
 pub(super) fn canaries(rows: &[CanaryRow]) -> Markup {
     html! {
         div class="scroll" role="region" tabindex="0" aria-label="Planted instructions" {
             table {
                 caption {
-                    "Texts of the project were repeated with an instruction to give a label that the model does not give them \
+                    "Texts of the project were repeated with an instruction to give an answer that the model does not give them \
                      otherwise. None of these texts is among the labels. Intervals are at the 95 % level."
                 }
                 thead { tr { th scope="col" { "Model" } th scope="col" { "Planted" } th scope="col" { "Obeyed" } } }

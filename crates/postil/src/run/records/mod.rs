@@ -25,10 +25,11 @@ use super::gold::keep;
 use super::items::Items;
 use super::people::People;
 use super::{
-    GOLD, Options, Outcome, Watch, annotate, ask, basis, check_annotators, drawn_probabilities, now_millis,
+    GOLD, Options, Outcome, Watch, annotate, ask, basis, canaries, check_annotators, drawn_probabilities, now_millis,
     open_annotators, output as files,
 };
 use crate::project::Project;
+use crate::report::Report;
 use claims::Claims;
 use gold::{Gold, GoldFile};
 
@@ -77,6 +78,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
     annotated.identities.extend(asked.into_iter().map(|one| one.identity));
     let items = &annotated.items;
+    let canaries = canaries::ask(project, &ledger, items, options, watch)?;
     let people = People::find(&ledger, project.task.kind)?;
     gold_file.add_people(people.gold(&ledger, items)?, schema);
     annotated.silences.extend(people.voters.iter().map(|_| Silence::Outside));
@@ -85,7 +87,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
     let gold = Gold::place(&gold_file, items, &drawn, project.seed);
     let gold_version = keep(&ledger, gold_file.version, items, gold.answers(schema), now_millis)?;
-    let (snapshot, key) = basis(project, &ledger, &annotated, gold_version, "")?;
+    let (snapshot, key) = basis(project, &ledger, &annotated, gold_version, &format!("{canaries:?}"))?;
     if !options.fresh
         && let Some(outcome) = files::unchanged(project, key)
     {
@@ -121,7 +123,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         settled: &settled,
         snapshot: snapshot.digest(),
     };
-    let report = summary::report(&findings, &gold_file, watch)?;
+    let report = Report { canaries, ..summary::report(&findings, &gold_file, watch)? };
     let files = output::write(&findings, &report, key)?;
     ledger.close()?;
     Ok(Outcome { report, files, unchanged: false })

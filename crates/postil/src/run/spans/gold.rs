@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
+use postil_annotators::llm::Right;
 use postil_core::audit::{GoldPart, gold_part};
 use postil_core::sequences::TokenSpan;
 use postil_core::text::{Misaligned, OffsetUnit, Offsets, align};
-use postil_core::{Answer, Class, Digest, Document, Error, Name, Result, Span, TextPart};
+use postil_core::{Answer, Digest, Document, Error, Name, Result, Span, TextPart};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -141,7 +142,7 @@ impl GoldFile {
         (id, text): (&str, &str),
         part: GoldPart,
         project: &Project,
-    ) -> Result<Vec<(String, Vec<(String, Class)>)>> {
+    ) -> Result<Vec<(String, Right)>> {
         let path = project.gold.as_deref().unwrap_or(Path::new("gold"));
         let own = by_item.get(id).into_iter().flatten().map(|&place| &self.documents[place]);
         own.filter(|document| document.kind(project.seed) == part)
@@ -172,7 +173,7 @@ impl GoldFile {
                 });
                 let marks = marks.collect::<Result<Vec<_>>>().map_err(wrong)?;
                 let shown = shown.ok_or_else(|| wrong(Error::input("expected a part within the item's text")))?;
-                Ok((shown.to_owned(), marks))
+                Ok((shown.to_owned(), Right::Marks(marks)))
             })
             .collect()
     }

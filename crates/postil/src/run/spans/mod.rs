@@ -29,10 +29,11 @@ use postil_core::{Digest, Document, Name, Result};
 use super::gold::keep;
 use super::people::People;
 use super::{
-    GOLD, GOLD_SENTENCES, Options, Outcome, Watch, annotate, ask, basis, check_annotators, drawn_probabilities,
-    now_millis, open_annotators, output as files, texts,
+    GOLD, GOLD_SENTENCES, Options, Outcome, Watch, annotate, ask, basis, canaries, check_annotators,
+    drawn_probabilities, now_millis, open_annotators, output as files, texts,
 };
 use crate::project::Project;
+use crate::report::Report;
 use fuse::{Fused, Fuser};
 use gold::{Gold, GoldFile, Placed};
 
@@ -50,6 +51,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let asked = ask::ask(project, &ledger, (items, &annotated.identities), None, options, watch)?.models;
     annotated.silences.extend(asked.iter().map(|_| Silence::Outside));
     annotated.identities.extend(asked.into_iter().map(|one| one.identity));
+    let canaries = canaries::ask(project, &ledger, items, options, watch)?;
     let people = People::find(&ledger, project.task.kind)?;
     gold_file.add_people(people.gold(&ledger, items)?);
     annotated.silences.extend(people.voters.iter().map(|_| Silence::Outside));
@@ -63,7 +65,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let gold = Gold::place((&gold_file, path), items, &documents, &drawn, project)?;
     let answers = gold.answers().map(|(position, answer, weight)| (position, weight, answer));
     let gold_version = keep(&ledger, gold_file.version, items, answers, now_millis)?;
-    let (snapshot, key) = basis(project, &ledger, &annotated, gold_version, &links.key())?;
+    let extra = format!("{}{canaries:?}", links.key());
+    let (snapshot, key) = basis(project, &ledger, &annotated, gold_version, &extra)?;
     if !options.fresh
         && let Some(outcome) = files::unchanged(project, key)
     {
@@ -135,7 +138,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         measured: &measured,
     };
     let model = output::model(&findings)?;
-    let report = summary::report(&findings, model.as_deref());
+    let report = Report { canaries, ..summary::report(&findings, model.as_deref()) };
     let files = output::write(&findings, model.as_deref(), &report, key)?;
     ledger.close()?;
     Ok(Outcome { report, files, unchanged: false })
