@@ -124,7 +124,10 @@ impl Room {
             return "everything that is left is in other people's hands: try again later".to_owned();
         }
         let reading = !self.items.index().is_complete();
-        let run = self.suggestions().is_some_and(|suggestions| !suggestions.is_empty());
+        let suggestions = self.suggestions();
+        // The run is read after the items, on a thread of its own.
+        let opening = suggestions.is_none();
+        let run = suggestions.is_some_and(|suggestions| !suggestions.is_empty());
         let unreadable = self.unreadable.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         if let (Some(reason), true) = (unreadable, queue.suggests() && !run) {
             return reason;
@@ -135,6 +138,9 @@ impl Room {
             }
             Queue::Assisted | Queue::Doubtful | Queue::Suspects | Queue::All if reading => {
                 "the items are still being read"
+            }
+            Queue::Assisted | Queue::Doubtful | Queue::Suspects if opening => {
+                "the last run is still being read: try again in a moment"
             }
             Queue::Assisted | Queue::Doubtful if !run && self.serving.train && can(self.place.task.kind) => {
                 "there is nothing to suggest yet: answer twenty items for a model to learn from, or `postil run`"

@@ -331,7 +331,7 @@ fn tally<'f>(findings: &Findings<'f>) -> Option<&'f Tally> {
 
 fn reliability(findings: &Findings<'_>) -> Option<Vec<ReliabilityBin>> {
     let tally = tally(findings)?;
-    findings.measured.enough().then(|| facts::reliability(&tally, &findings.measured.basis))
+    findings.measured.enough().then(|| facts::reliability(tally, &findings.measured.basis))
 }
 
 fn warnings(findings: &Findings<'_>) -> Vec<String> {

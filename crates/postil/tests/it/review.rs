@@ -333,7 +333,14 @@ fn records_of_a_run_come_back_as_suggestions_with_the_places_that_prove_them() {
         folder.read("out/labels.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let served = Served::start(&folder, &["--port", "0"]);
     let mut client = Client::new(served.address);
-    let leased = client.post("/api/lease", &json!({ "queue": "doubtful", "count": 12 }));
+    // The run is read beside the first requests.
+    let leased = (0..200)
+        .map(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            client.post("/api/lease", &json!({ "queue": "doubtful", "count": 12 }))
+        })
+        .find(|leased| leased["work"].as_array().is_some_and(|work| !work.is_empty()))
+        .expect("the run is read within four seconds");
     let work = leased["work"].as_array().unwrap();
     assert_eq!(work.len(), 12, "{leased}");
     // The first is the record with the least certain value, as in the report.
