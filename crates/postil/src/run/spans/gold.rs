@@ -20,6 +20,9 @@ use crate::project::Project;
 /// The keys under which gold says that only a part of the text was read: a sentence, mostly. In code points.
 const PART: [&str; 2] = ["start", "end"];
 
+/// A piece of text with what is marked in it, word by word.
+pub(in super::super) type Shown = (String, Vec<(String, Class)>);
+
 /// The spans of one gold document, or of a part of it.
 #[derive(Clone, Debug)]
 pub(super) struct GoldDocument {
@@ -141,7 +144,7 @@ impl GoldFile {
         (id, text): (&str, &str),
         part: GoldPart,
         project: &Project,
-    ) -> Result<Vec<(String, Vec<(String, Class)>)>> {
+    ) -> Result<Vec<Shown>> {
         let path = project.gold.as_deref().unwrap_or(Path::new("gold"));
         let own = by_item.get(id).into_iter().flatten().map(|&place| &self.documents[place]);
         own.filter(|document| document.kind(project.seed) == part)
