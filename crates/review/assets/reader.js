@@ -104,7 +104,7 @@ export class Reader {
           over.filter((mark) => mark.end > end),
           false,
         );
-        names.append(...ending.map(nameOf));
+        names.append(...ending.flatMap(nameOf));
         pieces.push(names);
       }
     }
@@ -314,15 +314,13 @@ function piece(text, over, selected) {
   return element;
 }
 
+/** The name of a mark, and what is noted behind it. */
 function nameOf(mark) {
-  return h(
-    "span",
-    {
-      class: `mark-name ${mark.className}${mark.active ? " active" : ""}${mark.state === "sure" ? "" : " unsure"}`,
-      "data-name": mark.label,
-      "data-mark": mark.id,
-      "aria-hidden": "true",
-    },
-    (mark.notes ?? []).map((note) => h("span", { class: "mark-note", "data-name": note, "data-mark": mark.id })),
-  );
+  const piece = (className, name) =>
+    h("span", { class: className, "data-name": name, "data-mark": mark.id, "aria-hidden": "true" });
+  const state = `${mark.active ? " active" : ""}${mark.state === "sure" ? "" : " unsure"}`;
+  return [
+    piece(`mark-name ${mark.className}${state}`, mark.label),
+    ...(mark.notes ?? []).map((note) => piece("mark-note", note)),
+  ];
 }

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { Server, close, folder, missing, open, picture, press, saved, settled, write } from "./stage.js";
+import fs from "node:fs";
+
+import { Server, close, folder, missing, open, picture, press, run, saved, settled, write } from "./stage.js";
 
 const skip = missing();
 after(close);
@@ -48,7 +50,9 @@ name = "people"
 kind = "person"
 `,
   );
-  return Server.start(t, where);
+  const server = await Server.start(t, where);
+  server.folder = where;
+  return server;
 }
 
 function linked({ spans, links }) {
@@ -76,6 +80,11 @@ test("links by keys, taken away and taken back", { skip }, async (t) => {
   assert.ok(linked(first).includes("ran device Cell A"), JSON.stringify(first));
   assert.match(await page.evaluate(() => document.querySelector(".marking ul").textContent), /RUN: ran/);
   assert.deepEqual(page.faults, []);
+  // A run carries the link to the spans that it writes.
+  await server.kill();
+  await run("run", server.folder);
+  const rows = fs.readFileSync(`${server.folder}/out/labels.jsonl`, "utf8").trim().split("\n").map((row) => JSON.parse(row));
+  assert.ok(linked(rows.find(({ id }) => id === "d0")).includes("ran device Cell A"), JSON.stringify(rows));
 });
 
 test("links by mouse, in the dark, back by undo, and in the exports", { skip }, async (t) => {

@@ -15,6 +15,7 @@ mod estimate;
 mod evaluate;
 mod first_steps;
 mod formats;
+mod links;
 mod lists;
 mod llm;
 mod llm_bad_input;

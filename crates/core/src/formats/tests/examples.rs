@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{read_all, read_text};
+use crate::answer::Link;
 use crate::document::Document;
 use crate::formats::{Annotations, DocumentReader, Format, ReadOptions, RemarkKind};
 use crate::text::{OffsetUnit, Scheme};
@@ -42,9 +43,10 @@ fn label_studio_tasks_have_annotations_and_predictions() {
     assert_eq!((documents[0].spans[2].start, &*documents[0].labels[0]), (10, "news"));
     assert_eq!(documents[0].meta["page"], 3);
     assert_eq!(documents[0].meta["annotation"]["lead_time"].to_string(), "4.25");
-    assert_eq!(documents[0].meta["results"][0]["type"], "relation");
+    // A region of two labels is two spans, of which the first is linked.
+    assert_eq!(documents[0].links, [Link { from: 0, to: 2, kind: "met".into() }]);
     let counts = [RemarkKind::OffsetsUtf16, RemarkKind::OtherAnnotation, RemarkKind::OtherLine];
-    assert_eq!(counts.map(|kind| report.remarks.count(kind)), [1, 1, 1]);
+    assert_eq!(counts.map(|kind| report.remarks.count(kind)), [1, 1, 0]);
 
     let (documents, _) = read_with(TASK, &ReadOptions { annotations: Annotations::All, ..ReadOptions::default() });
     assert_eq!(documents.iter().map(|document| document.spans.len()).collect::<Vec<_>>(), [0, 3]);
