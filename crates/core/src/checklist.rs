@@ -124,7 +124,7 @@ pub fn spearman(left: &[f64], right: &[f64]) -> Option<(f64, (f64, f64))> {
         return None;
     }
     let [left, right] = [ranks(&left[..count]), ranks(&right[..count])];
-    let middle = (count as f64 + 1.0) / 2.0;
+    let middle = f64::midpoint(count as f64, 1.0);
     let product = |one: &[f64], other: &[f64]| {
         one.iter().zip(other).map(|(one, other)| (one - middle) * (other - middle)).sum::<f64>()
     };
@@ -145,7 +145,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];
     let mut before = 0;
     for tied in order.chunk_by(|&left, &right| values[left].total_cmp(&values[right]).is_eq()) {
-        tied.iter().for_each(|&place| ranks[place] = before as f64 + (tied.len() as f64 + 1.0) / 2.0);
+        tied.iter().for_each(|&place| ranks[place] = before as f64 + f64::midpoint(tied.len() as f64, 1.0));
         before += tied.len();
     }
     ranks

@@ -189,13 +189,13 @@ pub(super) fn write(scored: &Scored, project: &Project, items: &Items, path: &Pa
     fields.extend(project.task.labels.names().map(|label| number(format!("p_{label}"))));
     let schema = Arc::new(Schema::new(fields));
     let of = |value: &dyn Fn(&[f64]) -> f64| -> ArrayRef {
-        Arc::new(Float64Array::from_iter(scored.said.iter().map(|said| said.as_deref().map(value).map(rounded))))
+        Arc::new(scored.said.iter().map(|said| said.as_deref().map(value).map(rounded)).collect::<Float64Array>())
     };
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values((0..items.len()).map(|item| items.id(item)))),
         of(&|said| value(scored.weights.as_ref(), said)),
         of(&mean),
-        Arc::new(Float64Array::from_iter(scored.grades.iter().copied())),
+        Arc::new(scored.grades.iter().copied().collect::<Float64Array>()),
     ];
     columns.extend((0..project.task.labels.len()).map(|place| of(&|said| said[place])));
     let batch = RecordBatch::try_new(schema.clone(), columns)
