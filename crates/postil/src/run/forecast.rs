@@ -182,7 +182,7 @@ impl Forecast {
 
 impl Again {
     fn add(&mut self, model: &LlmAnnotator, text: &str) {
-        let requests = model.requests(text, "");
+        let requests = model.requests(text, &"x".repeat(model.most_required()));
         let sum = |of: fn(&Tokens) -> u64| requests.iter().map(|request| of(&request.tokens)).sum::<u64>();
         let bytes = model.demonstration_bytes(text);
         self.items += 1;
