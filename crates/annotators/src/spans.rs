@@ -24,7 +24,7 @@ impl Silence {
         if spans.is_empty() && self == Self::Abstain {
             return postil_core::Answer::Abstain;
         }
-        postil_core::Answer::Spans { spans }
+        postil_core::Answer::spans(spans)
     }
 }
 

@@ -87,7 +87,7 @@ impl TaggerAnnotator {
                 _ => {}
             }
         }
-        Annotation::new(id, digest, version, Answer::Spans { spans })
+        Annotation::new(id, digest, version, Answer::spans(spans))
     }
 }
 

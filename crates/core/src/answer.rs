@@ -44,6 +44,9 @@ pub enum Answer {
     Spans {
         /// The spans, in the order given.
         spans: Vec<Span>,
+        /// Links between them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        links: Vec<Link>,
     },
     /// One tag per token.
     Tags {
@@ -99,6 +102,17 @@ pub struct Span {
     pub quote: String,
 }
 
+/// A link between two spans, from the first to the second.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Link {
+    /// The span where it begins, by its position among the spans.
+    pub from: u32,
+    /// The span where it ends.
+    pub to: u32,
+    /// What it says, such as `agent`.
+    pub kind: Name,
+}
+
 /// A side of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -149,6 +163,11 @@ impl Answer {
         }
     }
 
+    /// Spans without links.
+    pub const fn spans(spans: Vec<Span>) -> Self {
+        Self::Spans { spans, links: Vec::new() }
+    }
+
     /// One label.
     pub fn class(label: impl Into<Name>) -> Self {
         Self::Class { label: label.into() }
@@ -179,7 +198,7 @@ impl Answer {
             &[]
         };
         let weighted = if let Self::Distribution { weights } = self { weights.as_slice() } else { &[] };
-        let spans = if let Self::Spans { spans } = self { spans.as_slice() } else { &[] };
+        let spans = if let Self::Spans { spans, .. } = self { spans.as_slice() } else { &[] };
         let weighted = weighted.iter().map(|(label, _)| label);
         one.into_iter().chain(many).chain(weighted).chain(spans.iter().map(|span| &span.label))
     }
@@ -197,7 +216,7 @@ mod tests {
             Answer::Ordinal { label: "high".into(), score: Some(1.5) },
             Answer::Candidates { labels: vec!["a".into(), "b".into()] },
             Answer::Distribution { weights: vec![("a".into(), 0.25), ("b".into(), 0.75)] },
-            Answer::Spans { spans: vec![Span { start: 0, end: 3, label: "PER".into(), quote: "Ann".into() }] },
+            Answer::spans(vec![Span { start: 0, end: 3, label: "PER".into(), quote: "Ann".into() }]),
             Answer::Tags { tags: vec!["O".into(), "B-PER".into()] },
             Answer::Preference { choice: Preference::Tie, orders: Some((Preference::Left, Preference::Right)) },
             Answer::Record {

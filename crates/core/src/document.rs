@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::Span;
+use crate::answer::{Link, Span};
 use crate::error::{Error, Result};
 use crate::item::ItemId;
 use crate::task::Name;
@@ -27,6 +27,8 @@ pub struct Document {
     pub spans: Vec<Span>,
     /// How sure the source is of each span, from 0 to 1, in the order of the spans; empty if it does not say.
     pub confidences: Vec<f32>,
+    /// Links between spans, by their positions.
+    pub links: Vec<Link>,
     /// Further layers: a name, such as `pos`, and a tag per token.
     pub layers: Vec<Layer>,
     /// Labels of the whole text.
@@ -90,6 +92,29 @@ impl Document {
         }
     }
 
+    /// Leaves out spans, with their links and confidences.
+    pub fn retain_spans(&mut self, keep: impl FnMut(&Span) -> bool) {
+        let kept: Vec<bool> = self.spans.iter().map(keep).collect();
+        let mut next = 0;
+        let places: Vec<Option<u32>> = kept
+            .iter()
+            .map(|&keep| {
+                next += u32::from(keep);
+                keep.then(|| next - 1)
+            })
+            .collect();
+        let mut flags = kept.iter();
+        self.spans.retain(|_| flags.next().copied().unwrap_or(false));
+        let mut flags = kept.iter();
+        self.confidences.retain(|_| flags.next().copied().unwrap_or(false));
+        self.links.retain_mut(|link| {
+            let place = |old: u32| places.get(old as usize).copied().flatten();
+            let Some((from, to)) = place(link.from).zip(place(link.to)) else { return false };
+            (link.from, link.to) = (from, to);
+            true
+        });
+    }
+
     /// What each token says.
     pub fn words(&self) -> impl ExactSizeIterator<Item = &str> {
         self.tokens.iter().map(|token| token.of(&self.text))
@@ -116,6 +141,21 @@ mod tests {
         assert_eq!(document.words().collect::<Vec<_>>(), ["Ann", "left", ".", "Why", "?"]);
         assert_eq!(document.sentence_ranges(), [0..3, 3..5]);
         assert!(Document::from_tokens("d", &[vec!["a\nb"]]).is_err());
+    }
+
+    #[test]
+    fn links_and_confidences_follow_their_spans() {
+        let span = |start| Span { start, end: start + 1, label: "X".into(), quote: "x".to_owned() };
+        let link = |from, to| Link { from, to, kind: "k".into() };
+        let mut document = Document {
+            spans: vec![span(0), span(2), span(4)],
+            confidences: vec![0.9, 0.1, 0.8],
+            links: vec![link(0, 2), link(1, 2), link(2, 0)],
+            ..Document::from_text("d", "x x x")
+        };
+        document.retain_spans(|span| span.start != 2);
+        assert_eq!((document.spans.len(), document.confidences), (2, vec![0.9, 0.8]));
+        assert_eq!(document.links, [link(0, 1), link(1, 0)]);
     }
 
     #[test]

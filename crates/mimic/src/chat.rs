@@ -122,6 +122,9 @@ fn asked<'a>(wishes: &Wishes<'a>, prompt: &'a str) -> Asked<'a> {
         Asked::Candidates(options)
     } else if properties["spans"]["items"]["properties"]["quote"].is_object() {
         Asked::Spans(options(&properties["spans"]["items"]["properties"]["label"]).unwrap_or_default())
+    } else if properties["quotes"]["items"]["type"] == "string" {
+        // The stretches of one label, which stands in the prompt.
+        Asked::Spans(subject(prompt).into_iter().collect())
     } else {
         Asked::Record(schema)
     }
@@ -391,6 +394,10 @@ fn object(
                     span
                 });
                 pieces.plain(&Value::Array(items.collect()).to_string());
+            }
+            ("quotes", Reply::Spans(spans), _) => {
+                let own = spans.iter().filter(|(_, label)| options.contains(&label.as_str()));
+                pieces.plain(&Value::Array(own.map(|(quote, _)| quote.as_str().into()).collect()).to_string());
             }
             ("confidence" | "probability", _, Some(_)) => {
                 let sure = sure.unwrap_or_default();

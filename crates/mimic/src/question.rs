@@ -82,7 +82,7 @@ pub enum Asked<'a> {
     Labels(Vec<&'a str>),
     /// All labels that are plausible.
     Candidates(Vec<&'a str>),
-    /// Quotes from the item, each with one of the labels.
+    /// Quotes from the item, each with one of the labels; only one where the prompt asks about that label by itself.
     Spans(Vec<&'a str>),
     /// An object of this schema.
     Record(&'a Value),

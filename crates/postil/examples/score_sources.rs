@@ -65,7 +65,7 @@ fn score(name: &str, annotations: &[Annotation], documents: &[Document]) {
     for (cluster, (annotation, document)) in annotations.iter().zip(documents).enumerate() {
         let gold = align(&document.text, &document.tokens, &document.spans).flat;
         let spans = match &annotation.answer {
-            Answer::Spans { spans } => spans.clone(),
+            Answer::Spans { spans, .. } => spans.clone(),
             _ => Vec::new(),
         };
         failed += usize::from(!matches!(annotation.status.name(), "ok" | "abstained"));

@@ -11,6 +11,7 @@ import { meant, writing } from "./keys.js";
 import { Outbox } from "./outbox.js";
 import { PeopleView } from "./people.js";
 import { chooseQueue } from "./queues.js";
+import { SameView } from "./same.js";
 import { SavedMark } from "./saved.js";
 import { Stopwatch } from "./stopwatch.js";
 import { WorkView } from "./work.js";
@@ -39,7 +40,12 @@ class App {
     });
     this.work = new WorkView(this);
     this.guidelines = new Guidelines(this);
-    this.views = { history: new HistoryView(this), live: new LiveView(this), people: new PeopleView(this) };
+    this.views = {
+      history: new HistoryView(this),
+      live: new LiveView(this),
+      people: new PeopleView(this),
+      same: new SameView(this),
+    };
     this.#header();
     addEventListener("keydown", (event) => this.#key(event));
     addEventListener("hashchange", () => this.#route());
@@ -77,7 +83,9 @@ class App {
     const argument = rest.length > 0 ? decodeURIComponent(rest.join("/")) : null;
     this.shown?.leave?.();
     this.shown = null;
-    if (this.views[view] && !(view === "people" && this.session.role === "annotate")) {
+    if (view === "work" && first === "same") return this.go("same");
+    const shut = { people: this.session.role === "annotate", same: !this.desk.count("same") };
+    if (this.views[view] && !shut[view]) {
       this.desk.close();
       this.shown = this.views[view];
       this.main.replaceChildren(this.shown.element);
@@ -105,7 +113,7 @@ class App {
   #firstQueue() {
     const { queues } = this.session;
     return (
-      queues.find(({ name, remaining }) => name !== "history" && remaining > 0) ??
+      queues.find(({ name, remaining }) => !["history", "same"].includes(name) && remaining > 0) ??
       queues.find(({ name }) => name !== "history") ??
       queues[0]
     );
@@ -227,6 +235,10 @@ class App {
     if (event.isComposing || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     if (event.key === "Escape" && document.activeElement instanceof HTMLElement) document.activeElement.blur();
     if (this.view === "work" && this.work.key(event)) {
+      event.preventDefault();
+      return;
+    }
+    if (this.shown?.key?.(event)) {
       event.preventDefault();
       return;
     }

@@ -19,7 +19,7 @@ export function chooseQueue(app) {
           h(
             "a",
             {
-              href: name === "history" ? "#history" : `#work/${name}`,
+              href: name === "history" || name === "same" ? `#${name}` : `#work/${name}`,
               class: remaining === 0 && name !== "history" ? "bare" : null,
               "aria-current": app.view === "work" && name === app.desk.queue ? "true" : null,
               on: { click: () => box.close() },

@@ -315,10 +315,14 @@ function piece(text, over, selected) {
 }
 
 function nameOf(mark) {
-  return h("span", {
-    class: `mark-name ${mark.className}${mark.active ? " active" : ""}${mark.state === "sure" ? "" : " unsure"}`,
-    "data-name": mark.label,
-    "data-mark": mark.id,
-    "aria-hidden": "true",
-  });
+  return h(
+    "span",
+    {
+      class: `mark-name ${mark.className}${mark.active ? " active" : ""}${mark.state === "sure" ? "" : " unsure"}`,
+      "data-name": mark.label,
+      "data-mark": mark.id,
+      "aria-hidden": "true",
+    },
+    (mark.notes ?? []).map((note) => h("span", { class: "mark-note", "data-name": note, "data-mark": mark.id })),
+  );
 }

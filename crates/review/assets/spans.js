@@ -1,7 +1,8 @@
 // Marking pieces of a text. With the mouse: drag, or click a word, then choose a label; or choose the label first
 // and drag as often as you like. With keys: arrows walk over words, Shift widens, a digit labels.
 
-import { button, h } from "./dom.js";
+import { button, h, keycap } from "./dom.js";
+import { Links } from "./links.js";
 import { Picker } from "./picker.js";
 import { Reader } from "./reader.js";
 import { Pointing } from "./pointing.js";
@@ -21,6 +22,18 @@ export function create({ work, task, labels, changed }) {
   let made = 0;
   let active = null;
   let armed = null;
+
+  const links = new Links({
+    kinds: task.links ?? [],
+    labels,
+    spans: () => spans,
+    words: (span, most) => shortened(text.slice(span.start, span.end), most),
+    changing: remember,
+    changed: () => {
+      changed();
+      draw();
+    },
+  });
 
   const pointing = new Pointing(reader, {
     words: true,
@@ -50,7 +63,7 @@ export function create({ work, task, labels, changed }) {
   });
 
   function remember() {
-    edits.push({ spans: spans.map((span) => ({ ...span })), active });
+    edits.push({ spans: spans.map((span) => ({ ...span })), links: [...links.all], active });
     if (edits.length > 200) edits.shift();
   }
 
@@ -86,6 +99,13 @@ export function create({ work, task, labels, changed }) {
     } else {
       armed = armed === name ? null : name;
     }
+    draw();
+  }
+
+  /** Begins a link at the chosen span. */
+  function link() {
+    links.start(active);
+    pointing.clear();
     draw();
   }
 
@@ -154,8 +174,14 @@ export function create({ work, task, labels, changed }) {
   }
 
   function draw() {
+    links.tidy();
     reader.mark(
-      spans.map((span) => ({ ...span, className: labels.className(span.label), active: span.id === active })),
+      spans.map((span) => ({
+        ...span,
+        className: labels.className(span.label),
+        active: span.id === active,
+        notes: links.notes(span.id),
+      })),
       pointing.range,
     );
     const span = spans.find(({ id }) => id === active);
@@ -174,15 +200,21 @@ export function create({ work, task, labels, changed }) {
           nudge("Earlier end", "⇤", "end", false),
           nudge("Later end", "⇥", "end", true),
         ),
+        links.any &&
+          links.from === null &&
+          button({ class: "act", on: { click: link } }, "Link", keycap("L")),
         button({ class: "act", on: { click: remove } }, "Delete"),
       );
     }
+    links.draw(active);
     pointing.handles(span ?? null);
     picker.show(span ? [span.label] : armed ? [armed] : []);
     list.replaceChildren(
       ...[...spans]
         .sort((left, right) => left.start - right.start)
-        .map(({ label, start, end }) => h("li", null, `${label}: ${shortened(text.slice(start, end))}`)),
+        .map(({ id, label, start, end }) =>
+          h("li", null, `${label}: ${shortened(text.slice(start, end))}${links.spoken(id)}`),
+        ),
     );
   }
 
@@ -190,7 +222,7 @@ export function create({ work, task, labels, changed }) {
     reader,
     range: () => pointing.range,
     body: h("div", { class: "marking" }, reader.element, list),
-    dock: h("div", null, tools, picker.element),
+    dock: h("div", null, links.bar, links.list, tools, picker.element),
     keys: [
       [["←", "→", "↑", "↓"], "walk over the words"],
       [["⇧ ←", "⇧ →"], "widen the selection, or move the end of a span"],
@@ -199,6 +231,12 @@ export function create({ work, task, labels, changed }) {
       [["T"], "next span (⇧ the one before)"],
       [["D"], "next doubtful span"],
       [["Del"], "delete the span"],
+      ...(links.any
+        ? [
+            [["L"], "link this span to another: choose it with T or a click, then the kind with a digit"],
+            [["⇧ L"], "take its latest link away"],
+          ]
+        : []),
       [["Ctrl Z"], "take back the last change here"],
       [["Alt + drag"], "select letters, not words"],
     ],
@@ -207,6 +245,7 @@ export function create({ work, task, labels, changed }) {
         const before = edits.pop();
         if (before) {
           ({ spans, active } = before);
+          links.all = before.links;
           changed();
           draw();
         }
@@ -229,10 +268,21 @@ export function create({ work, task, labels, changed }) {
         return true;
       }
       if (event.altKey) return false;
+      if (links.key(pressed, active)) return true;
+      if (pressed === "l" && links.any && active !== null) {
+        if (event.shiftKey) links.removeLatest(active);
+        else link();
+        return true;
+      }
       if (pressed === "Delete" || pressed === "Backspace" || pressed === "x") return remove();
       if (pressed === "t") step(event.shiftKey ? -1 : 1);
       else if (pressed === "d") step(event.shiftKey ? -1 : 1, true);
       else if (pressed === "Escape") {
+        if (links.from !== null) {
+          links.stop();
+          draw();
+          return true;
+        }
         if (active === null && armed === null && !pointing.range) return false;
         [active, armed] = [null, null];
         pointing.clear();
@@ -242,12 +292,15 @@ export function create({ work, task, labels, changed }) {
     },
     hint() {
       const unsure = spans.filter(({ state }) => state === "doubtful").length;
-      return [`${spans.length} ${spans.length === 1 ? "span" : "spans"}`, unsure > 0 && `${unsure} doubtful`]
+      const joined = links.all.length;
+      return [`${spans.length} ${spans.length === 1 ? "span" : "spans"}`, joined > 0 && `${joined} ${joined === 1 ? "link" : "links"}`, unsure > 0 && `${unsure} doubtful`]
         .filter(Boolean)
         .join(", ");
     },
     answer() {
       const said = [...spans].sort((left, right) => left.start - right.start || left.end - right.end);
+      const place = (id) => said.findIndex((span) => span.id === id);
+      const linked = links.all.map(({ from, to, kind }) => ({ from: place(from), to: place(to), kind }));
       return {
         answer: {
           kind: "spans",
@@ -257,6 +310,7 @@ export function create({ work, task, labels, changed }) {
             label,
             quote: text.slice(start, end),
           })),
+          ...(linked.length > 0 ? { links: linked } : {}),
         },
       };
     },
@@ -271,6 +325,8 @@ export function create({ work, task, labels, changed }) {
             : "suggested";
         return { id: (made += 1), start: offsets.unit(start), end: offsets.unit(end), label, state };
       });
+      links.all = (answer.links ?? []).map(({ from, to, kind }) => ({ from: spans[from]?.id, to: spans[to]?.id, kind }));
+      links.stop();
       active = null;
       changed();
       draw();
@@ -280,6 +336,6 @@ export function create({ work, task, labels, changed }) {
   };
 }
 
-function shortened(words) {
-  return words.length > 60 ? `${words.slice(0, 58)}…` : words;
+function shortened(words, most = 60) {
+  return words.length > most ? `${words.slice(0, most - 2)}…` : words;
 }

@@ -14,7 +14,7 @@ use crate::room::{Caller, Room, lock, turned};
 use crate::wire::{AnswerRequest, ClientId, Previous, Queue, Said, Saved, UndoRequest, Undone};
 
 /// Longer than this nobody looks at one item.
-const LONGEST_MILLIS: u64 = 30 * 60 * 1000;
+pub(crate) const LONGEST_MILLIS: u64 = 30 * 60 * 1000;
 
 impl Room {
     /// Stores an answer and returns when it is on disk.
@@ -43,7 +43,7 @@ impl Room {
         Ok(self.saved(who, id, seq, at, (false, late)))
     }
 
-    fn turn(&self, caller: &Caller) -> (Who, Arc<Mutex<()>>) {
+    pub(crate) fn turn(&self, caller: &Caller) -> (Who, Arc<Mutex<()>>) {
         let who = self.desks().who(&caller.name);
         (who, lock(&self.writing).entry(who).or_default().clone())
     }
@@ -184,7 +184,7 @@ impl Room {
     }
 
     /// The row that supersedes an answer: what then counts, or nothing.
-    fn taking_back(&self, who: Who, entry: &Entry, id: ClientId, now: i64) -> Entry {
+    pub(crate) fn taking_back(&self, who: Who, entry: &Entry, id: ClientId, now: i64) -> Entry {
         let desks = self.desks();
         let beneath = desks.hand(who).beneath(entry);
         let counts = beneath.unwrap_or(entry);

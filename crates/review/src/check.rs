@@ -2,7 +2,7 @@
 
 use postil_core::record::RecordSchema;
 use postil_core::text::{OffsetUnit, Offsets, Tokenizer};
-use postil_core::{Answer, Error, Name, Preference, Result, Span, Task, TaskKind};
+use postil_core::{Answer, Error, Link, LinkKind, Name, Preference, Result, Span, Task, TaskKind};
 
 use crate::Workplace;
 use crate::items::Stored;
@@ -15,6 +15,7 @@ pub(crate) const LONGEST_NOTE: usize = 10_000;
 pub(crate) struct Question<'q> {
     pub(crate) task: &'q Task,
     pub(crate) overlapping: bool,
+    pub(crate) links: &'q [LinkKind],
     pub(crate) ties: bool,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) item: &'q Stored,
@@ -26,6 +27,7 @@ impl<'q> Question<'q> {
         Self {
             task: &place.task,
             overlapping: place.overlapping,
+            links: &place.links,
             ties: place.ties,
             tokenizer: place.columns.tokenizer,
             item,
@@ -57,7 +59,12 @@ impl<'q> Question<'q> {
                 }
                 Answer::Tags { tags }
             }
-            Answer::Spans { spans } => Answer::Spans { spans: self.spans(spans)? },
+            Answer::Spans { spans, links } => {
+                let before = spans.clone();
+                let spans = self.spans(spans)?;
+                let links = self.links(links, &before, &spans)?;
+                Answer::Spans { spans, links }
+            }
             Answer::Preference { choice, .. } => {
                 if choice == Preference::Tie && !self.ties {
                     return Err(Error::task("expected `left` or `right`, found `tie`")
@@ -120,6 +127,40 @@ impl<'q> Question<'q> {
             }
         }
         Ok(spans)
+    }
+
+    /// Checks links, and turns them from places among the spans as they were given to places among those in order.
+    fn links(&self, links: Vec<Link>, before: &[Span], spans: &[Span]) -> Result<Vec<Link>> {
+        let place = |link: u32| {
+            let span = before.get(link as usize);
+            let place = span.and_then(|span| spans.iter().position(|other| other == span));
+            place.map(|place| place as u32).ok_or_else(|| {
+                Error::task(format!("expected a link between the {} spans, found span {link}", before.len()))
+            })
+        };
+        let mut placed = Vec::with_capacity(links.len());
+        for Link { from, to, kind } in links {
+            let known = self.links.iter().find(|one| one.kind == kind).ok_or_else(|| {
+                let kinds: Vec<String> = self.links.iter().map(|one| format!("`{}`", one.kind)).collect();
+                let kinds =
+                    if kinds.is_empty() { "no links".to_owned() } else { format!("one of {}", kinds.join(", ")) };
+                Error::task(format!("expected {kinds}, found a link `{kind}`"))
+                    .hint("`task.links` in the project file names the kinds")
+            })?;
+            let (from, to) = (place(from)?, place(to)?);
+            let label = |place: u32| &*spans[place as usize].label;
+            if from == to || !known.joins(label(from), label(to)) {
+                return Err(Error::task(format!(
+                    "expected spans that a link `{kind}` may join, found `{}` and `{}`",
+                    label(from),
+                    label(to)
+                )));
+            }
+            placed.push(Link { from, to, kind });
+        }
+        placed.sort();
+        placed.dedup();
+        Ok(placed)
     }
 
     /// Checks an answer with the quotes that show it; a record keeps them.
@@ -185,7 +226,7 @@ mod tests {
         let task = Task { kind, labels, guidelines: None };
         let item: Stored = serde_json::from_value(json!({ "id": "i", "text": text })).unwrap();
         let tokenizer = Tokenizer::Words;
-        then(&Question { task: &task, overlapping: false, ties: false, tokenizer, item: &item })
+        then(&Question { task: &task, overlapping: false, links: &[], ties: false, tokenizer, item: &item })
     }
 
     fn span(start: u32, end: u32, quote: &str) -> Span {
@@ -196,15 +237,14 @@ mod tests {
     fn spans_are_held_against_the_text_in_code_points() {
         let text = "👩‍👩‍👧 é שלום b";
         ask(TaskKind::Spans, text, None, |question| {
-            let kept = question
-                .accept(Answer::Spans { spans: vec![span(8, 12, "שלום"), span(0, 5, "👩‍👩‍👧")] });
-            let expected = Answer::Spans { spans: vec![span(0, 5, "👩‍👩‍👧"), span(8, 12, "שלום")] };
+            let kept = question.accept(Answer::spans(vec![span(8, 12, "שלום"), span(0, 5, "👩‍👩‍👧")]));
+            let expected = Answer::spans(vec![span(0, 5, "👩‍👩‍👧"), span(8, 12, "שלום")]);
             assert_eq!(kept.unwrap(), expected);
             for wrong in [span(9, 13, "שלום"), span(3, 3, ""), span(0, 99, "x"), span(4, 2, "x")] {
-                assert!(question.accept(Answer::Spans { spans: vec![wrong] }).unwrap_err().is_task());
+                assert!(question.accept(Answer::spans(vec![wrong])).unwrap_err().is_task());
             }
             let overlapping = vec![span(0, 5, "👩‍👩‍👧"), span(4, 5, "👧")];
-            assert!(question.accept(Answer::Spans { spans: overlapping }).unwrap_err().to_string().contains("overlap"));
+            assert!(question.accept(Answer::spans(overlapping)).unwrap_err().to_string().contains("overlap"));
         });
     }
 
@@ -265,7 +305,7 @@ mod tests {
         #[test]
         fn whatever_places_are_sent_nothing_panics(text in "\\PC{0,20}", start: u32, end in 0_u32..30, quote in "\\PC{0,4}") {
             ask(TaskKind::Spans, &text, None, |question| {
-                let _ = question.accept(Answer::Spans { spans: vec![span(start % 30, end, &quote)] });
+                let _ = question.accept(Answer::spans(vec![span(start % 30, end, &quote)]));
             });
         }
     }

@@ -318,7 +318,8 @@ impl Desks {
         let place = hand.entries.len() as u32;
         let judges = entry.desk.judges();
         hand.by_id.insert(entry.id, place);
-        if entry.remark.source.is_none() {
+        // What was taken over, or changed with many others, is not undone one by one.
+        if entry.remark.source.is_none() && entry.remark.bulk.is_none() {
             hand.live.push(place);
         }
         hand.counts[entry.queue as usize] += 1;

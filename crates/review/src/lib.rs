@@ -36,6 +36,7 @@ mod markdown;
 mod people;
 mod record;
 mod room;
+mod same;
 mod session;
 mod suggest;
 mod train;
@@ -47,7 +48,7 @@ use std::time::Duration;
 
 use postil_core::items::PairColumns;
 use postil_core::text::Tokenizer;
-use postil_core::{Task, TaskKind};
+use postil_core::{LinkKind, Task, TaskKind};
 use serde_json::Value;
 
 pub use http::{Server, Stopper};
@@ -65,6 +66,8 @@ pub struct Workplace {
     pub layer: Option<String>,
     /// In a task of spans: whether spans of different labels may overlap.
     pub overlapping: bool,
+    /// In a task of spans: the kinds of links between them.
+    pub links: Vec<LinkKind>,
     /// In a task of records: the JSON schema of a record.
     pub schema: Option<Value>,
     /// In a task of pairs: whether neither may be better.

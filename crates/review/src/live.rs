@@ -206,7 +206,7 @@ impl Room {
             Answer::Tags { tags } => {
                 (0..width).zip(tags).filter_map(|(place, tag)| Some((place, class(tag)?))).collect()
             }
-            Answer::Spans { spans } => {
+            Answer::Spans { spans, .. } => {
                 let outside = labels.len() as Class;
                 let tokens = self.token_points(key);
                 let of = |token: &[u32; 2]| {

@@ -4,7 +4,7 @@
 //! answers, blind gold, and decisions between the answers of others, on gold and elsewhere. What the ledger has no column
 //! for stands as JSON in an answer's evidence.
 
-use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Cost, Digest, Name, Status, TaskKind};
+use postil_core::{Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Cost, Digest, Name, Span, Status, TaskKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -106,9 +106,26 @@ pub(crate) struct Remark {
     /// The tool that the answer was taken over from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<String>,
+    /// The change of many items that this is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bulk: Option<Bulk>,
     /// The answer that this takes back; the answer itself is then what counts from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) undo: Option<ClientId>,
+}
+
+/// A change of many items at once, with what it did to this one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Bulk {
+    /// What all its answers share.
+    pub(crate) change: ClientId,
+    /// The words that were marked.
+    pub(crate) words: String,
+    /// With what; none if marks were taken away.
+    #[serde(default)]
+    pub(crate) label: Option<Name>,
+    /// Where, and what was marked there before.
+    pub(crate) places: Vec<(u32, u32, Vec<Span>)>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -189,8 +206,11 @@ impl Entry {
 pub(crate) fn meaning(answer: &Answer) -> u64 {
     let mut parts: Vec<String> = match answer {
         Answer::Set { labels } => labels.iter().map(|label| format!("{label:?}")).collect(),
-        Answer::Spans { spans } => {
-            spans.iter().map(|span| format!("{:010} {:010} {:?}", span.start, span.end, span.label)).collect()
+        Answer::Spans { spans, links } => {
+            let mark = |span: &Span| format!("{:010} {:010} {:?}", span.start, span.end, span.label);
+            let end = |place: u32| spans.get(place as usize).map(mark);
+            let links = links.iter().map(|link| format!("{:?} {:?} {:?}", end(link.from), end(link.to), link.kind));
+            spans.iter().map(mark).chain(links).collect()
         }
         Answer::Ordinal { label, .. } => vec![label.to_string()],
         other => vec![serde_json::to_string(other).unwrap_or_default()],

@@ -14,6 +14,7 @@ use crate::items::{Items, Key, Stored, key_of, make_folder};
 use crate::live::{Common, LastRun};
 use crate::people::People;
 use crate::record::{Desk, Entry};
+use crate::same::Same;
 use crate::suggest::Suggestions;
 use crate::train::{self, Progress};
 use crate::wire::{LeaseRequest, Leased, Previous, Queue, Role, Said, Suggestion, Voice, Work};
@@ -48,6 +49,7 @@ pub(crate) struct Room {
     pub(crate) last_run: Mutex<LastRun>,
     pub(crate) training: Mutex<Progress>,
     pub(crate) common: Mutex<Option<Common>>,
+    pub(crate) same: Same,
     /// What machines said about items that came up for a decision. Nobody asks them while this server has the ledger.
     machines: Mutex<HashMap<Key, Vec<Voice>>>,
 }
@@ -96,6 +98,7 @@ impl Room {
             last_run: Mutex::new(last_run),
             training: Mutex::new(progress),
             common: Mutex::default(),
+            same: Same::default(),
             machines: Mutex::default(),
         });
         if trains {
@@ -118,6 +121,8 @@ impl Room {
         *self.suspects.write().unwrap_or_else(std::sync::PoisonError::into_inner) = suspects;
         let mut desks = self.desks();
         [Queue::Assisted, Queue::Doubtful].into_iter().for_each(|queue| desks.reorder(queue));
+        drop(desks);
+        self.prepare_same();
     }
 
     pub(crate) fn desks(&self) -> MutexGuard<'_, Desks> {
@@ -346,7 +351,11 @@ impl Room {
     }
 
     pub(crate) fn count(&self, desks: &mut Desks, who: Who, queue: Queue) -> crate::wire::QueueCount {
-        self.with_list(desks, queue, |desks, list| desks.count(who, queue, list, now_millis()))
+        let mut count = self.with_list(desks, queue, |desks, list| desks.count(who, queue, list, now_millis()));
+        if queue == Queue::Same {
+            count.remaining = self.same_remaining();
+        }
+        count
     }
 }
 

@@ -37,6 +37,7 @@ impl Queue {
             Self::Doubtful => "Doubtful",
             Self::Suspects => "Suspected errors",
             Self::Disagreement => "Disagreement",
+            Self::Same => "Same words",
             Self::All => "All items",
             Self::History => "My history",
         }
@@ -49,6 +50,7 @@ impl Queue {
             Self::Doubtful => "Items on which the model is least sure, first.",
             Self::Suspects => "Labels that the last run disputes, with the reason.",
             Self::Disagreement => "Items on which people differ: all answers side by side.",
+            Self::Same => "Words that are marked in different ways, or here and not there: all of them side by side.",
             Self::All => "Every item that is not blind gold, in the order of the file. No suggestions.",
             Self::History => "What you said, newest first.",
         }
@@ -86,6 +88,7 @@ impl Room {
                 labels: labels(place),
                 layer: place.layer.clone(),
                 overlapping: place.overlapping,
+                links: place.links.clone(),
                 schema,
                 ties: place.ties,
             },
@@ -109,7 +112,9 @@ impl Room {
     pub(crate) fn counts(&self, caller: &Caller) -> Vec<QueueCount> {
         let mut desks = self.desks();
         let who = desks.who(&caller.name);
-        let queues = Queue::ALL.into_iter().filter(|queue| caller.role >= queue.role());
+        let queues = Queue::ALL
+            .into_iter()
+            .filter(|queue| caller.role >= queue.role() && (*queue != Queue::Same || self.has_same()));
         queues.map(|queue| self.count(&mut desks, who, queue)).collect()
     }
 
@@ -119,7 +124,10 @@ impl Room {
             return "everything that is left is in other people's hands: try again later".to_owned();
         }
         let reading = !self.items.index().is_complete();
-        let run = self.suggestions().is_some_and(|suggestions| !suggestions.is_empty());
+        let suggestions = self.suggestions();
+        // The run is read after the items, on a thread of its own.
+        let opening = suggestions.is_none();
+        let run = suggestions.is_some_and(|suggestions| !suggestions.is_empty());
         let unreadable = self.unreadable.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         if let (Some(reason), true) = (unreadable, queue.suggests() && !run) {
             return reason;
@@ -131,6 +139,9 @@ impl Room {
             Queue::Assisted | Queue::Doubtful | Queue::Suspects | Queue::All if reading => {
                 "the items are still being read"
             }
+            Queue::Assisted | Queue::Doubtful | Queue::Suspects if opening => {
+                "the last run is still being read: try again in a moment"
+            }
             Queue::Assisted | Queue::Doubtful if !run && self.serving.train && can(self.place.task.kind) => {
                 "there is nothing to suggest yet: answer twenty items for a model to learn from, or `postil run`"
             }
@@ -139,6 +150,7 @@ impl Room {
             }
             Queue::Suspects => "the last run disputes no further label",
             Queue::Disagreement => "people agree wherever two have answered, or somebody has decided",
+            Queue::Same => "nothing was found yet that is not marked alike: open it to look again",
             Queue::History => "you have not answered anything yet",
             _ => "everything here is done",
         };

@@ -1,5 +1,7 @@
 //! What the last run would answer: read from its labels, kept in a file of its own with an order by doubt in memory.
 
+mod records;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
@@ -9,7 +11,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
 use arrow_array::{Array, RecordBatch, StringArray};
 use postil_core::table::{TableOptions, TableReader};
-use postil_core::{Answer, Error, Name, Result, Span, Task, TaskKind};
+use postil_core::{Answer, Error, Link, Name, Result, Span, Task, TaskKind};
 use serde_json::Value;
 
 use crate::Workplace;
@@ -52,7 +54,7 @@ impl Suggestions {
             None => Ok(()),
         };
         let (table, lines) = (place.output.join("labels.parquet"), place.output.join("labels.jsonl"));
-        let marks = matches!(place.task.kind, TaskKind::Tag | TaskKind::Spans | TaskKind::Extract);
+        let marks = matches!(place.task.kind, TaskKind::Tag | TaskKind::Spans);
         if marks && lines.exists() {
             let file = File::open(&lines)
                 .map_err(|error| Error::io(format!("cannot be read: {error}"), error).in_file(&lines))?;
@@ -66,7 +68,11 @@ impl Suggestions {
         } else if !marks && table.exists() {
             let mut reader = TableReader::open(&table, &TableOptions::default())?;
             while let Some(chunk) = reader.next_chunk()? {
-                of_table(&chunk.batch, &place.task, |id, suggestion| add(id, &suggestion))?;
+                let add = |id: &str, suggestion: Suggestion| add(id, &suggestion);
+                match place.task.labels.schema() {
+                    Some(schema) => records::of_table(&chunk.batch, schema, add)?,
+                    None => of_table(&chunk.batch, &place.task, add)?,
+                }
             }
         }
         keep.finish()?;
@@ -186,27 +192,23 @@ fn of_line(line: &str, place: &Workplace) -> Option<(String, Suggestion)> {
     let floats = |value: &Value| -> Option<Vec<Option<f32>>> {
         Some(value.as_array()?.iter().map(|one| one.as_f64().map(|one| one as f32)).collect())
     };
-    let (answer, confidences) = match place.task.kind {
-        TaskKind::Tag => {
-            let tags = row["layers"][place.layer.as_deref().unwrap_or("tag")].as_array()?;
-            let tags = tags.iter().map(|tag| tag.as_str().map(Name::from)).collect::<Option<Vec<Name>>>()?;
-            (Answer::Tags { tags }, floats(&row["confidence"]))
-        }
-        TaskKind::Spans => {
-            let rows = row["spans"].as_array()?;
-            let spans = rows.iter().map(|span| serde_json::from_value::<Span>(span.clone()).ok());
-            let sure = rows.iter().map(|span| span["confidence"].as_f64().map(|sure| sure as f32)).collect();
-            (Answer::Spans { spans: spans.collect::<Option<_>>()? }, Some(sure))
-        }
-        _ => {
-            let fields = row["record"].as_object().or_else(|| row["fields"].as_object())?.clone();
-            (Answer::Record { fields, evidence: Vec::new(), rejected: Vec::new() }, None)
-        }
+    let (answer, confidences) = if place.task.kind == TaskKind::Tag {
+        let tags = row["layers"][place.layer.as_deref().unwrap_or("tag")].as_array()?;
+        let tags = tags.iter().map(|tag| tag.as_str().map(Name::from)).collect::<Option<Vec<Name>>>()?;
+        (Answer::Tags { tags }, floats(&row["confidence"]))
+    } else {
+        let rows = row["spans"].as_array()?;
+        let spans = rows.iter().map(|span| serde_json::from_value::<Span>(span.clone()).ok());
+        let sure = rows.iter().map(|span| span["confidence"].as_f64().map(|sure| sure as f32)).collect();
+        let spans: Vec<Span> = spans.collect::<Option<_>>()?;
+        let links: Vec<Link> = serde_json::from_value(row["links"].clone()).unwrap_or_default();
+        let there = |link: &Link| (link.from as usize) < spans.len() && (link.to as usize) < spans.len();
+        let links = links.into_iter().filter(|link| there(link)).collect();
+        (Answer::Spans { spans, links }, Some(sure))
     };
     let least = confidences.iter().flatten().flatten().copied().min_by(f32::total_cmp);
     let confidence = least.or_else(|| row["confidence"].as_f64().map(|sure| sure as f32));
-    let evidence = serde_json::from_value(row["evidence"].clone()).ok();
-    Some((id, Suggestion { answer, source: "the last run".to_owned(), confidence, confidences, evidence }))
+    Some((id, Suggestion { answer, source: "the last run".to_owned(), confidence, confidences, evidence: None }))
 }
 
 /// The rows of a run over whole items.

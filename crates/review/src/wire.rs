@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postil_core::{Answer, Measured, Name};
+use postil_core::{Answer, LinkKind, Measured, Name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -29,17 +29,27 @@ pub(crate) enum Queue {
     Doubtful,
     Suspects,
     Disagreement,
+    /// The same words, marked in different ways; it gives out no items.
+    Same,
     All,
     History,
 }
 
 impl Queue {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Gold, Self::Assisted, Self::Doubtful, Self::Suspects, Self::Disagreement, Self::All, Self::History];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Gold,
+        Self::Assisted,
+        Self::Doubtful,
+        Self::Suspects,
+        Self::Disagreement,
+        Self::Same,
+        Self::All,
+        Self::History,
+    ];
 
     /// Whether answers in it decide between the answers of others.
     pub(crate) const fn judges(self) -> bool {
-        matches!(self, Self::Suspects | Self::Disagreement)
+        matches!(self, Self::Suspects | Self::Disagreement | Self::Same)
     }
 
     /// The least role that works in it.
@@ -295,6 +305,7 @@ pub(crate) struct TaskShown {
     pub(crate) labels: Vec<LabelShown>,
     pub(crate) layer: Option<String>,
     pub(crate) overlapping: bool,
+    pub(crate) links: Vec<LinkKind>,
     pub(crate) schema: Option<Value>,
     pub(crate) ties: bool,
 }

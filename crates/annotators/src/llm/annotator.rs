@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use postil_core::{
-    Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Class, Cost, Digest, Error, ItemBatch, Result, Status, Task,
-    TaskKind,
+    Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Class, Cost, Digest, Error, ItemBatch, Result, Span, Status,
+    Task, TaskKind,
 };
 
+use super::apart;
 use super::ask::{Asker, Request};
 use super::decision::most;
 use super::pairs::{self, PAIRS_PROMPT};
@@ -25,6 +26,7 @@ pub struct LlmAnnotator {
     spec: LlmSpec,
     task: Task,
     asker: Asker,
+    overlapping: bool,
     folded: HashMap<String, Option<Class>>,
 }
 
@@ -65,7 +67,14 @@ impl LlmAnnotator {
                 None if task.kind == TaskKind::Pairs => PAIRS_PROMPT.to_owned(),
                 None => DEFAULT.to_owned(),
             };
-            prompts.push(Prompt::new(&text, path.as_deref(), task, &examples)?);
+            if spec.one_label_per_request {
+                for class in 0..task.labels.len() as Class {
+                    let prompt = Prompt::new(&text, path.as_deref(), &apart::task_of(task, class)?, &[])?;
+                    prompts.push(prompt.about(class));
+                }
+            } else {
+                prompts.push(Prompt::new(&text, path.as_deref(), task, &examples)?);
+            }
         }
         let at_once = known.as_ref().is_some_and(|known| known.several == Some(true));
         let asker = Asker::new(spec, task, ask, prompts, at_once);
@@ -81,7 +90,18 @@ impl LlmAnnotator {
         let parts = [b"llm answers 1".as_slice(), task.kind.name().as_bytes()].into_iter();
         let version = Digest::of_parts(parts.chain(probe.iter().map(|request| request.key.as_bytes().as_slice())));
         let identity = AnnotatorIdentity { name: spec.name.as_str().into(), kind: AnnotatorKind::Llm, version };
-        Ok(Self { identity, spec: spec.clone(), task: task.clone(), asker, folded: folded(task) })
+        Ok(Self { identity, spec: spec.clone(), task: task.clone(), asker, folded: folded(task), overlapping: false })
+    }
+
+    /// The same model in a task whose spans of different labels may overlap: what it finds about one label then never
+    /// displaces what it finds about another. Another version only where it is asked about one label at a time.
+    #[must_use]
+    pub fn overlapping(mut self, overlapping: bool) -> Self {
+        if overlapping && self.spec.one_label_per_request {
+            self.overlapping = true;
+            self.identity.version = Digest::of_parts([self.identity.version.as_bytes().as_slice(), b"overlapping"]);
+        }
+        self
     }
 
     /// The same model with demonstrations from this pool: another version. `of` is what else makes it what it is.
@@ -181,15 +201,19 @@ impl LlmAnnotator {
         if malformed { self.asker.again(request, text, &chat::brief(&said.words)) } else { None }
     }
 
-    /// What all replies about one item amount to. Probabilities are averaged, repeated answers counted.
-    pub(super) fn annotation(&self, items: &ItemBatch, row: usize, said: &[Said], cost: Cost) -> Annotation {
+    /// What all replies about one item amount to, and how many spans were left out because others stand there.
+    /// Probabilities are averaged, repeated answers counted.
+    pub(super) fn annotation(&self, items: &ItemBatch, row: usize, said: &[Said], cost: Cost) -> (Annotation, u64) {
         let plain = |answer| Annotation::new(items.id(row).into(), items.digest(row), self.identity.version, answer);
         let usable: Vec<&Said> = said
             .iter()
             .flat_map(|one| std::iter::once(one).chain(&one.others))
             .filter(|one| one.failure.is_none() && one.heard.is_some())
             .collect();
-        let Some(first) = usable.first() else {
+        let of_labels = self.spec.one_label_per_request.then(|| self.of_labels(&usable));
+        // A label about which nothing came leaves the item unknown.
+        let incomplete = matches!(of_labels, Some(None));
+        let Some(first) = usable.first().filter(|_| !incomplete) else {
             let worst = said.iter().find(|one| one.failure.is_some());
             let (status, words) =
                 worst.map_or((Status::Failed, "no reply"), |one| (one.failure.unwrap_or(Status::Failed), &*one.words));
@@ -200,8 +224,9 @@ impl LlmAnnotator {
                 status,
                 words,
             );
-            return Annotation { cost, ..annotation };
+            return (Annotation { cost, ..annotation }, 0);
         };
+        let mut left_out = 0;
         let (answer, distribution, confidence) = match self.task.kind {
             TaskKind::Multilabel => self.labels(&usable),
             TaskKind::Pairs => pairs::preference(&usable, self.task.labels.len()),
@@ -209,15 +234,33 @@ impl LlmAnnotator {
                 Some(Heard::Record(record)) => (record.clone(), None, None),
                 _ => (Answer::Abstain, None, None),
             },
+            TaskKind::Spans if let Some(Some(found)) = &of_labels => {
+                let (spans, displaced) = apart::together(found, self.overlapping);
+                left_out = displaced;
+                (Answer::spans(spans), None, None)
+            }
             TaskKind::Spans | TaskKind::Tag => match &first.heard {
-                Some(Heard::Spans(spans)) => (Answer::Spans { spans: spans.clone() }, None, None),
+                Some(Heard::Spans(spans)) => (Answer::spans(spans.clone()), None, None),
                 _ => (Answer::Abstain, None, None),
             },
             _ => self.one_label(&usable),
         };
         let names = |shares: Vec<f32>| self.task.labels.names().cloned().zip(shares).collect();
         let evidence = Some(first.words.clone()).filter(|words| !words.is_empty());
-        Annotation { distribution: distribution.map(names), confidence, cost, evidence, ..plain(answer) }
+        let annotation =
+            Annotation { distribution: distribution.map(names), confidence, cost, evidence, ..plain(answer) };
+        (annotation, left_out)
+    }
+
+    /// The spans of each label by the first reply about it; `None` where there is none about one.
+    fn of_labels<'s>(&self, usable: &[&'s Said]) -> Option<Vec<(Class, &'s [Span])>> {
+        let of = |wanted: Class| {
+            usable.iter().find_map(|said| match &said.heard {
+                Some(Heard::OfLabel(class, spans)) if *class == wanted => Some((wanted, spans.as_slice())),
+                _ => None,
+            })
+        };
+        (0..self.task.labels.len() as Class).map(of).collect()
     }
 
     fn one_label(&self, usable: &[&Said]) -> (Answer, Option<Vec<f32>>, Option<f32>) {
@@ -318,7 +361,7 @@ pub(super) fn read_examples(path: &Path, task: &Task) -> Result<Vec<Example>> {
                     .in_file(path)
                     .hint("examples have `text` and `label`")
             })?;
-            if task.kind != TaskKind::Multilabel && task.kind != TaskKind::Spans {
+            if !matches!(task.kind, TaskKind::Multilabel | TaskKind::Spans | TaskKind::Tag) {
                 task.labels.expect(&label).map_err(|error| error.in_file(path).for_item(batch.id(row)))?;
             }
             examples.push(Example { text: batch.text(row).to_owned(), label });

@@ -1,5 +1,7 @@
 //! From an item to requests: the exact bytes, and how the reply to each is to be read.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use postil_core::items::PairText;
 use postil_core::record::RecordSchema;
@@ -8,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::fields;
 use super::pairs;
-use super::shown::{Shown, in_words};
+use super::shown::{Right, Shown, in_words};
 use super::spec::{Ask, Dialect, LlmSpec, Tokens};
-use super::template::{Prompt, question};
+use super::template::{Prompt, fenced, question};
 
 /// What a reply to a request is read as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub(super) enum Object {
     Candidates,
     Labels,
     Spans,
+    /// All stretches of one label.
+    Quotes(Class),
     /// The better of two.
     Side,
     /// Fields with quotes.
@@ -117,6 +121,19 @@ pub(super) struct Asker {
     pub(super) shown: Option<Shown>,
 }
 
+/// A text as it is shown, and what is shown beside it.
+struct About<'a> {
+    text: Cow<'a, str>,
+    /// Of a pair: whether the right one stands first, here and in the demonstrations.
+    swapped: bool,
+    shown: Vec<(&'a str, &'a Right)>,
+}
+
+/// A text, or a pair with its sides exchanged.
+fn in_order(text: &str, swapped: bool) -> Cow<'_, str> {
+    if swapped { Cow::Owned(PairText::read(text).swapped().write()) } else { Cow::Borrowed(text) }
+}
+
 /// What is sent along with every request.
 #[derive(Debug)]
 struct Settings {
@@ -191,24 +208,23 @@ impl Asker {
     pub(super) fn requests(&self, text: &str) -> Vec<Request> {
         if self.choices.kind == TaskKind::Pairs {
             let orders = [false, true].into_iter().take(if self.settings.both_orders { 2 } else { 1 });
-            let shown = |swapped: bool| if swapped { PairText::read(text).swapped().write() } else { text.to_owned() };
             let requests =
-                |swapped| self.as_shown(&shown(swapped)).into_iter().map(move |one| Request { swapped, ..one });
+                |swapped| self.as_shown(text, swapped).into_iter().map(move |one| Request { swapped, ..one });
             return orders.flat_map(requests).collect();
         }
-        self.as_shown(text)
+        self.as_shown(text, false)
     }
 
-    fn as_shown(&self, text: &str) -> Vec<Request> {
+    fn as_shown(&self, text: &str, swapped: bool) -> Vec<Request> {
         if self.dialect != Dialect::Chat {
-            return self.decisions(text);
+            return self.decisions(&in_order(text, swapped));
         }
-        let shown = self.beside(text);
+        let about = self.about(text, swapped);
         let mut requests = Vec::new();
         for prompt in 0..self.prompts.len() {
-            for shape in self.shapes() {
+            for shape in self.shapes(self.prompts[prompt].about) {
                 for sample in 0..self.settings.samples / self.settings.choices {
-                    requests.push(self.chat(prompt, (text, &shown), shape.clone(), sample, None));
+                    requests.push(self.chat(prompt, &about, shape.clone(), sample, None));
                 }
             }
         }
@@ -219,16 +235,15 @@ impl Asker {
     /// fill with blanks. There is one such turn.
     pub(super) fn again(&self, request: &Request, text: &str, reason: &str) -> Option<Request> {
         let Shape::Object(_) = request.shape else { return None };
-        let swapped = request.swapped;
-        let asked = if swapped { PairText::read(text).swapped().write() } else { text.to_owned() };
-        let beside = self.beside(text);
-        let again = self.chat(request.prompt, (&asked, &beside), request.shape.clone(), 0, Some(reason));
-        Some(Request { swapped, ..again })
+        let about = self.about(text, request.swapped);
+        let again = self.chat(request.prompt, &about, request.shape.clone(), 0, Some(reason));
+        Some(Request { swapped: request.swapped, ..again })
     }
 
-    /// The demonstrations beside a text.
-    fn beside(&self, text: &str) -> Vec<(&str, Class)> {
-        self.shown.as_ref().map(|shown| shown.beside(text)).unwrap_or_default()
+    /// What a request is about: the text as it is shown, and the demonstrations beside it.
+    fn about<'a>(&'a self, text: &'a str, swapped: bool) -> About<'a> {
+        let shown = self.shown.as_ref().map(|shown| shown.beside(text)).unwrap_or_default();
+        About { text: in_order(text, swapped), swapped, shown }
     }
 
     /// The prompts that have no place for demonstrations.
@@ -240,27 +255,57 @@ impl Asker {
     pub(super) fn demonstration_bytes(&self, text: &str) -> u64 {
         let longest = (0..self.choices.names.len()).max_by_key(|&class| self.choices.names[class].len()).unwrap_or(0);
         let bytes = |shape: &Shape| {
-            let words = in_words(&[(text, longest as Class)], &|class| self.right(shape, class));
+            let right = Right::Class(longest as Class);
+            let words = in_words(&[(text, &right)], &fenced, &|right| self.right(shape, right, false));
             Value::from(words).to_string().len() as u64
         };
-        self.shapes().iter().map(bytes).max().unwrap_or(0)
+        self.shapes(None).iter().map(bytes).max().unwrap_or(0)
     }
 
-    /// The right answer to a demonstration, in the form that is asked for.
-    fn right(&self, shape: &Shape, class: Class) -> String {
-        let name = &self.choices.names[usize::from(class)];
-        match shape {
-            Shape::Letters(order) => {
+    /// The right answer to a demonstration, in the form that is asked for; `swapped` for a pair whose sides are exchanged.
+    fn right(&self, shape: &Shape, right: &Right, swapped: bool) -> String {
+        let name = |class: Class| self.choices.names[usize::from(class)].as_str();
+        match (shape, right) {
+            (Shape::Letters(order), Right::Class(class)) => {
+                let class = pairs::side_shown(*class, swapped);
                 let place = order.iter().position(|&one| one == class).unwrap_or(0);
-                format!("{}. {name}", letter(place))
+                format!("{}. {}", letter(place), self.choice(class))
             }
-            Shape::Object(Object::Candidates) => json!({ "candidates": [name] }).to_string(),
-            Shape::Object(_) => json!({ "label": name }).to_string(),
-            Shape::YesNo { .. } | Shape::Decision => name.clone(),
+            (Shape::YesNo { class, yes_first }, Right::Set(classes)) => {
+                let applies = classes.contains(class);
+                format!("{}. {}", letter(usize::from(applies != *yes_first)), if applies { "yes" } else { "no" })
+            }
+            (Shape::Object(Object::Side), Right::Class(class)) => {
+                json!({ "label": pairs::SHOWN[usize::from(pairs::side_shown(*class, swapped))] }).to_string()
+            }
+            (Shape::Object(Object::Candidates), Right::Class(class)) => {
+                json!({ "candidates": [name(*class)] }).to_string()
+            }
+            (_, Right::Class(class)) => json!({ "label": name(*class) }).to_string(),
+            (_, Right::Set(classes)) => {
+                json!({ "labels": classes.iter().copied().map(name).collect::<Vec<_>>() }).to_string()
+            }
+            (Shape::Object(Object::Quotes(wanted)), Right::Marks(marks)) => {
+                let own = marks.iter().filter(|(_, class)| class == wanted).map(|(quote, _)| quote);
+                json!({ "quotes": own.collect::<Vec<_>>() }).to_string()
+            }
+            (_, Right::Marks(marks)) => {
+                let marks = marks.iter().map(|(quote, class)| json!({ "quote": quote, "label": name(*class) }));
+                json!({ "spans": marks.collect::<Vec<_>>() }).to_string()
+            }
         }
     }
 
-    fn shapes(&self) -> Vec<Shape> {
+    /// A choice as it stands behind its letter.
+    fn choice(&self, class: Class) -> &str {
+        match self.choices.kind {
+            TaskKind::Pairs => pairs::choice(class),
+            _ => &self.choices.names[usize::from(class)],
+        }
+    }
+
+    /// What a prompt asks for; `about` is the one label that it is about.
+    fn shapes(&self, about: Option<Class>) -> Vec<Shape> {
         let classes = self.choices.names.len() as Class;
         match (self.ask, self.choices.kind) {
             (Ask::Letter, TaskKind::Multilabel) => (0..classes)
@@ -278,7 +323,7 @@ impl Asker {
                 std::iter::once(first).chain(second).collect()
             }
             (_, TaskKind::Extract) => vec![Shape::Object(Object::Record)],
-            (_, TaskKind::Spans | TaskKind::Tag) => vec![Shape::Object(Object::Spans)],
+            (_, TaskKind::Spans | TaskKind::Tag) => vec![Shape::Object(about.map_or(Object::Spans, Object::Quotes))],
             (_, TaskKind::Multilabel) => vec![Shape::Object(Object::Labels)],
             (Ask::Verbal, _) => vec![Shape::Object(Object::LabelAndNumber)],
             _ if self.settings.candidates => vec![Shape::Object(Object::Candidates)],
@@ -286,21 +331,16 @@ impl Asker {
         }
     }
 
-    fn chat(
-        &self,
-        prompt: usize,
-        (text, shown): (&str, &[(&str, Class)]),
-        shape: Shape,
-        sample: u32,
-        complaint: Option<&str>,
-    ) -> Request {
+    fn chat(&self, prompt: usize, about: &About<'_>, shape: Shape, sample: u32, complaint: Option<&str>) -> Request {
         let (choices, answer) = self.words(&shape);
-        let demonstrations = in_words(shown, &|class| self.right(&shape, class));
-        let mut user = if self.choices.kind == TaskKind::Pairs {
-            self.prompts[prompt].with(&demonstrations, &pairs::shown(&PairText::read(text)), &choices, &answer)
-        } else {
-            self.prompts[prompt].item(&demonstrations, text, &choices, &answer)
+        let (text, swapped) = (about.text.as_ref(), about.swapped);
+        let of_pairs = self.choices.kind == TaskKind::Pairs;
+        let beside = |text: &str| {
+            if of_pairs { pairs::shown(&PairText::read(&in_order(text, swapped))) } else { fenced(text) }
         };
+        let demonstrations = in_words(&about.shown, &beside, &|right| self.right(&shape, right, swapped));
+        let item = if of_pairs { pairs::shown(&PairText::read(text)) } else { fenced(text) };
+        let mut user = self.prompts[prompt].item(&demonstrations, &item, &choices, &answer);
         if let Some(complaint) = complaint {
             user.push_str("\n\nAn earlier answer could not be used: ");
             user.push_str(complaint);
@@ -416,10 +456,7 @@ impl Asker {
                 let lines: Vec<String> = order
                     .iter()
                     .enumerate()
-                    .map(|(place, &class)| match choices.kind {
-                        TaskKind::Pairs => format!("{}. {}", letter(place), pairs::choice(class)),
-                        _ => format!("{}. {}", letter(place), choices.names[usize::from(class)]),
-                    })
+                    .map(|(place, &class)| format!("{}. {}", letter(place), self.choice(class)))
                     .collect();
                 (lines.join("\n"), "Answer with the letter of the label and nothing else.".to_owned())
             }
@@ -467,6 +504,13 @@ impl Asker {
                     quoted()
                 ),
             ),
+            Shape::Object(Object::Quotes(class)) => (
+                String::new(),
+                format!(
+                    "Answer with one JSON object: {{{first}\"quotes\": [the exact words of every stretch of the text that deserves the label `{}`, in the order of the text; an empty list if there are none]}}.",
+                    choices.names[usize::from(*class)]
+                ),
+            ),
             Shape::Object(Object::Record) => {
                 let fields = choices.schema.as_ref().map(fields::words).unwrap_or_default();
                 (
@@ -495,6 +539,7 @@ impl Asker {
             Object::Labels => ("labels", json!({ "type": "array", "items": label })),
             Object::Record => ("record", self.choices.schema.as_ref().map_or(Value::Null, fields::schema)),
             Object::Side => ("label", json!({ "type": "string", "enum": pairs::SHOWN[..self.choices.names.len()] })),
+            Object::Quotes(_) => ("quotes", json!({ "type": "array", "items": { "type": "string" } })),
             Object::Spans => (
                 "spans",
                 json!({ "type": "array", "items": { "type": "object",
@@ -532,6 +577,7 @@ impl Asker {
                 64 + text.len() as u64 + text.split_whitespace().count() as u64 * (longest + 24)
             }
             Shape::Object(Object::Spans) => 64 + text.len() as u64 * 2,
+            Shape::Object(Object::Quotes(_)) => 64 + text.len() as u64,
         };
         needed + if self.settings.reason { 512 } else { 0 }
     }

@@ -55,6 +55,8 @@ pub struct Tally {
     pub repaired: u64,
     /// Quotes that are not in their text.
     pub not_in_text: u64,
+    /// Spans that were left out because a longer one, or one of an earlier label, stands there.
+    pub displaced: u64,
     /// Letters without the probabilities that were asked for.
     pub without_probability: u64,
     /// Replies without a bill, which count with their worst cost.
@@ -78,6 +80,7 @@ impl Tally {
         self.retries += other.retries;
         self.repaired += other.repaired;
         self.not_in_text += other.not_in_text;
+        self.displaced += other.displaced;
         self.without_probability += other.without_probability;
         self.without_usage += other.without_usage;
         other.ended.into_iter().for_each(|(name, count)| *self.ended.entry(name).or_default() += count);
@@ -413,7 +416,8 @@ impl Session<'_> {
         if entry.said.iter().all(Option::is_some) {
             let Row { number: row, said, cost, .. } = open.remove(&row).expect("it is there");
             let said: Vec<Said> = said.into_iter().flatten().collect();
-            let mut annotation = self.annotator.annotation(self.items, row, &said, cost);
+            let (mut annotation, displaced) = self.annotator.annotation(self.items, row, &said, cost);
+            tally.displaced += displaced;
             annotation.at_millis = (self.wire.at_millis)();
             annotations.push((row, annotation));
             watch(1);

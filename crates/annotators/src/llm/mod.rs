@@ -10,6 +10,7 @@
 //! [`Journal`](postil_core::ledger::Journal) for ever.
 
 mod annotator;
+mod apart;
 mod ask;
 mod batch;
 mod chat;
@@ -36,6 +37,6 @@ pub use engine::{Cap, Engine, Tally};
 pub use pairs::PAIRS_PROMPT;
 pub use probe::{Capabilities, PROBES, probe};
 pub use recording::Recording;
-pub use shown::{DemonstrationSpec, Origin, Pool};
+pub use shown::{DemonstrationSpec, Origin, Pool, Right};
 pub use spec::{Ask, Dialect, LlmSpec, Price, Tokens};
 pub use template::DEFAULT as DEFAULT_PROMPT;

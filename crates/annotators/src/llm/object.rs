@@ -37,6 +37,7 @@ pub(super) fn says(reader: &Reader<'_>, object: Object, fields: &Map<String, Val
         }),
         Object::Labels => several(reader, fields, "labels").map(|(classes, exact)| (Heard::Labels(classes), exact)),
         Object::Spans => return spans(reader, fields),
+        Object::Quotes(class) => return quotes(reader, class, fields),
         Object::Record => return record(reader, fields),
     };
     let reason = fields.get("reason").and_then(Value::as_str).unwrap_or("").to_owned();
@@ -120,6 +121,39 @@ fn record(reader: &Reader<'_>, fields: &Map<String, Value>) -> Said {
     }
     let words = fields.get("reason").and_then(Value::as_str).unwrap_or("").to_owned();
     Said { heard: Some(Heard::Record(answer)), not_in_text, repaired: bare, words, ..Said::default() }
+}
+
+/// The stretches of one label. What is not in the text is counted and left out; where nothing else was quoted the text
+/// has no such stretch, so that one strange word does not cost what was said about the other labels.
+fn quotes(reader: &Reader<'_>, class: Class, fields: &Map<String, Value>) -> Said {
+    // Some models give each quote with the label.
+    let listed = fields.get("quotes").or_else(|| fields.get("spans"));
+    let Some(Value::Array(values)) = listed else {
+        return Said::malformed("expected a list in `quotes`, found none");
+    };
+    let (mut found, mut missing, mut repaired) = (Vec::new(), 0, fields.get("quotes").is_none());
+    let mut behind = 0;
+    for value in values {
+        let bare = value.as_str();
+        let Some(quote) = bare.or_else(|| value.get("quote").and_then(Value::as_str)) else {
+            return Said::malformed(format!("expected a quote, found: {}", brief(&value.to_string())));
+        };
+        repaired |= bare.is_none();
+        match locate(reader.text, quote, behind) {
+            Some(place) => {
+                behind = place.bytes.end;
+                repaired |= !place.exact;
+                let span = place.span(reader.text, reader.task.labels.name(class).clone());
+                if !found.contains(&span) {
+                    found.push(span);
+                }
+            }
+            None => missing += 1,
+        }
+    }
+    found.sort_by_key(|span| (span.start, span.end));
+    let words = fields.get("reason").and_then(Value::as_str).unwrap_or("").to_owned();
+    Said { heard: Some(Heard::OfLabel(class, found)), not_in_text: missing, repaired, words, ..Said::default() }
 }
 
 /// Each quote is looked for behind the one before, then from the start; what is not in the text is counted and left out.

@@ -48,6 +48,8 @@ pub(super) enum Heard {
     /// A place on the scale.
     Score(f64),
     Spans(Vec<Span>),
+    /// All stretches of one label.
+    OfLabel(Class, Vec<Span>),
     /// Fields of a record.
     Record(Answer),
 }

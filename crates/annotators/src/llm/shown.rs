@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use postil_core::{Class, Digest, Error, LabelSet, Result, Task, TaskKind};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::annotator::read_examples;
+use super::quotes::locate;
 use super::spec::{Dialect, LlmSpec};
-use super::template::fenced;
 use crate::demonstrations::{Demonstrations, Method, Options};
 
 /// `[annotator.demonstrations]`
@@ -87,8 +88,21 @@ impl DemonstrationSpec {
             return Err(wrong("expected the dialect `chat` beside demonstrations")
                 .hint("decision models read one text and no examples"));
         }
-        if !matches!(task.kind, TaskKind::Classify | TaskKind::Ordinal) {
-            return Err(wrong("expected a task with one label per item beside demonstrations"));
+        let one_label = matches!(task.kind, TaskKind::Classify | TaskKind::Ordinal);
+        if task.kind == TaskKind::Extract {
+            return Err(wrong("demonstrations do not go with records").hint(
+                "an answer to be shown quotes the words of the text for every value, and gold records have no quotes: \
+                 name `examples` instead",
+            ));
+        }
+        if self.balanced && !one_label && task.kind != TaskKind::Pairs {
+            return Err(wrong("`balanced` goes with one label per item"));
+        }
+        if self.from == Origin::Student && !one_label {
+            return Err(wrong("demonstrations from a student go with tasks of one label per item"));
+        }
+        if matches!(self.from, Origin::Table(_)) && task.kind == TaskKind::Pairs {
+            return Err(wrong("demonstrations of pairs come from gold"));
         }
         if self.count == 0 || self.count > 100 {
             return Err(wrong(&format!("expected 1 to 100 demonstrations, found {}", self.count)));
@@ -111,27 +125,75 @@ impl DemonstrationSpec {
     }
 }
 
+/// What is right about a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// Its label; of a pair the better side.
+    Class(Class),
+    /// All labels that apply, in ascending order.
+    Set(Vec<Class>),
+    /// Stretches of it word by word, each with its label, in the order of the text; with tags every token.
+    Marks(Vec<(String, Class)>),
+}
+
 /// Labelled texts that demonstrations are chosen from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pool {
     /// The texts.
     pub texts: Vec<String>,
-    /// The label of each.
-    pub labels: Vec<Class>,
+    /// What is right about each.
+    pub answers: Vec<Right>,
 }
 
 impl Pool {
-    /// Reads a table with `text` and `label`.
+    /// Reads a table with `text` and `label`: one label, labels as `a|b` or a JSON list of them, or a JSON list of
+    /// `{"quote": ..., "label": ...}`, whatever the task asks for.
     ///
     /// # Errors
-    /// A file that cannot be read; a label that the task does not have.
+    /// A file that cannot be read; a label that the task does not have; a quote that is not in its text.
     pub fn read(path: &Path, task: &Task) -> Result<Self> {
         let mut pool = Self::default();
         for example in read_examples(path, task)? {
-            pool.labels.push(task.labels.expect(&example.label)?);
+            let right = right_of(&example.text, &example.label, task).map_err(|error| error.in_file(path))?;
+            pool.answers.push(right);
             pool.texts.push(example.text);
         }
         Ok(pool)
+    }
+}
+
+/// What a cell of a table says is right.
+fn right_of(text: &str, label: &str, task: &Task) -> Result<Right> {
+    let list = |what: &str| {
+        serde_json::from_str::<Vec<Value>>(label).map_err(|error| {
+            Error::input(format!("expected a JSON list of {what} in `label`, found `{label}`")).because(error)
+        })
+    };
+    match task.kind {
+        TaskKind::Multilabel => {
+            let names = if label.trim_start().starts_with('[') {
+                list("labels")?.iter().map(|one| one.as_str().unwrap_or_default().to_owned()).collect()
+            } else {
+                label.split('|').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect::<Vec<_>>()
+            };
+            let mut classes = names.iter().map(|name| task.labels.expect(name)).collect::<Result<Vec<Class>>>()?;
+            classes.sort_unstable();
+            classes.dedup();
+            Ok(Right::Set(classes))
+        }
+        TaskKind::Spans | TaskKind::Tag => {
+            let mut behind = 0;
+            let marks = list("objects with `quote` and `label`")?.into_iter().map(|mark| {
+                let part = |name: &str| mark[name].as_str().unwrap_or_default();
+                let place = locate(text, part("quote"), behind).ok_or_else(|| {
+                    Error::input(format!("expected a quote of the text `{text}`, found `{}`", part("quote")))
+                })?;
+                behind = place.bytes.end;
+                Ok((text[place.bytes].to_owned(), task.labels.expect(part("label"))?))
+            });
+            Ok(Right::Marks(marks.collect::<Result<Vec<_>>>()?))
+        }
+        _ => Ok(Right::Class(task.labels.expect(label)?)),
     }
 }
 
@@ -147,33 +209,52 @@ pub(super) struct Shown {
 impl Shown {
     pub(super) fn new(spec: &DemonstrationSpec, pool: Pool, labels: &LabelSet) -> Result<Self> {
         let options = Options::new(spec.count).method(spec.choose).balanced(spec.balanced);
-        let chooser = Demonstrations::new(&pool.texts, &pool.labels, options)?;
+        let classes: Vec<Class> =
+            pool.answers.iter().map(|right| if let Right::Class(class) = right { *class } else { 0 }).collect();
+        let chooser = Demonstrations::new(&pool.texts, &classes, options)?;
         let settings = serde_json::json!([spec.choose, spec.count, spec.balanced]).to_string();
-        let names = pool.labels.iter().map(|&class| labels.name(class).as_bytes());
-        let rows = pool.texts.iter().map(String::as_bytes).zip(names).flat_map(|(text, label)| [text, label]);
+        let name = |class: Class| labels.name(class).to_string();
+        let rights: Vec<String> = pool
+            .answers
+            .iter()
+            .map(|right| match right {
+                Right::Class(class) => name(*class),
+                Right::Set(classes) => json!(classes.iter().copied().map(name).collect::<Vec<_>>()).to_string(),
+                Right::Marks(marks) => {
+                    json!(marks.iter().map(|(quote, class)| (quote, name(*class))).collect::<Vec<_>>()).to_string()
+                }
+            })
+            .collect();
+        let rows = pool.texts.iter().zip(&rights).flat_map(|(text, right)| [text.as_bytes(), right.as_bytes()]);
         let digest = Digest::of_parts([b"demonstrations 1".as_slice(), settings.as_bytes()].into_iter().chain(rows));
         Ok(Self { chooser, pool, digest })
     }
 
     /// What is shown beside a text, the likest last, where a model minds it most.
-    pub(super) fn beside(&self, text: &str) -> Vec<(&str, Class)> {
+    pub(super) fn beside(&self, text: &str) -> Vec<(&str, &Right)> {
         let chosen = self.chooser.for_item(text);
-        chosen.iter().rev().map(|one| (self.pool.texts[one.index].as_str(), one.label)).collect()
+        chosen.iter().rev().map(|one| (self.pool.texts[one.index].as_str(), &self.pool.answers[one.index])).collect()
     }
 }
 
-/// Demonstrations as they stand in a prompt, each with the answer that would have been right; nothing without any.
-pub(super) fn in_words(shown: &[(&str, Class)], answer: &dyn Fn(Class) -> String) -> String {
+/// Demonstrations as they stand in a prompt, each fenced and with the answer that would have been right; nothing without
+/// any.
+pub(super) fn in_words(
+    shown: &[(&str, &Right)],
+    fenced: &dyn Fn(&str) -> String,
+    answer: &dyn Fn(&Right) -> String,
+) -> String {
     if shown.is_empty() {
         return String::new();
     }
     let each: Vec<String> =
-        shown.iter().map(|&(text, class)| format!("{}\nAnswer: {}", fenced(text), answer(class))).collect();
+        shown.iter().map(|(text, right)| format!("{}\nAnswer: {}", fenced(text), answer(right))).collect();
     format!("Texts that have been labelled, each between two equal lines:\n\n{}", each.join("\n\n"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::template::fenced;
     use super::*;
 
     #[test]
@@ -183,22 +264,39 @@ mod tests {
             texts: ["it crashes at login", "I like the colours", "a crash at login again", "so lovely"]
                 .map(str::to_owned)
                 .to_vec(),
-            labels: vec![0, 1, 0, 1],
+            answers: [0, 1, 0, 1].map(Right::Class).to_vec(),
         };
         let spec: DemonstrationSpec = serde_json::from_str("{\"count\": 2}").unwrap();
         let shown = Shown::new(&spec, pool.clone(), &labels).unwrap();
         let beside = shown.beside("the page shows a crash after every login since monday");
         assert_eq!(beside.last().unwrap().0, "a crash at login again");
-        let words = in_words(&beside, &|class| format!("<{class}>"));
+        let words = in_words(&beside, &fenced, &|right| format!("<{right:?}>"));
         assert_eq!(words.matches("=== ").count(), 4, "{words}");
-        assert!(words.ends_with("Answer: <0>"), "{words}");
-        assert_eq!(in_words(&[], &|_| String::new()), "");
+        assert!(words.ends_with("Answer: <Class(0)>"), "{words}");
+        assert_eq!(in_words(&[], &fenced, &|_| String::new()), "");
         // A pool of other texts, labels or settings is another one.
-        let other = Pool { labels: vec![0, 1, 1, 1], ..pool.clone() };
+        let other = Pool { answers: [0, 1, 1, 1].map(Right::Class).to_vec(), ..pool.clone() };
         let balanced = DemonstrationSpec { balanced: true, ..spec.clone() };
         assert_ne!(Shown::new(&spec, other, &labels).unwrap().digest, shown.digest);
         assert_ne!(Shown::new(&balanced, pool.clone(), &labels).unwrap().digest, shown.digest);
         assert_eq!(Shown::new(&spec, pool, &labels).unwrap().digest, shown.digest);
+    }
+
+    #[test]
+    fn a_cell_says_what_is_right_in_the_way_of_its_task() {
+        let labels = LabelSet::flat(["dish", "tool"]).unwrap();
+        let of = |kind, label: &str| {
+            right_of("a pan of onion soup", label, &Task { kind, labels: labels.clone(), guidelines: None })
+        };
+        assert_eq!(of(TaskKind::Classify, "tool").unwrap(), Right::Class(1));
+        assert_eq!(of(TaskKind::Multilabel, "tool|dish").unwrap(), Right::Set(vec![0, 1]));
+        assert_eq!(of(TaskKind::Multilabel, "[]").unwrap(), Right::Set(Vec::new()));
+        let marks = r#"[{"quote": "pan", "label": "tool"}, {"quote": "onion soup", "label": "dish"}]"#;
+        let right = Right::Marks(vec![("pan".to_owned(), 1), ("onion soup".to_owned(), 0)]);
+        assert_eq!(of(TaskKind::Spans, marks).unwrap(), right);
+        for wrong in ["dish", r#"[{"quote": "pie", "label": "dish"}]"#, r#"[{"quote": "pan", "label": "thing"}]"#] {
+            assert!(of(TaskKind::Spans, wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -57,6 +57,10 @@ pub struct LlmSpec {
     /// Whether the model may name several labels when it is not sure.
     #[serde(default)]
     pub candidates: bool,
+    /// In a task of spans: whether the model is asked about every label by itself, with that label's definition and its
+    /// section of the guidelines.
+    #[serde(default)]
+    pub one_label_per_request: bool,
     /// Whether the model thinks in words before it answers.
     #[serde(default)]
     pub reason: bool,
@@ -250,6 +254,19 @@ impl LlmSpec {
             && (!matches!(ask, Ask::Json) || !matches!(task.kind, TaskKind::Classify | TaskKind::Ordinal))
         {
             return Err(wrong("`candidates` goes with `ask = \"json\"` and one label per item".to_owned()));
+        }
+        if self.one_label_per_request {
+            if task.kind != TaskKind::Spans {
+                return Err(wrong(format!(
+                    "`one_label_per_request` goes with spans, and this is a `{}` task",
+                    task.kind
+                )));
+            }
+            if self.examples.is_some() {
+                return Err(wrong("`examples` does not go with `one_label_per_request`".to_owned()).hint(
+                    "its answers name all labels; `[annotator.demonstrations]` shows those of the label asked for",
+                ));
+            }
         }
         if task.kind == TaskKind::Pairs && ask == Ask::Verbal {
             return Err(wrong("`ask = \"verbal\"` does not go with pairs".to_owned()));

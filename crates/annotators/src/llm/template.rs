@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use postil_core::{Digest, Error, LabelSet, Result, Task, TaskKind};
+use postil_core::{Class, Digest, Error, LabelSet, Result, Task, TaskKind};
 
 /// The line between the part for all items and the part for one.
 const BORDER: &str = "--- item ---";
@@ -42,6 +42,8 @@ pub(super) struct Prompt {
     /// The part for all items.
     pub(super) system: String,
     item: String,
+    /// The one label that it asks about; all of them without it.
+    pub(super) about: Option<Class>,
 }
 
 /// A labelled example for everybody.
@@ -97,7 +99,12 @@ impl Prompt {
             "examples" => shown.clone(),
             _ => String::new(),
         });
-        Ok(Self { system, item: item.to_owned() })
+        Ok(Self { system, item: item.to_owned(), about: None })
+    }
+
+    /// The same as the prompt about one label.
+    pub(super) fn about(self, class: Class) -> Self {
+        Self { about: Some(class), ..self }
     }
 
     /// Whether there is a place for demonstrations.
@@ -105,13 +112,8 @@ impl Prompt {
         self.item.lines().any(|line| places(line).any(|name| name == "demonstrations"))
     }
 
-    /// The part for one item.
-    pub(super) fn item(&self, demonstrations: &str, text: &str, choices: &str, answer: &str) -> String {
-        self.with(demonstrations, &fenced(text), choices, answer)
-    }
-
-    /// The same with an item that is fenced already.
-    pub(super) fn with(&self, demonstrations: &str, item: &str, choices: &str, answer: &str) -> String {
+    /// The part for one item, which is fenced already.
+    pub(super) fn item(&self, demonstrations: &str, item: &str, choices: &str, answer: &str) -> String {
         fill(&self.item, &|name| match name {
             "demonstrations" => demonstrations.to_owned(),
             "item" => item.to_owned(),
@@ -216,7 +218,7 @@ mod tests {
     fn the_fixed_part_is_the_same_for_all_items_and_the_item_stands_last() {
         let prompt = Prompt::new(DEFAULT, None, &task(), &[]).unwrap();
         assert_eq!(prompt.system, "Give a text exactly one of these labels: bug, praise.");
-        let one = prompt.item("", "it crashes", "A. bug\nB. praise", "Answer with one letter.");
+        let one = prompt.item("", &fenced("it crashes"), "A. bug\nB. praise", "Answer with one letter.");
         let lines: Vec<&str> = one.lines().collect();
         assert_eq!((lines[2], lines[3]), (lines[4], "it crashes"));
         assert!(one.ends_with("\n\nA. bug\nB. praise\n\nAnswer with one letter."), "{one}");
@@ -225,7 +227,7 @@ mod tests {
     #[test]
     fn a_text_with_braces_or_a_fence_stays_data() {
         let prompt = Prompt::new(DEFAULT, None, &task(), &[]).unwrap();
-        assert!(prompt.item("", "see {{answer}}", "", "X").contains("\nsee {{answer}}\n"));
+        assert!(prompt.item("", &fenced("see {{answer}}"), "", "X").contains("\nsee {{answer}}\n"));
         let first = fenced("a");
         let fence = first.lines().next().unwrap().to_owned();
         let twice = fenced(&first);

@@ -57,7 +57,7 @@ fn task() -> Task {
 /// `quote/label` of every span, or the status.
 fn said(annotation: &Annotation) -> Vec<String> {
     match &annotation.answer {
-        Answer::Spans { spans } => {
+        Answer::Spans { spans, .. } => {
             spans.iter().map(|span| format!("{}/{}@{}", span.quote, span.label, span.start)).collect()
         }
         Answer::Abstain => vec![annotation.status.name().to_owned()],
@@ -97,7 +97,7 @@ fn a_list_that_looked_everywhere_says_so() {
     let entry = r#"{"kind": "list", "name": "places", "lists": {"LOC": "places.txt"}, "silence": "outside"}"#;
     let mut annotators = project.open(entry, &task());
     let annotations = annotators[0].annotate(&ItemBatch::from_texts([("1", "nothing")])).unwrap();
-    assert_eq!(annotations[0].answer, Answer::Spans { spans: vec![] });
+    assert_eq!(annotations[0].answer, Answer::spans(vec![]));
     assert_eq!((annotations[0].status, annotators[0].silence()), (Status::Ok, Silence::Outside));
 }
 
@@ -271,7 +271,7 @@ fn stored_spans_are_read_from_a_cell_or_from_rows() {
     let mut annotators = project.open(r#"{"kind": "replay", "name": "r", "path": "cells.jsonl"}"#, &task());
     let items = ItemBatch::from_texts([("1", TEXT)]);
     assert_eq!(said(&annotators[0].annotate(&items).unwrap()[0]), ["Zoë Ott/PER@2", "Oslo/LOC@13"]);
-    assert_eq!(annotators[1].annotate(&items).unwrap()[0].answer, Answer::Spans { spans: vec![] });
+    assert_eq!(annotators[1].annotate(&items).unwrap()[0].answer, Answer::spans(vec![]));
     assert_eq!(annotators[0].silence(), Silence::Outside);
     assert!(annotators[0].warnings()[0].contains("1 of 2 stored answers"));
 
@@ -280,7 +280,7 @@ fn stored_spans_are_read_from_a_cell_or_from_rows() {
     let items = ItemBatch::from_texts([("1", TEXT), ("2", "x"), ("3", "Bob")]);
     let annotations = annotators[0].annotate(&items).unwrap();
     assert_eq!(said(&annotations[0]), ["Zoë Ott/PER@2", "Oslo/LOC@13"]);
-    assert_eq!(annotations[1].answer, Answer::Spans { spans: vec![] });
+    assert_eq!(annotations[1].answer, Answer::spans(vec![]));
     assert_eq!(annotations[2].status, Status::Malformed);
     assert!(
         annotations[2]

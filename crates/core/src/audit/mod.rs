@@ -8,6 +8,7 @@
 //! interval of the Jaccard index it is a function of; averages over classes have intervals by simulation with a fixed
 //! seed.
 
+mod consistency;
 mod gold;
 mod interval;
 mod paired;
@@ -16,6 +17,7 @@ pub mod spans;
 mod tally;
 mod variation;
 
+pub use consistency::{ConsistencyCheck, MarkCount, Marked, Occurrence, Surface, Surfaces};
 pub use gold::{GoldPart, MEASURE_SHARE, gold_part, items_for_half_width};
 pub use interval::{effective_count, effective_of_clusters, f1_interval, normal_interval, wilson};
 pub use paired::accuracy_difference;

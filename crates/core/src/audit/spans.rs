@@ -1,7 +1,8 @@
 //! Scoring of spans: predicted against gold, from counts that can be merged.
 //!
 //! The figures at the head are those of `conlleval` (Tjong Kim Sang and Buchholz 2000): a predicted span is right if a
-//! gold span has the same borders and the same label. Beside them stand the four regimes of SemEval-2013 task 9.1
+//! gold span has the same borders and the same label. Beside them stand the errors by kind (missed, spurious, wrong label,
+//! wrong borders, both), the four regimes of SemEval-2013 task 9.1
 //! (Segura-Bedmar et al. 2013, after MUC-5), agreement by position, and a table of confusions.
 //!
 //! Intervals come from a Poisson bootstrap (Chamandy et al. 2012) over clusters, which are documents or sentences: each
@@ -19,5 +20,5 @@ mod tally;
 
 pub use confusion::{Confusions, Mistaken};
 pub use emphasis::{MatchScores, MatchTally};
-pub use scores::{PositionScores, Prf, Regime, Regimes, SpanScores, TypeScores};
+pub use scores::{ErrorKind, ErrorKinds, PositionScores, Prf, Regime, Regimes, SpanScores, TypeScores};
 pub use tally::{SpanTally, TokenAgreement};

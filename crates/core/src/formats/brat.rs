@@ -1,5 +1,6 @@
 //! brat's standoff: a text file and a file of annotations beside it.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,9 @@ use serde_json::Value;
 
 use super::reader::{ReadDocuments, ReadOptions, ReadReport};
 use super::remarks::RemarkKind;
-use super::settle::{RawSpan, Settled, settle};
+use super::settle::{RawSpan, Settled, places_of, settle};
 use super::writer::{ANSWER, Out, WriteDocument};
+use crate::answer::Link;
 use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::table::utf8_reason;
@@ -115,15 +117,14 @@ impl ReadDocuments for Brat {
 impl Brat {
     fn read(&self, document: &mut Document, lines: &str, report: &mut ReadReport) -> Result<(), (u64, String)> {
         let id = document.id.to_string();
-        let (mut raw, mut ids, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut raw, mut ids, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for (number, line) in (1..).zip(lines.lines()) {
             let line = line.trim_end_matches('\r');
             if line.trim().is_empty() {
                 continue;
             }
             if !line.starts_with('T') {
-                report.remarks.add(RemarkKind::OtherLine, &id, number, || line.to_owned());
-                rest.push(Value::from(line));
+                others.push((number, line));
                 continue;
             }
             let mut parts = line.splitn(3, '\t');
@@ -137,7 +138,7 @@ impl Brat {
             };
             if pieces.len() > 1 {
                 report.remarks.add(RemarkKind::DiscontinuousSpan, &id, number, || line.to_owned());
-                rest.push(Value::from(line));
+                others.push((0, line));
                 continue;
             }
             let (start, end) = pieces[0].split_once(' ').unwrap_or((pieces[0], ""));
@@ -145,6 +146,7 @@ impl Brat {
             raw.push(RawSpan { start: place(start)?, end: place(end)?, label: label.into(), quote });
             ids.push(Value::from(name));
         }
+        let places = places_of(&raw);
         let units = self.only.map_or(OffsetUnit::ALL.to_vec(), |unit| vec![unit]);
         let Settled { spans, unit, unchecked, empty } =
             settle(&document.text, raw, &units, same).map_err(|reason| (1, reason))?;
@@ -160,13 +162,85 @@ impl Brat {
             report.remarks.add(RemarkKind::UncheckedOffsets, &id, None, String::new);
         }
         document.spans = spans;
-        if !rest.is_empty() {
-            document.meta.insert(LINES.to_owned(), Value::Array(rest));
-            if ids.len() == document.spans.len() {
-                document.meta.insert(IDS.to_owned(), Value::Array(ids));
+        let known: HashMap<&str, u32> =
+            ids.iter().zip(&places).filter_map(|(id, place)| Some((id.as_str()?, (*place)?))).collect();
+        let events = triggers(others.iter().map(|(_, line)| *line), &known);
+        let mut rest = Vec::new();
+        for (number, line) in others {
+            let links = links_of(line, &known, &events);
+            let relation = line.starts_with('R') && !links.is_empty();
+            document.links.extend(links);
+            // Relations become links and nothing else; events are links and stay what they are.
+            if !relation {
+                if number > 0 {
+                    report.remarks.add(RemarkKind::OtherLine, &id, number, || line.to_owned());
+                }
+                rest.push(Value::from(line));
             }
         }
+        let mut seen = HashSet::new();
+        document.links.retain(|link| seen.insert(link.clone()));
+        if !rest.is_empty() {
+            document.meta.insert(LINES.to_owned(), Value::Array(rest));
+            let ids: Vec<Value> = ids.into_iter().zip(&places).filter_map(|(id, place)| place.map(|_| id)).collect();
+            document.meta.insert(IDS.to_owned(), Value::Array(ids));
+        }
         Ok(())
+    }
+}
+
+/// The spans of events: `E1` to that of its trigger, as in `E1\tMove:T3 Agent:T1`.
+fn triggers<'l>(lines: impl Iterator<Item = &'l str>, known: &HashMap<&str, u32>) -> HashMap<&'l str, u32> {
+    let event = |line: &'l str| {
+        let (id, rest) = line.split_once('\t').filter(|(id, _)| id.starts_with('E'))?;
+        let (_, trigger) = rest.split_ascii_whitespace().next()?.split_once(':')?;
+        Some((id, *known.get(trigger)?))
+    };
+    lines.filter_map(event).collect()
+}
+
+/// The links of a relation, `R1\tkind Arg1:T1 Arg2:T2`, or of an event, from its trigger to each of its arguments.
+fn links_of(line: &str, known: &HashMap<&str, u32>, events: &HashMap<&str, u32>) -> Vec<Link> {
+    let place = |id: &str| known.get(id).or_else(|| events.get(id)).copied();
+    let Some((id, rest)) = line.split_once('\t') else { return Vec::new() };
+    let mut parts = rest.split_ascii_whitespace();
+    let arguments = |parts: std::str::SplitAsciiWhitespace<'_>| -> Option<Vec<(String, u32)>> {
+        parts.map(|part| part.split_once(':').and_then(|(role, id)| Some((role.to_owned(), place(id)?)))).collect()
+    };
+    match id.as_bytes().first() {
+        Some(b'R') => {
+            let Some(kind) = parts.next() else { return Vec::new() };
+            match arguments(parts).as_deref() {
+                Some([(_, from), (_, to)]) => vec![Link { from: *from, to: *to, kind: kind.into() }],
+                _ => Vec::new(),
+            }
+        }
+        Some(b'E') => {
+            let (Some(&from), Some(_)) = (events.get(id), parts.next()) else { return Vec::new() };
+            // brat numbers arguments of one role: `Theme`, `Theme2`.
+            let kind = |role: &str| role.trim_end_matches(|digit: char| digit.is_ascii_digit()).into();
+            let arguments = arguments(parts).unwrap_or_default();
+            arguments.into_iter().map(|(role, to)| Link { from, to, kind: kind(&role) }).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Writes links as relations, but for those that a kept line says already.
+fn relations(document: &Document, ids: &[String], lines: &[Value], annotations: &mut String) {
+    if document.links.is_empty() {
+        return;
+    }
+    let known: HashMap<&str, u32> = (0_u32..).zip(ids).map(|(place, id)| (id.as_str(), place)).collect();
+    let kept: Vec<&str> = lines.iter().filter_map(Value::as_str).collect();
+    let events = triggers(kept.iter().copied(), &known);
+    let said: HashSet<Link> = kept.iter().flat_map(|line| links_of(line, &known, &events)).collect();
+    let taken = kept.iter().filter_map(|line| line.strip_prefix('R')?.split('\t').next()?.parse::<u64>().ok());
+    let first = 1 + taken.max().unwrap_or(0);
+    for (number, link) in (first..).zip(document.links.iter().filter(|link| !said.contains(*link))) {
+        let kind: String = link.kind.split_whitespace().collect::<Vec<_>>().join("_");
+        let (from, to) = (&ids[link.from as usize], &ids[link.to as usize]);
+        let _ = writeln!(annotations, "R{number}\t{kind} Arg1:{from} Arg2:{to}");
     }
 }
 
@@ -215,7 +289,7 @@ impl WriteDocument for BratFolder {
         let taken =
             lines.iter().filter_map(|line| line.as_str()?.strip_prefix('T')?.split('\t').next()?.parse::<u64>().ok());
         let first = 1 + taken.max().unwrap_or(0);
-        let mut annotations = String::new();
+        let (mut annotations, mut ids) = (String::new(), Vec::with_capacity(document.spans.len()));
         for (place, span) in (0_u64..).zip(&document.spans) {
             let id = match known.and_then(|ids| ids[place as usize].as_str()) {
                 Some(id) => id.to_owned(),
@@ -224,7 +298,9 @@ impl WriteDocument for BratFolder {
             let label: String = span.label.split_whitespace().collect::<Vec<_>>().join("_");
             let quote = span.quote.replace(['\n', '\r'], " ");
             let _ = writeln!(annotations, "{id}\t{label} {} {}\t{quote}", span.start, span.end);
+            ids.push(id);
         }
+        relations(document, &ids, lines, &mut annotations);
         for line in lines.iter().filter_map(Value::as_str) {
             annotations.push_str(line);
             annotations.push('\n');

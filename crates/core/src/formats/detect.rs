@@ -58,6 +58,9 @@ fn detect_columns(ending: &str, text: &str) -> Option<Format> {
     if all(&|row| row.len() == 4 && spacing(row[3])) {
         return Some(Format::Conllu);
     }
+    if text.lines().next().is_some_and(super::wikiner::is_sentence) {
+        return Some(Format::Wikiner);
+    }
     let columns = |line: &str| line.split_ascii_whitespace().count();
     let known = matches!(ending, "conll" | "conll03" | "bio" | "iob" | "iob2" | "bilou" | "bioes" | "ner" | "tags");
     // Running text has lines of any length; a file of tokens has the same few columns in most.
@@ -114,7 +117,7 @@ mod tests {
 
     #[test]
     fn formats_are_recognised_by_their_first_bytes() {
-        let cases: [(&str, &str, Option<Format>); 20] = [
+        let cases: [(&str, &str, Option<Format>); 22] = [
             ("eng.testb", "-DOCSTART- -X- -X- O\n\nSOCCER NN I-NP O\n- : O O\n", Some(Format::Conll)),
             ("x", "Oslo\tB-LOC\n\n", Some(Format::Conll)),
             ("a.conllu", "# sent_id = 1\n1\tAnn\tAnn\tPROPN\t_\t_\t0\troot\t_\t_\n\n", Some(Format::Conllu)),
@@ -132,6 +135,8 @@ mod tests {
             ("a.jsonl", "[\"x\", {\"entities\": []}]\n", Some(Format::Spacy)),
             ("a.ann", "T1\tX 0 1\tx\n", Some(Format::Brat)),
             ("notes.txt", "This is a letter.\nIt has lines of several lengths, as letters do.\nYours\n", None),
+            ("aij-wikiner-fr-wp3", "\nIl|PRO:PER|O vit|VER|O à|PRP|O Oslo|NAM|I-LOC\n\n", Some(Format::Wikiner)),
+            ("x", "a|b c|d e|f\n", Some(Format::Conll)),
             ("x", "[1, 2]", None),
             ("x", "", None),
             (

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::json::{Row, kind, position, span_of, string, take_id};
 use super::plain::triple;
 use super::remarks::RemarkKind;
-use super::settle::RawSpan;
+use super::settle::{RawSpan, places_of};
 use super::writer::Out;
-use crate::answer::Span;
+use crate::answer::{Link, Span};
 use crate::document::Document;
 use crate::text::OffsetUnit;
 
@@ -44,8 +44,26 @@ pub(super) fn read(mut object: Map<String, Value>, row: &mut Row<'_>) -> Result<
             Some(other) => return Err(format!("expected labels or spans in `{key}`, found {}", kind(&other))),
         }
     }
+    let places = places_of(&raw);
     row.settle(&mut document, raw, &OffsetUnit::ALL)?;
-    if object.contains_key("relations") && ids.len() == document.spans.len() {
+    if ids.len() == places.len()
+        && let Some(Value::Array(relations)) = object.get("relations")
+    {
+        let place = |id: Option<&Value>| places[ids.iter().position(|one| Some(one) == id)?];
+        let link = |relation: &Value| {
+            let kind = relation.get("type").or_else(|| relation.get("label"))?.as_str()?;
+            Some(Link { from: place(relation.get("from_id"))?, to: place(relation.get("to_id"))?, kind: kind.into() })
+        };
+        let links: Vec<Option<Link>> = relations.iter().map(link).collect();
+        let rest: Vec<Value> =
+            relations.iter().zip(&links).filter(|(_, link)| link.is_none()).map(|(one, _)| one.clone()).collect();
+        document.links = links.into_iter().flatten().collect();
+        object.shift_remove("relations");
+        if !rest.is_empty() {
+            object.insert("relations".to_owned(), Value::Array(rest));
+        }
+        let ids: Vec<Value> =
+            ids.into_iter().zip(&places).filter(|(_, place)| place.is_some()).map(|(id, _)| id).collect();
         object.insert(ENTITY_IDS.to_owned(), Value::Array(ids));
     }
     document.meta = object;
@@ -91,6 +109,8 @@ pub(super) fn write(document: &Document, out: &mut Out<'_>) -> Value {
     }
     object.insert("text".to_owned(), document.text.as_str().into());
     let ids = document.meta.get(ENTITY_IDS).and_then(Value::as_array).filter(|ids| ids.len() == document.spans.len());
+    let numbered: Vec<Value> = (1..=document.spans.len()).map(Value::from).collect();
+    let ids = ids.or_else(|| (!document.links.is_empty()).then_some(&numbered));
     if let Some(ids) = ids {
         let entities = document.spans.iter().zip(ids).map(
             |(span, id)| json!({ "id": id, "label": &*span.label, "start_offset": span.start, "end_offset": span.end }),
@@ -101,6 +121,16 @@ pub(super) fn write(document: &Document, out: &mut Out<'_>) -> Value {
     } else {
         object.insert("label".to_owned(), triples(document.spans.iter().collect()));
     }
+    if let (Some(ids), false) = (ids, document.links.is_empty()) {
+        let mut relations: Vec<Value> =
+            document.meta.get("relations").and_then(Value::as_array).cloned().unwrap_or_default();
+        let first = relations.iter().filter_map(|one| one.get("id")?.as_u64()).max().map_or(0, |last| last + 1);
+        relations.extend((first..).zip(&document.links).map(|(id, link)| {
+            let (from, to) = (&ids[link.from as usize], &ids[link.to as usize]);
+            json!({ "id": id, "from_id": from, "to_id": to, "type": &*link.kind })
+        }));
+        object.insert("relations".to_owned(), relations.into());
+    }
     if !document.labels.is_empty() && !document.spans.is_empty() {
         object.insert("cats".to_owned(), document.labels.iter().map(|label| Value::from(&**label)).collect());
     }
@@ -108,7 +138,7 @@ pub(super) fn write(document: &Document, out: &mut Out<'_>) -> Value {
     for (key, value) in &document.meta {
         if KEYS.contains(&key.as_str()) {
             clashes.push(key.as_str());
-        } else if !(ids.is_some() && key == ENTITY_IDS) {
+        } else if !(object.contains_key(key) || ids.is_some() && key == ENTITY_IDS) {
             object.insert(key.clone(), value.clone());
         }
     }

@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 use super::json::{Row, kind, list, position, string, take_id};
 use super::reader::Annotations;
 use super::remarks::RemarkKind;
-use super::settle::RawSpan;
+use super::settle::{RawSpan, places_of};
 use super::writer::{ANSWER, Out};
+use crate::answer::Link;
 use crate::document::Document;
 use crate::task::Name;
 use crate::text::{OffsetUnit, Offsets};
@@ -142,7 +143,18 @@ fn read_annotation(
             _ => rest.push(result),
         }
     }
+    let places = places_of(&raw);
     row.settle(document, raw, &UNITS)?;
+    rest.retain(|result| {
+        let links = links_of(result, &regions, &places);
+        document.links.extend(links.iter().flatten().cloned());
+        links.is_none()
+    });
+    if !document.links.is_empty() || !rest.is_empty() {
+        let regions: Vec<Value> =
+            regions.into_iter().zip(&places).filter(|(_, place)| place.is_some()).map(|(id, _)| id).collect();
+        document.meta.insert(REGIONS.to_owned(), Value::Array(regions));
+    }
     if !rest.is_empty() {
         let name = if document.id.is_empty() { row.name.as_str() } else { &*document.id };
         for result in &rest {
@@ -151,9 +163,6 @@ fn read_annotation(
             });
         }
         document.meta.insert(RESULTS.to_owned(), Value::Array(rest));
-        if regions.len() == document.spans.len() {
-            document.meta.insert(REGIONS.to_owned(), Value::Array(regions));
-        }
     }
     if annotation.get("was_cancelled") == Some(&Value::Bool(true)) {
         document.meta.insert(ANSWER.to_owned(), "ignore".into());
@@ -166,6 +175,22 @@ fn read_annotation(
         document.meta.insert(ANNOTATION.to_owned(), Value::Object(annotation));
     }
     Ok(())
+}
+
+/// The links of a relation between regions, one for each of its labels; `None` if it is another result.
+fn links_of(result: &Value, regions: &[Value], places: &[Option<u32>]) -> Option<Vec<Link>> {
+    if result.get("type")?.as_str()? != "relation" {
+        return None;
+    }
+    let place = |key: &str| {
+        let id = result.get(key)?;
+        places[regions.iter().position(|region| region == id)?]
+    };
+    let (from, to) = (place("from_id")?, place("to_id")?);
+    let back = result.get("direction").and_then(Value::as_str) == Some("left");
+    let (from, to) = if back { (to, from) } else { (from, to) };
+    let labels = result.get("labels")?.as_array().filter(|labels| !labels.is_empty())?;
+    labels.iter().map(|label| Some(Link { from, to, kind: label.as_str()?.into() })).collect()
 }
 
 /// Writes a task; ids of tasks and annotations are numbers, as Label Studio wants them, and another id stands in
@@ -220,10 +245,12 @@ fn results(document: &Document, out: &Out<'_>) -> Value {
     };
     let regions = document.meta.get(REGIONS).and_then(Value::as_array).filter(|ids| ids.len() == document.spans.len());
     let mut results: Vec<Value> = Vec::with_capacity(document.spans.len() + 1);
+    let id_of = |place: usize| -> Value {
+        regions.map_or_else(|| format!("t{}r{}", out.number, place + 1).into(), |ids| ids[place].clone())
+    };
     for (place, span) in document.spans.iter().enumerate() {
-        let id = regions.map_or_else(|| format!("t{}r{}", out.number, place + 1).into(), |ids| ids[place].clone());
         results.push(json!({
-            "id": id, "from_name": "label", "to_name": "text", "type": "labels",
+            "id": id_of(place), "from_name": "label", "to_name": "text", "type": "labels",
             "value": { "start": utf16(span.start), "end": utf16(span.end), "text": span.quote, "labels": [&*span.label] },
         }));
     }
@@ -234,6 +261,10 @@ fn results(document: &Document, out: &Out<'_>) -> Value {
             "value": { "choices": choices },
         }));
     }
+    results.extend(document.links.iter().map(|link| {
+        let (from, to) = (id_of(link.from as usize), id_of(link.to as usize));
+        json!({ "from_id": from, "to_id": to, "type": "relation", "direction": "right", "labels": [&*link.kind] })
+    }));
     if let Some(Value::Array(rest)) = document.meta.get(RESULTS) {
         results.extend(rest.iter().cloned());
     }
@@ -244,6 +275,7 @@ fn results(document: &Document, out: &Out<'_>) -> Value {
 pub fn labelling_config<'n>(
     labels: impl IntoIterator<Item = &'n Name>,
     choices: impl IntoIterator<Item = &'n Name>,
+    links: impl IntoIterator<Item = &'n Name>,
 ) -> String {
     let mut xml = String::from("<View>\n  <Labels name=\"label\" toName=\"text\">\n");
     for label in labels {
@@ -257,6 +289,14 @@ pub fn labelling_config<'n>(
             let _ = writeln!(xml, "    <Choice value=\"{}\"/>", escape(choice));
         }
         xml.push_str("  </Choices>\n");
+    }
+    let mut links = links.into_iter().peekable();
+    if links.peek().is_some() {
+        xml.push_str("  <Relations>\n");
+        for link in links {
+            let _ = writeln!(xml, "    <Relation value=\"{}\"/>", escape(link));
+        }
+        xml.push_str("  </Relations>\n");
     }
     xml.push_str("</View>\n");
     xml

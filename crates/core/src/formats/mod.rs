@@ -46,6 +46,7 @@ mod remarks;
 mod settle;
 mod slots;
 mod spacy;
+mod wikiner;
 mod write_columns;
 mod writer;
 
@@ -87,11 +88,13 @@ pub enum Format {
     Brat,
     /// Queries with slots: a folder with `seq.in`, `seq.out` and `label`.
     Slots,
+    /// WikiNER's: a sentence a line, `word|POS|TAG` for each token.
+    Wikiner,
 }
 
 impl Format {
     /// All formats, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Jsonl,
         Self::Conll,
         Self::Conllu,
@@ -101,6 +104,7 @@ impl Format {
         Self::Spacy,
         Self::Brat,
         Self::Slots,
+        Self::Wikiner,
     ];
 
     /// The name used on the command line.
@@ -115,6 +119,7 @@ impl Format {
             Self::Spacy => "spacy",
             Self::Brat => "brat",
             Self::Slots => "slots",
+            Self::Wikiner => "wikiner",
         }
     }
 
@@ -125,7 +130,7 @@ impl Format {
 
     /// Whether tokens and tags are all it has, so that it needs tokens and cannot hold overlapping spans.
     pub const fn is_flat(self) -> bool {
-        matches!(self, Self::Conll | Self::Conllu | Self::Slots)
+        matches!(self, Self::Conll | Self::Conllu | Self::Slots | Self::Wikiner)
     }
 
     /// Whether it is a folder of files rather than a file.

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::build::{Builder, Names, place_words};
 use super::json::{Row, kind, list, position, span_of, string, take_id};
 use super::remarks::RemarkKind;
-use super::settle::RawSpan;
+use super::settle::{RawSpan, places_of};
 use super::writer::Out;
-use crate::answer::Span;
+use crate::answer::{Link, Span};
 use crate::document::{Document, Layer};
 use crate::text::{OffsetUnit, Offsets, Scheme, Token, detect};
 
@@ -83,8 +83,25 @@ pub(super) fn read(mut object: Map<String, Value>, row: &mut Row<'_>) -> Result<
                 document.confidences.extend((raw.start != raw.end).then_some(sure));
             }
         }
+        let places = places_of(&raw);
         row.settle(&mut document, raw, &OffsetUnit::ALL)?;
+        let first = before.len() as u32;
         document.spans.splice(0..0, before);
+        if let Some(links) = object.shift_remove("links") {
+            for link in list(links, "links")? {
+                let end = |key: &str| -> Result<Option<u32>, String> {
+                    let place = position(link.get(key), key)?;
+                    places.get(place as usize).copied().ok_or_else(|| {
+                        format!("expected a link between the {} spans, found `{key}` {place}", places.len())
+                    })
+                };
+                let kind = string(link.get("kind").unwrap_or(&Value::Null), "a `kind` of link")?;
+                // A link of an empty span goes with it.
+                if let (Some(from), Some(to)) = (end("from")?, end("to")?) {
+                    document.links.push(Link { from: first + from, to: first + to, kind });
+                }
+            }
+        }
     }
     match object.shift_remove("meta") {
         Some(Value::Object(meta)) => document.meta = meta,
@@ -247,6 +264,10 @@ pub(super) fn write(document: &Document, out: &Out<'_>) -> Value {
         span["confidence"] = json!((f64::from(*sure) * 1e6).round() / 1e6);
     }
     object.insert("spans".to_owned(), spans.into());
+    if !document.links.is_empty() {
+        let links = document.links.iter().map(|link| json!({ "from": link.from, "to": link.to, "kind": &*link.kind }));
+        object.insert("links".to_owned(), links.collect());
+    }
     if !document.tokens.is_empty() {
         object.insert(
             "tokens".to_owned(),

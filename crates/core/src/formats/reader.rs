@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::columns::{Column, Layout};
 use super::remarks::{RemarkKind, Remarks};
-use super::{Format, brat, conll, conllu, json, slots};
+use super::{Format, brat, conll, conllu, json, slots, wikiner};
 use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::hash::Digest;
@@ -96,11 +96,19 @@ pub struct ReadReport {
     pub spans: u64,
     /// Spans by label.
     pub labels: BTreeMap<Name, u64>,
+    /// Links between spans.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub links: u64,
     /// What was repaired, refused or left out.
     pub remarks: Remarks,
     /// The line where the last document begins, where that is known.
     #[serde(skip)]
     pub line: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What every format does: the next document.
@@ -139,6 +147,7 @@ impl DocumentReader {
             tokens: 0,
             spans: 0,
             labels: BTreeMap::new(),
+            links: 0,
             remarks: Remarks::default(),
             line: 0,
         };
@@ -167,6 +176,7 @@ impl DocumentReader {
                 Format::Conll => Box::new(conll::Conll::new(opened, options, &mut report)?),
                 Format::Conllu => Box::new(conllu::Conllu::new(opened, &mut report)?),
                 Format::Brat => Box::new(brat::Brat::open(path, options)?),
+                Format::Wikiner => Box::new(wikiner::Wikiner::new(opened, options, &mut report)),
                 _ => Box::new(json::Json::new(opened, format, options, &mut report)),
             }
         };
@@ -197,6 +207,7 @@ impl DocumentReader {
         self.report.documents += 1;
         self.report.tokens += document.tokens.len() as u64;
         self.report.spans += document.spans.len() as u64;
+        self.report.links += document.links.len() as u64;
         for span in &document.spans {
             match self.report.labels.get_mut(&span.label) {
                 Some(count) => *count += 1,

@@ -49,6 +49,8 @@ pub enum RemarkKind {
     TokensDropped,
     /// The text's own white space, where only tokens are written.
     SpacingDropped,
+    /// Links between spans, where the format has no place for them.
+    LinksDropped,
     /// Other information about a document.
     MetadataDropped,
     /// A document's name.
@@ -112,6 +114,7 @@ impl RemarkKind {
             | Self::LayersDropped
             | Self::TokensDropped
             | Self::SpacingDropped
+            | Self::LinksDropped
             | Self::MetadataDropped
             | Self::IdDropped
             | Self::EmptyNode => Effect::Lost,
@@ -153,6 +156,7 @@ impl RemarkKind {
             Self::LayersDropped => "documents lose layers of tags",
             Self::TokensDropped => "documents lose their own tokens",
             Self::SpacingDropped => "texts lose their white space",
+            Self::LinksDropped => "documents lose links between spans",
             Self::MetadataDropped => "documents lose metadata",
             Self::IdDropped => "documents lose their id",
             Self::EmptyNode => "empty nodes left out",

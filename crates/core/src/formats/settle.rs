@@ -26,6 +26,18 @@ pub(super) struct Settled {
     pub(super) empty: Vec<Span>,
 }
 
+/// Where each span will stand once the empty ones are left out.
+pub(super) fn places_of(raw: &[RawSpan]) -> Vec<Option<u32>> {
+    let mut next = 0;
+    let place = |span: &RawSpan| {
+        (span.start != span.end).then(|| {
+            next += 1;
+            next - 1
+        })
+    };
+    raw.iter().map(place).collect()
+}
+
 /// Finds the unit in which every span lies in the text and every quote is found, trying the given units in order.
 ///
 /// `same` compares the text that is there with the quote. The reason why no unit fits is that of the first unit.

@@ -1,6 +1,7 @@
 //! Every format on the same hard documents, and on files made to break it.
 
 mod examples;
+mod links;
 
 use std::path::Path;
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::brat::BratFolder;
 use super::remarks::{RemarkKind, Remarks};
 use super::slots::SlotsFolder;
+use super::wikiner::WikinerFile;
 use super::write_columns::{ConllFile, ConlluFile};
 use super::{Format, doccano, label_studio, plain, prodigy, spacy};
 use crate::answer::Span;
@@ -51,6 +52,9 @@ pub struct WriteReport {
     pub spans: u64,
     /// Labels of spans that were written.
     pub labels: BTreeMap<Name, u64>,
+    /// Links between spans that were written, by their kind.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<Name, u64>,
     /// Labels of whole texts that were written.
     pub text_labels: BTreeMap<Name, u64>,
     /// What was lost or changed.
@@ -97,6 +101,7 @@ impl DocumentWriter {
         let sink: Box<dyn WriteDocument> = match format {
             Format::Conll => Box::new(ConllFile::new(file()?)),
             Format::Conllu => Box::new(ConlluFile::new(file()?)),
+            Format::Wikiner => Box::new(WikinerFile::new(file()?)),
             Format::Brat => Box::new(BratFolder::create(path)?),
             Format::Slots => Box::new(SlotsFolder::create(path)?),
             Format::LabelStudio => Box::new(JsonFile { file: file()?, row: label_studio::write, list: true, rows: 0 }),
@@ -112,6 +117,7 @@ impl DocumentWriter {
             tokens: 0,
             spans: 0,
             labels: BTreeMap::new(),
+            links: BTreeMap::new(),
             text_labels: BTreeMap::new(),
             remarks: Remarks::default(),
         };
@@ -149,6 +155,14 @@ impl DocumentWriter {
         }
         for span in &document.spans {
             count(&mut self.report.labels, &span.label);
+        }
+        let holds_links = matches!(format, Format::Jsonl | Format::Brat | Format::Doccano | Format::LabelStudio);
+        if holds_links {
+            document.links.iter().for_each(|link| count(&mut self.report.links, &link.kind));
+        } else if !document.links.is_empty() {
+            let name = if document.id.is_empty() { self.seen.to_string() } else { document.id.to_string() };
+            let detail = || format!("{} links", document.links.len());
+            self.report.remarks.add(RemarkKind::LinksDropped, &name, None, detail);
         }
         for label in &document.labels {
             count(&mut self.report.text_labels, label);

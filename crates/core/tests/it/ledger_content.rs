@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use postil_core::ledger::{Access, Detail, Draw, Event, Ledger};
 use postil_core::{
-    Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Cost, Digest, Name, Preference, Random, Span, Status,
+    Annotation, AnnotatorIdentity, AnnotatorKind, Answer, Cost, Digest, Link, Name, Preference, Random, Span, Status,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -48,7 +48,8 @@ fn answers() -> impl Strategy<Value = Answer> {
         1 => vec(names(), 1..3).prop_map(|labels| Answer::Candidates { labels }),
         1 => vec((names(), finite()), 0..3).prop_map(|weights| Answer::Distribution { weights }),
         1 => vec((any::<u32>(), any::<u32>(), names(), texts()), 0..3).prop_map(|spans| Answer::Spans {
-            spans: spans.into_iter().map(|(start, end, label, quote)| Span { start, end, label, quote }).collect()
+            links: (1..spans.len() as u32).map(|to| Link { from: 0, to, kind: spans[to as usize].2.clone() }).collect(),
+            spans: spans.into_iter().map(|(start, end, label, quote)| Span { start, end, label, quote }).collect(),
         }),
         1 => vec(names(), 0..4).prop_map(|tags| Answer::Tags { tags }),
         1 => Just(Answer::Preference { choice: Preference::Tie, orders: None }),

@@ -208,6 +208,7 @@ fn doubtful(place: usize) -> DoubtfulItem {
     answers.push(("student".into(), second.into()));
     DoubtfulItem {
         id: format!("ticket-{:04}", 17 + place * 31),
+        field: None,
         text: TEXTS[place % TEXTS.len()].into(),
         spans: Vec::new(),
         label: first.into(),

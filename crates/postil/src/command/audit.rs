@@ -1,5 +1,6 @@
 //! `postil audit`
 
+mod consistency;
 mod judges;
 mod known;
 mod labels;
@@ -8,6 +9,9 @@ mod sets;
 
 use std::path::PathBuf;
 
+use postil_core::formats::Format;
+
+use super::documents::formats;
 use super::output::Voice;
 
 /// What can be typed after `postil audit`.
@@ -15,7 +19,8 @@ use super::output::Voice;
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 pub(super) struct Arguments {
     /// The labels, one row per item, with the columns item and label; with --redundancy the answers, one row each, with
-    /// item, annotator and label; `-` for standard input
+    /// item, annotator and label; with --consistency texts with marks in any format of annotated text; `-` for standard
+    /// input
     labels: PathBuf,
     /// Probabilities by a model that has not seen the items: item and a column p_LABEL per label
     #[arg(long, value_name = "FILE")]
@@ -68,6 +73,22 @@ pub(super) struct Arguments {
     /// With --redundancy: the share of labels that may differ from those of all answers
     #[arg(long, value_name = "SHARE", default_value_t = 0.01, requires = "redundancy")]
     target_loss: f64,
+    /// Find words that are marked in different ways, or here and not there, in texts with marks; the most telling first
+    #[arg(long, conflicts_with_all = ["probs", "text", "judges", "hierarchy", "checked", "multilabel", "redundancy"])]
+    consistency: bool,
+    /// With --consistency: look at the tags of this layer, such as pos, in place of spans; at how letters between blanks
+    /// are cut into tokens with `tokens`
+    #[arg(long, value_name = "LAYER", requires = "consistency")]
+    layer: Option<String>,
+    /// With --consistency: words that differ in capital letters only are the same
+    #[arg(long, requires = "consistency")]
+    ignore_case: bool,
+    /// With --consistency: the format of the texts [default: recognised by name and content]
+    #[arg(long, value_name = "FORMAT", value_parser = formats(), requires = "consistency")]
+    from: Option<Format>,
+    /// With --consistency: so many on the terminal
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    show: usize,
     /// The seed of folds and draws
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -89,6 +110,9 @@ impl Arguments {
 pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
     // What cannot be written is refused before the work, not after it.
     arguments.voice()?;
+    if arguments.consistency {
+        return consistency::execute(arguments);
+    }
     if arguments.redundancy {
         return redundancy::execute(arguments);
     }

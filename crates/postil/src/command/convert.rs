@@ -141,7 +141,7 @@ pub(super) fn transfer(
 /// Label Studio shows annotations only where its configuration names their controls.
 fn write_config(output: &Path, written: &WriteReport) -> Result<PathBuf> {
     let path = output.with_extension("xml");
-    let xml = labelling_config(written.labels.keys(), written.text_labels.keys());
+    let xml = labelling_config(written.labels.keys(), written.text_labels.keys(), written.links.keys());
     crate::run::write_whole(&path, xml.as_bytes())?;
     Ok(path)
 }
@@ -161,11 +161,12 @@ impl Transfer {
         let (read, written) = (&self.read, &self.written);
         let scheme = read.scheme.map_or(String::new(), |scheme| format!(" ({})", scheme.name()));
         voice.say(&format!(
-            "{}: {}{scheme}, {} documents, {} spans",
+            "{}: {}{scheme}, {} documents, {} spans{}",
             read.file.display(),
             read.format,
             count(read.documents),
-            count(read.spans)
+            count(read.spans),
+            if read.links > 0 { format!(", {} links", count(read.links)) } else { String::new() }
         ))?;
         let labels: Vec<String> =
             read.labels.iter().take(12).map(|(label, number)| format!("{label} {}", count(*number))).collect();

@@ -136,7 +136,7 @@ impl Sure {
         }
         let spans: Vec<&serde_json::Value> = row["spans"].as_array().into_iter().flatten().collect();
         let before = document.spans.len();
-        document.spans.retain(|span| {
+        document.retain_spans(|span| {
             spans.iter().any(|row| {
                 row["start"].as_u64() == Some(u64::from(span.start))
                     && row["end"].as_u64() == Some(u64::from(span.end))

@@ -130,6 +130,7 @@ fn into_project(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
 /// An item says what is in the text, not what is marked in it.
 fn without_spans(mut document: Document) -> Document {
     document.spans.clear();
+    document.links.clear();
     document.labels.clear();
     document.meta.shift_remove("answer");
     document

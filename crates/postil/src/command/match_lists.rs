@@ -83,6 +83,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         for (mut document, (spans, hits)) in batch.into_iter().zip(found) {
             totals.add(&document, &spans, hits);
             if let Some(writer) = &mut writer {
+                document.links.clear();
                 document.spans = spans;
                 writer.write(&document)?;
             }
@@ -191,7 +192,7 @@ impl Totals {
 
 /// Texts as documents.
 pub(super) enum Texts {
-    Documents(DocumentReader),
+    Documents(Box<DocumentReader>),
     Table { rows: Box<dyn Iterator<Item = postil_core::Result<Document>>>, bad: std::rc::Rc<std::cell::Cell<u64>> },
 }
 
@@ -210,7 +211,7 @@ impl Texts {
         if is_plain {
             return Self::lines(path);
         }
-        DocumentReader::open(path, &reading.options(false)).map(Self::Documents)
+        DocumentReader::open(path, &reading.options(false)).map(|reader| Self::Documents(Box::new(reader)))
     }
 
     fn table(path: &Path, reading: &Reading, id: Option<&str>) -> postil_core::Result<Self> {

@@ -212,6 +212,7 @@ fn workplace(project: &Project) -> anyhow::Result<Workplace> {
         task: project.task.clone(),
         layer: (project.task.kind == TaskKind::Tag).then(|| project.layer.clone()),
         overlapping: project.overlapping,
+        links: project.links.clone(),
         schema: project.schema.as_deref().map(read_schema).transpose()?,
         ties: project.task.labels.class("tie").is_some(),
         items: project.items.clone(),

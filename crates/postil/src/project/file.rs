@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use postil_annotators::AnnotatorSpec;
+use postil_core::LinkKind;
 use postil_core::text::Tokenizer;
 use postil_core::{Error, Result, TaskKind};
 use postil_student::text::Distillation;
@@ -59,6 +60,10 @@ pub struct TaskTable {
     /// In a task of spans: whether spans of different labels may overlap. Each label is then a question of its own.
     #[serde(default)]
     pub overlapping: bool,
+    /// In a task of spans: the kinds of links between spans, each a name or a table with `kind` and the labels that it may
+    /// join, `from` and `to`.
+    #[serde(default)]
+    pub links: Vec<LinkKind>,
     /// In a task of records: a file with the JSON schema of a record.
     #[serde(default)]
     pub schema: Option<PathBuf>,

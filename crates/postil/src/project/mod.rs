@@ -17,7 +17,7 @@ use postil_core::consensus::Method;
 use postil_core::record::RecordSchema;
 use postil_core::sequences;
 use postil_core::text::Tokenizer;
-use postil_core::{Digest, Error, Label, LabelSet, Name, Result, Task, TaskKind};
+use postil_core::{Digest, Error, Label, LabelSet, LinkKind, Name, Result, Task, TaskKind};
 use postil_student::text::Distillation;
 
 pub use file::{Metric, OutputFormat, ProjectFile, Target as Wanted};
@@ -58,6 +58,8 @@ pub struct Project {
     pub tokens: Option<String>,
     /// Whether spans of different labels may overlap.
     pub overlapping: bool,
+    /// The kinds of links between spans.
+    pub links: Vec<LinkKind>,
     /// The name of the layer of tags.
     pub layer: String,
     /// In a task of records: the file of a record's JSON schema.
@@ -140,6 +142,7 @@ impl Project {
             return Err(Error::task(format!("expected `budget.money` of zero or more, found {money}")));
         }
         check_marks(&file)?;
+        LinkKind::check(&file.task.links, &task.labels)?;
         let routing = Routing::read(&file)?;
         let name = folder
             .canonicalize()
@@ -174,6 +177,7 @@ impl Project {
             tokenizer: file.data.tokenizer,
             tokens: file.data.tokens,
             overlapping: file.task.overlapping,
+            links: file.task.links,
             layer: file.task.layer.unwrap_or_else(|| "tag".to_owned()),
             schema: file.task.schema.map(|schema| folder.join(schema)),
             guidelines: file.task.guidelines.map(|guidelines| folder.join(guidelines)),
@@ -214,7 +218,7 @@ impl Project {
             .filter_map(|spec| match spec {
                 AnnotatorSpec::Llm(spec) => {
                     let model = LlmAnnotator::open(spec, &self.task, &self.folder);
-                    Some(model.and_then(|model| crate::run::with_pool(self, model)))
+                    Some(model.and_then(|model| crate::run::with_pool(self, model.overlapping(self.overlapping))))
                 }
                 _ => None,
             })
@@ -233,6 +237,9 @@ fn check_marks(file: &ProjectFile) -> Result<()> {
     }
     if file.task.overlapping && kind != TaskKind::Spans {
         return wrong("task.overlapping", "`spans`");
+    }
+    if !file.task.links.is_empty() && kind != TaskKind::Spans {
+        return wrong("task.links", "`spans`");
     }
     if file.task.schema.is_some() && kind != TaskKind::Extract {
         return wrong("task.schema", "`extract`");

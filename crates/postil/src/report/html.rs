@@ -119,8 +119,8 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
             sections.push(Section { id, title, body: body() });
         }
     };
-    section("reliability", "Stated confidence", !of_records, &|| reliability::reliability(report));
-    section("promise", "What may be accepted unseen", !of_records, &|| trust::promise(trust));
+    section("reliability", "Stated confidence", true, &|| reliability::reliability(report));
+    section("promise", "What may be accepted unseen", true, &|| trust::promise(trust));
     section("shares", "How many of each label", !of_spans && !of_records, &|| trust::shares(trust, palette));
     section("errors", "Probably wrong labels", !of_spans && !of_records, &|| trust::errors(trust, palette));
     section("annotators", "Annotators", true, &|| annotators::annotators(report, palette));
@@ -144,6 +144,7 @@ fn sections(report: &Report, palette: &Palette<'_>) -> Vec<Section> {
         let title = match report.task.kind.as_str() {
             "tag" => "Most doubtful tokens",
             "spans" => "Most doubtful stretches",
+            "extract" => "Most doubtful values",
             _ => "Most doubtful items",
         };
         sections.push(Section { id: "doubtful", title, body });

@@ -353,6 +353,9 @@ pub struct CostSummary {
 pub struct DoubtfulItem {
     /// The item.
     pub id: String,
+    /// In tasks of records, the field whose value is doubtful.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
     /// Its text, shortened to a few hundred characters.
     pub text: String,
     /// In tasks that mark text, the spans in it; the first is the doubtful one.

@@ -281,6 +281,7 @@ pub(super) fn note(model: &LlmAnnotator, tally: &Tally) -> Option<String> {
     count(tally.retries, "tries repeated");
     count(tally.repaired, "replies not of the form asked for, and read all the same");
     count(tally.not_in_text, "quotes that are not in their text, left out");
+    count(tally.displaced, "stretches left out where a longer one, or one of an earlier label, stands");
     count(tally.without_probability, "replies without a probability");
     count(tally.without_usage, "replies without a bill, counted at their worst cost");
     for (status, number) in &tally.ended {

@@ -145,7 +145,7 @@ pub(super) fn ballot(answer: &Answer, task: &Task) -> Result<Ballot> {
         // Where a side must be chosen, neither says nothing.
         (Answer::Preference { choice, .. }, _) => task.labels.class(choice.name()).map_or(Ballot::Nothing, Ballot::One),
         (Answer::Tags { tags }, TaskKind::Tag) => Ballot::Tags(classes(tags)?),
-        (Answer::Spans { spans }, TaskKind::Tag) => Ballot::Spans(
+        (Answer::Spans { spans, .. }, TaskKind::Tag) => Ballot::Spans(
             spans
                 .iter()
                 .map(|span| {

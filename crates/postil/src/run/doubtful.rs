@@ -97,6 +97,7 @@ fn doubtful_item(findings: &Findings<'_>, item: usize, text: &str) -> DoubtfulIt
     }
     DoubtfulItem {
         id: findings.annotated.items.id(item).to_owned(),
+        field: None,
         text: excerpt,
         spans: Vec::new(),
         label: findings.label_of(item),

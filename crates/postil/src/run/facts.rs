@@ -1,5 +1,6 @@
 //! What every report says, whatever the task: what was read, the gold, the target, the cost, the model.
 
+use postil_core::audit::{Bin, Tally};
 use postil_core::{Cost, Digest, Measured, Task};
 
 use super::annotate::{Annotated, REJECTED};
@@ -8,8 +9,8 @@ use super::gold::Design;
 use super::shown;
 use crate::project::{Project, Wanted};
 use crate::report::{
-    ConsensusSummary, CostSummary, GoldSummary, Headline, ItemsSummary, Report, StudentSummary, Target, TaskSummary,
-    Trust,
+    ConsensusSummary, CostSummary, GoldSummary, Headline, ItemsSummary, ReliabilityBin, Report, StudentSummary, Target,
+    TaskSummary, Trust,
 };
 
 /// The version of the report's structure.
@@ -27,6 +28,18 @@ pub(super) struct Common<'a> {
     pub consensus: ConsensusSummary,
     pub trust: Trust,
     pub headline: Headline,
+}
+
+/// Stated confidence against measured accuracy.
+pub(super) fn reliability(tally: &Tally, basis: &str) -> Vec<ReliabilityBin> {
+    let row = |bin: Bin| ReliabilityBin {
+        from: bin.range.0,
+        to: bin.range.1,
+        count: bin.count,
+        confidence: bin.confidence,
+        accuracy: bin.accuracy,
+    };
+    tally.reliability(basis).into_iter().map(row).collect()
 }
 
 /// A report of what every task has; what a task adds is empty.

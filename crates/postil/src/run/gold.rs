@@ -121,7 +121,7 @@ impl GoldFile {
             let truth = match answer {
                 Answer::Tags { .. } => Truth::Tags(Tagged::all(&item, classes)),
                 // Some tokens were left open on purpose.
-                Answer::Spans { spans } => {
+                Answer::Spans { spans, .. } => {
                     let starts = spans.iter().map(|span| span.start);
                     Truth::Tags(Tagged::some(&item, starts.zip(classes).collect()))
                 }

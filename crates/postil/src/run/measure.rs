@@ -116,8 +116,8 @@ pub(super) fn answer_in_words(answer: &Answer) -> String {
         Answer::Distribution { weights } => {
             weights.iter().map(|(label, weight)| format!("{label} {weight:.2}")).collect::<Vec<_>>().join(", ")
         }
-        Answer::Spans { spans } if spans.is_empty() => "no span".to_owned(),
-        Answer::Spans { spans } => {
+        Answer::Spans { spans, .. } if spans.is_empty() => "no span".to_owned(),
+        Answer::Spans { spans, .. } => {
             spans.iter().take(3).map(|span| format!("{} {}", span.label, span.quote)).collect::<Vec<_>>().join(", ")
         }
         Answer::Tags { tags } => tags.iter().take(6).map(|tag| &**tag).collect::<Vec<_>>().join(" "),

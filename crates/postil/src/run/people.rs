@@ -12,6 +12,8 @@ use super::items::Items;
 pub(super) struct People {
     /// Those whose answers are votes.
     pub voters: Vec<AnnotatorIdentity>,
+    /// All of them, with what their answers are for.
+    pub everybody: Vec<(Desk, Digest)>,
     gold: Vec<(Desk, Name, Digest)>,
 }
 
@@ -28,13 +30,14 @@ pub(super) struct Agreed {
 impl People {
     /// Finds them. Answers to a question of another kind are another annotator's.
     pub(super) fn find(ledger: &Ledger, kind: TaskKind) -> Result<Self> {
-        let mut people = Self { voters: Vec::new(), gold: Vec::new() };
+        let mut people = Self { voters: Vec::new(), everybody: Vec::new(), gold: Vec::new() };
         for annotator in ledger.annotators()? {
             let Some((desk, person)) = Desk::read(&annotator.config) else { continue };
             let identity = annotator.identity;
             if desk.identity(&person, kind).0.version != identity.version {
                 continue;
             }
+            people.everybody.push((desk, identity.version));
             if desk.is_gold() {
                 people.gold.push((desk, person, identity.version));
             } else {
@@ -106,11 +109,11 @@ fn place(annotation: &Annotation, items: &Items) -> Option<Place> {
 /// The same answer where its text begins so many code points later.
 fn moved(answer: Answer, by: u32) -> Answer {
     match answer {
-        Answer::Spans { mut spans } => {
+        Answer::Spans { mut spans, links } => {
             for span in &mut spans {
                 (span.start, span.end) = (span.start + by, span.end + by);
             }
-            Answer::Spans { spans }
+            Answer::Spans { spans, links }
         }
         other => other,
     }
@@ -121,10 +124,11 @@ fn is_blind(annotation: &Annotation) -> bool {
     annotation.status == Status::Ok && annotation.inclusion_probability.is_some() && !annotation.suggestion_shown
 }
 
-/// Two people may see the same value at two places.
+/// Two people may see the same value at two places, and agree on spans when they differ on links.
 fn bare(answer: Answer) -> Answer {
     match answer {
         Answer::Record { fields, .. } => Answer::Record { fields, evidence: Vec::new(), rejected: Vec::new() },
+        Answer::Spans { spans, .. } => Answer::spans(spans),
         other => other,
     }
 }

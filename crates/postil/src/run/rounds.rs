@@ -14,7 +14,7 @@
 use std::collections::HashSet;
 
 use postil_annotators::demonstrations::{representatives_of, surest_agreed};
-use postil_annotators::llm::{LlmAnnotator, LlmSpec, Origin, Pool, Tally};
+use postil_annotators::llm::{LlmAnnotator, LlmSpec, Origin, Pool, Right, Tally};
 use postil_core::audit::GoldPart;
 use postil_core::ledger::{Detail, Ledger};
 use postil_core::{Annotation, AnnotatorIdentity, Class, Digest, Document, Result, Status};
@@ -209,7 +209,7 @@ impl Rounds<'_> {
         let chosen = representatives_of(&texts, &of_place, per_label, project.seed)?;
         let pool = Pool {
             texts: chosen.iter().map(|&at| texts[at].clone()).collect(),
-            labels: chosen.iter().map(|&at| of_place[at]).collect(),
+            answers: chosen.iter().map(|&at| Right::Class(of_place[at])).collect(),
         };
         Ok(Some(Plan { pool, doubtful }))
     }

@@ -331,19 +331,7 @@ fn tally<'f>(findings: &Findings<'f>) -> Option<&'f Tally> {
 
 fn reliability(findings: &Findings<'_>) -> Option<Vec<ReliabilityBin>> {
     let tally = tally(findings)?;
-    findings.measured.enough().then(|| {
-        tally
-            .reliability(&findings.measured.basis)
-            .into_iter()
-            .map(|bin| ReliabilityBin {
-                from: bin.range.0,
-                to: bin.range.1,
-                count: bin.count,
-                confidence: bin.confidence,
-                accuracy: bin.accuracy,
-            })
-            .collect()
-    })
+    findings.measured.enough().then(|| facts::reliability(tally, &findings.measured.basis))
 }
 
 fn warnings(findings: &Findings<'_>) -> Vec<String> {

@@ -32,7 +32,7 @@ pub(super) fn read(project: &Project, items: &Items, watch: &dyn Watch) -> Resul
 }
 
 /// The text of an item with its tokens; where it brought them along, with the layers and whatever else came with them.
-fn document_of(project: &Project, batch: &ItemBatch, row: usize) -> Result<Document> {
+pub(super) fn document_of(project: &Project, batch: &ItemBatch, row: usize) -> Result<Document> {
     let mut document = Document::from_text(batch.id(row), batch.text(row));
     if let Some(tokens) = batch.tokens(row) {
         document.tokens = tokens.to_vec();

@@ -2,20 +2,9 @@
 
 use std::fmt::Write;
 
-use std::path::Path;
-
 use serde_json::Value;
 
-use crate::support::{Folder, copy, value};
-
-fn chat() -> Folder {
-    let folder = Folder::new();
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/chat");
-    for part in ["postil.toml", "messages.csv", "gold.jsonl", "guidelines.md", "programs", "lists"] {
-        copy(&example.join(part), &folder.path(part));
-    }
-    folder
-}
+use crate::support::{Folder, value};
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -23,7 +12,7 @@ fn lines(text: &str) -> Vec<Value> {
 
 #[test]
 fn one_command_tags_measures_and_trains_and_the_second_finds_nothing_to_do() {
-    let folder = chat();
+    let folder = Folder::example("chat");
     let report = folder.json(&["--threads", "1", "run", ".", "--json"]);
     let messages = folder.read("messages.csv").lines().count() as u64 - 1;
     assert_eq!(report["items"]["count"], messages);
@@ -55,7 +44,7 @@ fn one_command_tags_measures_and_trains_and_the_second_finds_nothing_to_do() {
 
 #[test]
 fn a_project_is_planned_drawn_exported_and_its_model_used() {
-    let folder = chat();
+    let folder = Folder::example("chat");
     let plan = folder.ok(&["plan"]);
     assert!(plan.contains("60 gold labels") && plan.contains("programs/signs"), "{plan}");
     folder.ok(&["run", "."]);

@@ -1,24 +1,14 @@
 //! The example that marks names in notes, from end to end.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Folder, copy, value};
-
-fn places() -> Folder {
-    let folder = Folder::new();
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/places");
-    for part in ["postil.toml", "notes.csv", "gold.jsonl", "guidelines.md", "programs", "lists"] {
-        copy(&example.join(part), &folder.path(part));
-    }
-    folder
-}
+use crate::support::{Folder, value};
 
 #[test]
 fn one_command_marks_measures_and_trains_and_the_second_finds_nothing_to_do() {
-    let folder = places();
+    let folder = Folder::example("places");
     let report = folder.json(&["--threads", "1", "run", ".", "--json"]);
     assert_eq!(report["items"]["count"], 404);
     assert_eq!(report["gold"]["total"], 80);
@@ -53,7 +43,7 @@ fn one_command_marks_measures_and_trains_and_the_second_finds_nothing_to_do() {
 
 #[test]
 fn the_model_marks_new_texts_annotates_and_is_scored() {
-    let folder = places();
+    let folder = Folder::example("places");
     folder.ok(&["run", "."]);
     folder.write("new.csv", "id,text\n1,We took the train from Porto to Lisbon with Mrs Adeyemi.\n2,no name here\n");
     let marked = folder.ok(&["predict", "out/model.postil", "new.csv", "--confidence", "-o", "-"]);
@@ -89,7 +79,7 @@ fn the_model_marks_new_texts_annotates_and_is_scored() {
 
 #[test]
 fn draws_are_for_marking_and_gold_of_another_text_is_refused() {
-    let folder = places();
+    let folder = Folder::example("places");
     let project = folder.read("postil.toml").replace("gold = \"gold.jsonl\"", "");
     folder.write("postil.toml", &project);
     folder.ok(&["draw", "25", ".", "-o", "drawn.jsonl"]);

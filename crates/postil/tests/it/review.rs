@@ -326,6 +326,42 @@ fn name_of(row: usize) -> &'static str {
 }
 
 #[test]
+fn records_of_a_run_come_back_as_suggestions_with_the_places_that_prove_them() {
+    let folder = Folder::example("invoices");
+    let report = folder.json(&["run", "--json"]);
+    let written: Vec<Value> =
+        folder.read("out/labels.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let served = Served::start(&folder, &["--port", "0"]);
+    let mut client = Client::new(served.address);
+    // The run is read beside the first requests.
+    let leased = (0..200)
+        .map(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            client.post("/api/lease", &json!({ "queue": "doubtful", "count": 12 }))
+        })
+        .find(|leased| leased["work"].as_array().is_some_and(|work| !work.is_empty()))
+        .expect("the run is read within four seconds");
+    let work = leased["work"].as_array().unwrap();
+    assert_eq!(work.len(), 12, "{leased}");
+    // The first is the record with the least certain value, as in the report.
+    assert_eq!(work[0]["item"], report["doubtful"][0]["id"]);
+    for work in work {
+        let row = written.iter().find(|row| row["id"] == work["item"]).unwrap();
+        let suggested = &work["suggestion"];
+        let fields = suggested["answer"]["fields"].as_object().unwrap();
+        assert!(!fields.is_empty(), "{work}");
+        for (name, value) in fields {
+            if !value.is_array() && !value.is_object() {
+                assert_eq!(value, &row[name], "{name} of {work}");
+                let place = &suggested["evidence"][name][0];
+                assert_eq!(place["start"], row[format!("{name}_start")], "{name} of {work}");
+                assert_eq!(place["end"], row[format!("{name}_end")], "{name} of {work}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_bare_file_is_refused_with_what_is_missing() {
     let folder = Folder::new();
     folder.write("data.csv", "id,text\n1,a\n2,b\n");

@@ -19,10 +19,19 @@ impl Folder {
 
     /// A copy of the tickets example, as it is in the project.
     pub(crate) fn tickets() -> Self {
+        Self::example("tickets")
+    }
+
+    /// A copy of an example, as it is in the project: without what runs leave in it.
+    pub(crate) fn example(name: &str) -> Self {
         let folder = Self::new();
-        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/tickets");
-        for part in ["postil.toml", "tickets.csv", "gold.csv", "guidelines.md", "programs", "lists"] {
-            copy(&example.join(part), &folder.path(part));
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
+        for entry in fs::read_dir(example).unwrap() {
+            let entry = entry.unwrap();
+            let made = ["ledger", "out"].iter().any(|made| entry.file_name() == *made);
+            if !made {
+                copy(&entry.path(), &folder.0.path().join(entry.file_name()));
+            }
         }
         folder
     }

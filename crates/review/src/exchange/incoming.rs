@@ -173,12 +173,12 @@ impl Room {
             TaskKind::Classify => Ok(Answer::Class { label: one()? }),
             TaskKind::Ordinal => Ok(Answer::Ordinal { label: one()?, score: None }),
             TaskKind::Multilabel => Ok(Answer::Set { labels: document.labels.clone() }),
-            TaskKind::Spans => Ok(Answer::Spans { spans: document.spans.clone() }),
+            TaskKind::Spans => Ok(Answer::Spans { spans: document.spans.clone(), links: document.links.clone() }),
             TaskKind::Tag => {
                 let named = self.place.layer.as_deref().unwrap_or("tag");
                 match document.layers.iter().find(|layer| *layer.name == *named) {
                     Some(layer) => Ok(Answer::Tags { tags: layer.tags.clone() }),
-                    None => Ok(Answer::Spans { spans: document.spans.clone() }),
+                    None => Ok(Answer::spans(document.spans.clone())),
                 }
             }
             TaskKind::Pairs | TaskKind::Extract => {

@@ -85,7 +85,7 @@ impl Room {
             match entry.answer.clone() {
                 Some(Answer::Class { label } | Answer::Ordinal { label, .. }) => document.labels = vec![label],
                 Some(Answer::Set { labels }) => document.labels = labels,
-                Some(Answer::Spans { spans }) => document.spans = spans,
+                Some(Answer::Spans { spans, links }) => (document.spans, document.links) = (spans, links),
                 Some(Answer::Tags { tags }) => {
                     document.tokenize(self.place.columns.tokenizer);
                     let layer = self.place.layer.as_deref().unwrap_or("tag");

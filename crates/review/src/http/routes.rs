@@ -23,6 +23,7 @@ use crate::failure::{Failure, Outcome};
 use crate::guidelines::Example;
 use crate::now_millis;
 use crate::room::{Caller, Room, lock};
+use crate::same::{ChangeRequest, OccurrencesRequest, SurfacesRequest, TakeBackRequest};
 use crate::wire::{AnswerRequest, HistoryRequest, LeaseRequest, Role, UndoRequest};
 
 const CONTRACT: &str = include_str!("../../openapi.json");
@@ -61,6 +62,11 @@ pub(super) fn router(room: &Arc<Room>) -> Router {
         .route("/api/history", ask(annotate, get(history)))
         .route("/api/guidelines", ask(annotate, get(guidelines)))
         .route("/api/examples", ask(review, post(example)))
+        .route("/api/same", ask(review, post(same_surfaces)))
+        .route("/api/same/occurrences", ask(review, post(same_occurrences)))
+        .route("/api/same/change", ask(review, post(same_change)))
+        .route("/api/same/undo", ask(review, post(same_undo)))
+        .route("/api/same/log", ask(review, get(same_log)))
         .route("/api/draw", ask(own, post(draw)))
         .route("/api/live", ask(annotate, get(live)))
         .route("/api/people", ask(own, get(people)).merge(ask(own, post(invite))))
@@ -166,6 +172,30 @@ async fn history(
     Query(request): Query<HistoryRequest>,
 ) -> Outcome<Response> {
     reply(room, move |room| room.history(&caller, &request)).await
+}
+
+async fn same_surfaces(State(room): Shared, sent: Sent) -> Outcome<Response> {
+    let request: SurfacesRequest = body(sent)?;
+    reply(room, move |room| room.same_surfaces(&request)).await
+}
+
+async fn same_occurrences(State(room): Shared, sent: Sent) -> Outcome<Response> {
+    let request: OccurrencesRequest = body(sent)?;
+    reply(room, move |room| room.same_occurrences(&request)).await
+}
+
+async fn same_change(State(room): Shared, Extension(caller): Who, sent: Sent) -> Outcome<Response> {
+    let request: ChangeRequest = body(sent)?;
+    reply(room, move |room| room.same_change(&caller, &request)).await
+}
+
+async fn same_undo(State(room): Shared, Extension(caller): Who, sent: Sent) -> Outcome<Response> {
+    let request: TakeBackRequest = body(sent)?;
+    reply(room, move |room| room.same_undo(&caller, &request)).await
+}
+
+async fn same_log(State(room): Shared, Extension(caller): Who) -> Outcome<Response> {
+    reply(room, move |room| Ok(room.same_log(&caller))).await
 }
 
 async fn guidelines(State(room): Shared) -> Outcome<Response> {

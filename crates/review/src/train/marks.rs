@@ -67,7 +67,7 @@ fn marks_of(answer: &Answer, document: &Document, place: &Workplace) -> Vec<Type
             let tags = tags.iter().take(document.tokens.len()).zip(0..);
             tags.filter_map(|(tag, at)| Some(TypedSpan { start: at, end: at + 1, class: class(tag)? })).collect()
         }
-        Answer::Spans { spans } => {
+        Answer::Spans { spans, .. } => {
             let offsets = Offsets::new(&document.text);
             let placed = spans.iter().filter_map(|span| {
                 let (start, end) = tokens_of(&offsets, &document.tokens, span)?;
@@ -260,7 +260,7 @@ impl Room {
                 let spans = found.iter().zip(names).map(|((mark, _), label)| {
                     quote(&offsets, &document.tokens, &Named { start: mark.start, end: mark.end, label })
                 });
-                Answer::Spans { spans: spans.collect() }
+                Answer::spans(spans.collect())
             };
             Some(Suggestion {
                 answer,

@@ -6,6 +6,7 @@ mod client;
 mod kinds;
 mod people;
 mod queues;
+mod same;
 mod security;
 mod slow;
 mod support;

@@ -30,6 +30,10 @@ fn request(method: &str, path: &str) -> (String, Vec<u8>) {
         "/api/undo" => json!({ "id": uuid(2) }),
         "/api/examples" => json!({ "item": "t0", "label": "bug" }),
         "/api/draw" => json!({ "count": 1 }),
+        "/api/same" => json!({}),
+        "/api/same/occurrences" => json!({ "words": "x" }),
+        "/api/same/change" => json!({ "id": uuid(3), "words": "x" }),
+        "/api/same/undo" => json!({ "id": uuid(4), "change": uuid(3) }),
         "/api/people" if method == "POST" => json!({ "name": "new", "role": "annotate" }),
         _ => Value::Null,
     };

@@ -62,6 +62,7 @@ impl Project {
             task,
             layer: None,
             overlapping: false,
+            links: Vec::new(),
             schema: None,
             ties: true,
             items: path,

@@ -79,6 +79,30 @@ pub struct PositionScores {
     pub overlap: Measured,
 }
 
+/// One kind of error.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ErrorKind {
+    /// How many; weighted if the spans were.
+    pub count: f64,
+    /// Their share of the gold spans, of the spurious ones that of the predicted spans.
+    pub share: Measured,
+}
+
+/// Every error once, by what is wrong. Spans are in pairs as for [`Regimes`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ErrorKinds {
+    /// Gold spans without a partner.
+    pub missed: ErrorKind,
+    /// Predicted spans without a partner.
+    pub spurious: ErrorKind,
+    /// The right borders under another label.
+    pub wrong_label: ErrorKind,
+    /// The right label with other borders.
+    pub wrong_borders: ErrorKind,
+    /// Another label and other borders.
+    pub both: ErrorKind,
+}
+
 /// How good predicted spans are.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SpanScores {
@@ -105,6 +129,8 @@ pub struct SpanScores {
     pub regimes: Regimes,
     /// Agreement position by position.
     pub positions: PositionScores,
+    /// The errors by kind.
+    pub errors: ErrorKinds,
     /// What was taken for what.
     pub confusions: Confusions,
 }
@@ -181,6 +207,7 @@ impl SpanScores {
                     "there are no spans",
                 ),
             },
+            errors: figures.errors(),
             confusions: tally.errors.named(tally.labels()),
         }
     }
@@ -197,6 +224,21 @@ impl Figures<'_> {
             precision: self.share(triple.0, &[(triple.2, 1.0)], "nothing was predicted"),
             recall: self.share(triple.0, &[(triple.1, 1.0)], "there is no gold span"),
             f1: self.f1(triple),
+        }
+    }
+
+    fn errors(&self) -> ErrorKinds {
+        let kind = |part: usize, (whole, otherwise): (usize, &str)| ErrorKind {
+            count: self.tally.sums[part],
+            share: self.share(part, &[(whole, 1.0)], otherwise),
+        };
+        let gold = (column::GOLD, "there is no gold span");
+        ErrorKinds {
+            missed: kind(column::MISSED, gold),
+            spurious: kind(column::SPURIOUS, (column::PREDICTED, "nothing was predicted")),
+            wrong_label: kind(column::WRONG_LABEL, gold),
+            wrong_borders: kind(column::WRONG_BORDERS, gold),
+            both: kind(column::BOTH, gold),
         }
     }
 
@@ -322,6 +364,12 @@ mod tests {
         assert_eq!((&*confusions.mistaken[0].gold, &*confusions.mistaken[0].predicted), ("LOC", "ORG"));
         assert_eq!(confusions.wrong_borders["ORG"], 1.0);
         assert_eq!((confusions.missed["LOC"], confusions.spurious["PER"]), (1.0, 1.0));
+        let ErrorKinds { missed, spurious, wrong_label, wrong_borders, both } = &scores.errors;
+        let kinds = [missed, spurious, wrong_label, wrong_borders, both];
+        assert_eq!(kinds.map(|kind| kind.count), [1.0, 1.0, 1.0, 1.0, 0.0]);
+        assert_eq!((value(&missed.share), value(&both.share)), (0.25, 0.0));
+        let Measured::Known { low, high, .. } = both.share else { panic!("expected a figure") };
+        assert!(low == 0.0 && high > 0.3, "none of four proves little: {high}");
     }
 
     #[test]

@@ -42,8 +42,18 @@ pub(super) mod column {
     pub(in super::super) const RIGHT_TOKENS: usize = 9;
     /// Tokens.
     pub(in super::super) const TOKENS: usize = 10;
+    /// Gold spans without a partner.
+    pub(in super::super) const MISSED: usize = 11;
+    /// Predicted spans without a partner.
+    pub(in super::super) const SPURIOUS: usize = 12;
+    /// Pairs with the same borders and other labels.
+    pub(in super::super) const WRONG_LABEL: usize = 13;
+    /// Pairs with the same label and other borders.
+    pub(in super::super) const WRONG_BORDERS: usize = 14;
+    /// Pairs with other labels and other borders.
+    pub(in super::super) const BOTH: usize = 15;
     /// The first label's right spans; its gold and its predicted ones follow.
-    pub(in super::super) const LABELS: usize = 11;
+    pub(in super::super) const LABELS: usize = 16;
 }
 
 /// Labels beyond these have intervals that take their spans as independent: a replicate of each would need too much
@@ -98,10 +108,11 @@ impl SpanTally {
     ) {
         let gold = self.marks(gold);
         let predicted = self.marks(predicted);
-        let mut sums: Vec<(usize, f64)> = Vec::with_capacity(16);
+        let mut sums: Vec<(usize, f64)> = Vec::with_capacity(24);
         let pairs = pair(&gold, &predicted);
         let (mut taken_gold, mut taken_predicted) = (vec![false; gold.len()], vec![false; predicted.len()]);
         let (mut strict, mut exact, mut partial, mut kind) = (0.0, 0.0, 0.0, 0.0);
+        let (mut wrong_label, mut wrong_borders, mut both_wrong) = (0.0, 0.0, 0.0);
         for &(place, other) in &pairs {
             (taken_gold[place], taken_predicted[other]) = (true, true);
             let (truth, guess) = (gold[place], predicted[other]);
@@ -115,10 +126,12 @@ impl SpanTally {
                 strict += 1.0;
                 sums.push((column::LABELS + 3 * truth.label as usize, 1.0));
             } else if label {
+                wrong_borders += 1.0;
                 *self.errors.wrong_borders.entry(truth.label).or_default() += weight;
             } else {
                 let cell = self.errors.mistaken.entry((truth.label, guess.label)).or_default();
                 *(if borders { &mut cell.0 } else { &mut cell.1 }) += weight;
+                *(if borders { &mut wrong_label } else { &mut both_wrong }) += 1.0;
             }
         }
         self.pairs += weight * pairs.len() as f64;
@@ -144,6 +157,11 @@ impl SpanTally {
             (column::PREDICTED_POSITIONS, predicted_length as f64),
             (column::RIGHT_TOKENS, tokens.right as f64),
             (column::TOKENS, tokens.total as f64),
+            (column::MISSED, (gold.len() - pairs.len()) as f64),
+            (column::SPURIOUS, (predicted.len() - pairs.len()) as f64),
+            (column::WRONG_LABEL, wrong_label),
+            (column::WRONG_BORDERS, wrong_borders),
+            (column::BOTH, both_wrong),
         ]);
         let columns = column::LABELS + 3 * self.labels.len();
         self.sums.resize(columns, 0.0);

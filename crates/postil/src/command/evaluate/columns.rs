@@ -196,6 +196,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
         weighted,
         text_labels: None,
         scores,
+        links: None,
     };
     evaluation.show(arguments.show, arguments.json)
 }

@@ -1,12 +1,12 @@
 //! Scoring two files of texts with spans, document by document.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use postil_core::audit::spans::{SpanTally, TokenAgreement};
 use postil_core::audit::wilson;
 use postil_core::formats::{DocumentReader, Format, ReadOptions};
 use postil_core::text::{Named, Scheme, Tokenizer, align, write_tags};
-use postil_core::{Document, Error, ItemId, Measured, Name, Result};
+use postil_core::{Document, Error, ItemId, Link, Measured, Name, Result, Span};
 use serde_json::Value;
 
 use super::Arguments;
@@ -89,8 +89,9 @@ fn is_accepted(document: &Document) -> bool {
     document.meta.get("answer").and_then(Value::as_str).is_none_or(|answer| answer == "accept")
 }
 
-#[derive(Default)]
 struct Totals {
+    /// Links, each as a span of its own.
+    links: SpanTally,
     documents: u64,
     weighted: bool,
     labels_right: u64,
@@ -110,7 +111,9 @@ pub(super) fn execute(arguments: &Arguments, gold: Option<Format>, predicted: Op
         waiting_predicted: HashMap::new(),
         unscored_gold: 0,
     };
-    let (mut tally, mut totals) = (SpanTally::new(arguments.seed), Totals::default());
+    let mut tally = SpanTally::new(arguments.seed);
+    let links = SpanTally::new(arguments.seed);
+    let mut totals = Totals { links, documents: 0, weighted: false, labels_right: 0, labels: 0 };
     loop {
         match pairs.next()? {
             Next::Pair(pair) => score(&pair.0, &pair.1, &pairs, &mut tally, &mut totals)?,
@@ -162,6 +165,7 @@ pub(super) fn execute(arguments: &Arguments, gold: Option<Format>, predicted: Op
             Measured::known(share, wilson(share, totals.labels as f64), format!("{} documents", totals.labels))
         }),
         scores: tally.scores("documents", "characters"),
+        links: Some(totals.links.scores("documents", "links")).filter(|links| links.gold + links.predicted > 0.0),
     };
     evaluation.show(arguments.show, arguments.json)
 }
@@ -221,6 +225,29 @@ fn score(gold: &Placed, predicted: &Placed, pairs: &Pairs, tally: &mut SpanTally
         let spans = document.spans.iter();
         spans.map(|span| Named { start: span.start, end: span.end, label: span.label.clone() }).collect()
     };
+    let (gold_links, predicted_links) = linked(gold, predicted);
+    totals.links.add(totals.documents, weight, &gold_links, &predicted_links, None);
     tally.add(totals.documents, weight, &named(gold), &named(predicted), Some(agreement));
     Ok(())
+}
+
+/// The links of both documents as spans one position long: the same position where a link goes between the same spans,
+/// so that one of another kind is a wrong label.
+fn linked(gold: &Document, predicted: &Document) -> (Vec<Named<Name>>, Vec<Named<Name>>) {
+    type End = (u32, u32, Name);
+    let end = |spans: &[Span], place: u32| -> Option<End> {
+        let span = spans.get(place as usize)?;
+        Some((span.start, span.end, span.label.clone()))
+    };
+    let mut places: BTreeMap<(End, End), u32> = BTreeMap::new();
+    let mut named = |document: &Document| -> Vec<Named<Name>> {
+        let one = |link: &Link| {
+            let between = (end(&document.spans, link.from)?, end(&document.spans, link.to)?);
+            let next = places.len() as u32;
+            let start = *places.entry(between).or_insert(next);
+            Some(Named { start, end: start + 1, label: link.kind.clone() })
+        };
+        document.links.iter().filter_map(one).collect()
+    };
+    (named(gold), named(predicted))
 }

@@ -45,11 +45,28 @@ pub(super) struct Evaluation {
     pub(super) text_labels: Option<Measured>,
     #[serde(flatten)]
     pub(super) scores: SpanScores,
+    /// Links between spans: right where both spans and the kind are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) links: Option<SpanScores>,
 }
 
 /// A count, which is whole unless it is weighted.
 fn number(value: f64) -> String {
     if value.fract() == 0.0 { count(value as u64) } else { format!("{value:.1}") }
+}
+
+/// Links as a whole, and by their kinds.
+fn kinds_of_links(links: &SpanScores) -> String {
+    let row = |name: &str, counts: [f64; 3], scores: &postil_core::audit::spans::Prf| {
+        let [gold, predicted, right] = counts.map(number);
+        let figures = [&scores.precision, &scores.recall, &scores.f1].map(Measured::brief);
+        [vec![name.to_owned(), gold, predicted, right], figures.to_vec()].concat()
+    };
+    let all = row("all links", [links.gold, links.predicted, links.correct], &links.micro);
+    let kinds =
+        links.types.iter().map(|kind| row(&kind.label, [kind.gold, kind.predicted, kind.correct], &kind.scores));
+    let rows: Vec<Vec<String>> = std::iter::once(all).chain(kinds).collect();
+    table(&["link", "gold", "predicted", "right", "precision", "recall", "F1"], &rows)
 }
 
 impl Evaluation {
@@ -103,7 +120,13 @@ impl Evaluation {
         }
         if !self.tag_by_tag {
             text.push(String::new());
+            text.push(self.errors());
+            text.push(String::new());
             text.push(self.regimes());
+        }
+        if let Some(links) = &self.links {
+            text.push(String::new());
+            text.push(kinds_of_links(links));
         }
         text.extend(self.confusions(most));
         say(&text.join("\n"))
@@ -150,6 +173,24 @@ impl Evaluation {
             rows.iter().map(|(name, figure)| vec![(*name).to_owned(), figure.brief()]).collect();
         let (cluster, clusters) = &scores.clusters;
         format!("{}\nintervals: 95 %, bootstrap over {} {cluster}", table(&["", "value"], &rows), count(*clusters))
+    }
+
+    /// Every error once, by what is wrong.
+    fn errors(&self) -> String {
+        let errors = &self.scores.errors;
+        let rows: Vec<Vec<String>> = [
+            ("missed", &errors.missed, "gold"),
+            ("spurious", &errors.spurious, "predicted"),
+            ("wrong label", &errors.wrong_label, "gold"),
+            ("wrong borders", &errors.wrong_borders, "gold"),
+            ("both wrong", &errors.both, "gold"),
+        ]
+        .iter()
+        .map(|(name, kind, whole)| {
+            vec![(*name).to_owned(), number(kind.count), kind.share.brief(), format!("of {whole} spans")]
+        })
+        .collect();
+        table(&["error", "spans", "share", ""], &rows)
     }
 
     fn regimes(&self) -> String {
@@ -199,15 +240,6 @@ impl Evaluation {
             } else {
                 table(&["confusion", "same borders", "other borders"], &rows)
             });
-        }
-        if !self.tag_by_tag {
-            let total = |counts: &std::collections::BTreeMap<postil_core::Name, f64>| number(counts.values().sum());
-            text.push(format!(
-                "right label, wrong borders: {}; missed: {}; spurious: {}",
-                total(&confusions.wrong_borders),
-                total(&confusions.missed),
-                total(&confusions.spurious)
-            ));
         }
         text
     }

@@ -145,6 +145,7 @@ impl Sink {
                     .map_err(|error| anyhow::anyhow!(Error::io(format!("cannot be written: {error}"), error)))
             }
             Self::Documents(writer) => {
+                document.links.clear();
                 document.spans = tagged.spans.into_iter().map(|found| found.span).collect();
                 document.layers = tagged.layers;
                 document.layers.extend(tagged.scores.iter().map(|(name, scores)| Layer {

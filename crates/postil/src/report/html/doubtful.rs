@@ -17,9 +17,10 @@ pub(super) fn doubtful(report: &Report, palette: &Palette<'_>) -> Markup {
     html! {
         p {
             "The " @if report.is_of_tags() { (numbers::counted(report.doubtful.len() as u64, "token", "tokens")) }
+            @else if report.is_of_records() { (numbers::counted(report.doubtful.len() as u64, "value", "values")) }
             @else if !report.is_of_spans() { (numbers::counted(report.doubtful.len() as u64, "item", "items")) }
             @else { (numbers::counted(report.doubtful.len() as u64, "stretch of text", "stretches of text")) }
-            " on which the labels are least certain, most "
+            " on which the " @if report.is_of_records() { "records" } @else { "labels" } " are least certain, most "
             "doubtful first. A person's answer to these is worth most."
         }
         ol class="doubtful" { @for item in &report.doubtful { li { (entry(item, palette, report.is_of_tags())) } } }
@@ -36,7 +37,7 @@ struct Candidate<'a> {
 /// An item's labels, likeliest first, each with those who said it; and the answers that name no label, by what they
 /// say.
 fn gather<'a>(item: &'a DoubtfulItem, palette: &Palette<'_>) -> (Vec<Candidate<'a>>, Vec<(&'a str, Vec<&'a str>)>) {
-    let written = palette.labels_in(&item.label);
+    let written = named(item, &item.label, palette);
     let mut candidates = item
         .posterior
         .iter()
@@ -44,7 +45,7 @@ fn gather<'a>(item: &'a DoubtfulItem, palette: &Palette<'_>) -> (Vec<Candidate<'
         .collect::<Vec<_>>();
     let mut others: Vec<(&str, Vec<&str>)> = Vec::new();
     for (annotator, answer) in &item.answers {
-        let named = palette.labels_in(answer);
+        let named = named(item, answer, palette);
         for label in &named {
             if let Some(candidate) = candidates.iter_mut().find(|candidate| candidate.label == *label) {
                 candidate.said_by.push(annotator);
@@ -67,14 +68,19 @@ fn gather<'a>(item: &'a DoubtfulItem, palette: &Palette<'_>) -> (Vec<Candidate<'
     (candidates, others)
 }
 
+/// What an answer names: labels, or the value of a field, which can be anything.
+fn named<'b>(item: &DoubtfulItem, answer: &'b str, palette: &Palette<'_>) -> Vec<&'b str> {
+    if item.field.is_some() { vec![answer] } else { palette.labels_in(answer) }
+}
+
 /// One item.
 fn entry(item: &DoubtfulItem, palette: &Palette<'_>, of_tags: bool) -> Markup {
     let (candidates, others) = gather(item, palette);
-    let written = palette.labels_in(&item.label);
+    let written = named(item, &item.label, palette);
     html! {
         article class=(if item.answers.len() > MANY_ANSWERS { "many" } else { "" }) {
             div class="item" {
-                h3 { code { (text::user(&item.id)) } }
+                h3 { code { (text::user(&item.id)) } @if let Some(field) = &item.field { " · " (text::user(field)) } }
                 @if of_tags && !item.spans.is_empty() { (marked::tokens(&item.text, &item.spans, &[], palette, true)) }
                 @else if !item.spans.is_empty() { (marked::spans(&item.text, &item.spans, palette, true)) } @else {
                     p class="quote" dir="auto" { @if item.text.trim().is_empty() { "(no text)" } @else { (text::clean(&item.text)) } }
@@ -129,6 +135,7 @@ mod tests {
         let answers = [("one", "e"), ("two", "abstained"), ("three", "a, b"), ("four", "abstained"), ("five", "e")];
         let item = DoubtfulItem {
             id: "1".into(),
+            field: None,
             text: String::new(),
             spans: Vec::new(),
             label: "d".into(),

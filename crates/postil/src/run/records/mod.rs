@@ -12,6 +12,7 @@ mod gold;
 mod measure;
 mod output;
 mod summary;
+mod trust;
 
 use postil_annotators::Silence;
 use postil_core::audit::GoldPart;
@@ -120,7 +121,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         settled: &settled,
         snapshot: snapshot.digest(),
     };
-    let report = summary::report(&findings, &gold_file);
+    let report = summary::report(&findings, &gold_file, watch)?;
     let files = output::write(&findings, &report, key)?;
     ledger.close()?;
     Ok(Outcome { report, files, unchanged: false })

@@ -49,7 +49,7 @@ fn columns(field: &Field) -> Vec<Column> {
 }
 
 /// A value as text: text as it is, everything else in JSON.
-fn text(value: &Value) -> Option<String> {
+pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),

@@ -1,12 +1,13 @@
 //! From what a run over records found to the report.
 
 use postil_core::audit::{GoldPart, items_for_half_width};
-use postil_core::{Measured, Status};
+use postil_core::{Measured, Result, Status};
 
-use super::super::facts;
+use super::super::{Watch, facts};
 use super::Findings;
 use super::gold::GoldFile;
 use super::measure::{Measurements, measure, too_few};
+use super::trust::{doubtful, promised, reliability};
 use crate::report::{
     AnnotatorRow, ConsensusSummary, FieldRow, Figure, Headline, Part, RefusedRow, Report, Stage, Trust,
 };
@@ -17,7 +18,10 @@ const WANTED_HALF_WIDTH: f64 = 0.05;
 const NO_STUDENT: &str = "no model was trained: students for records are not available";
 
 /// Fills the report.
-pub(super) fn report(findings: &Findings<'_>, gold_file: &GoldFile) -> Report {
+///
+/// # Errors
+/// The texts of doubtful values cannot be read again.
+pub(super) fn report(findings: &Findings<'_>, gold_file: &GoldFile, watch: &dyn Watch) -> Result<Report> {
     let project = findings.project;
     let written = measure(findings, &|decision| Some(findings.value(decision)));
     let headline = headline(findings, &written);
@@ -40,10 +44,12 @@ pub(super) fn report(findings: &Findings<'_>, gold_file: &GoldFile) -> Report {
         ),
         cost: facts::cost(&findings.claims.activities, findings.claims.annotations),
         consensus: consensus(findings),
-        trust: trust(),
+        trust: trust(findings),
         headline,
     };
-    Report {
+    Ok(Report {
+        reliability: reliability(findings),
+        doubtful: doubtful(findings, watch)?,
         stages: vec![Stage {
             name: "labels".to_owned(),
             about: "The values that were written, each exactly as gold has it.".to_owned(),
@@ -57,7 +63,7 @@ pub(super) fn report(findings: &Findings<'_>, gold_file: &GoldFile) -> Report {
         next: next(findings, gold_file, &written, &annotators),
         annotators,
         ..facts::report(common)
-    }
+    })
 }
 
 fn gold_wanted(written: &Measurements) -> u64 {
@@ -96,13 +102,13 @@ fn consensus(findings: &Findings<'_>) -> ConsensusSummary {
     }
 }
 
-fn trust() -> Trust {
+fn trust(findings: &Findings<'_>) -> Trust {
     fn none<T>(reason: &str) -> Part<T> {
         Part::Unknown(reason.to_owned())
     }
     Trust {
         agreement: none("values are open: how often annotators are right stands in their table"),
-        promise: none("a promise about records is not available"),
+        promise: promised(findings).map_or_else(Part::Unknown, Part::Known),
         shares: none("values are open, so they have no shares"),
         errors: none("no model was trained that could doubt them"),
     }

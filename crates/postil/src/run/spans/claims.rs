@@ -65,7 +65,7 @@ pub(super) fn read(
                 activity.statuses[usize::from(status.code())] += 1;
                 activity.cost = activity.cost + batch.cost(row);
                 let answer = &batch.answers()[batch.answer_codes()[row] as usize];
-                let (Status::Ok, Answer::Spans { spans }) = (status, answer) else { continue };
+                let (Status::Ok, Answer::Spans { spans, .. }) = (status, answer) else { continue };
                 let document = &documents[position as usize];
                 let said = place(&mut found, column, position, document, spans, task, &mut activity)?;
                 found.answered[position as usize] = true;

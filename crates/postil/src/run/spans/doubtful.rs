@@ -88,6 +88,7 @@ fn doubtful_item(findings: &Findings<'_>, item: usize, place: usize) -> Doubtful
     let label = stretches.iter().find(|one| one.written && touches(&one.span));
     DoubtfulItem {
         id: document.id.to_string(),
+        field: None,
         text,
         spans: around,
         label: label.map_or_else(|| "nothing".to_owned(), |one| name(one.span.class)),

@@ -7,7 +7,7 @@ use std::path::Path;
 use postil_core::audit::{GoldPart, gold_part};
 use postil_core::sequences::TokenSpan;
 use postil_core::text::{Misaligned, OffsetUnit, Offsets, align};
-use postil_core::{Answer, Digest, Document, Error, Name, Result, Span, TextPart};
+use postil_core::{Answer, Class, Digest, Document, Error, Name, Result, Span, TextPart};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -30,9 +30,19 @@ pub(super) struct GoldDocument {
     line: u64,
 }
 
+impl GoldDocument {
+    /// Whether it fits or measures.
+    fn kind(&self, seed: u64) -> GoldPart {
+        match self.part {
+            None => gold_part(&self.item, seed),
+            Some((start, _)) => gold_part(&format!("{}\0{start}", self.item), seed),
+        }
+    }
+}
+
 /// A gold file.
 #[derive(Default)]
-pub(super) struct GoldFile {
+pub(in super::super) struct GoldFile {
     documents: Vec<GoldDocument>,
     /// The digest of all of them, which is the version of the annotator that gave them.
     pub version: Option<Digest>,
@@ -42,7 +52,7 @@ pub(super) struct GoldFile {
 
 impl GoldFile {
     /// Reads documents with spans. Labels that the task does not have are an error.
-    pub(super) fn read(project: &Project) -> Result<Self> {
+    pub(in super::super) fn read(project: &Project) -> Result<Self> {
         let Some(path) = &project.gold else { return Ok(Self::default()) };
         let mut file = Self::default();
         let bare = Bare { is_one: |object| object.contains_key("spans") && !object.contains_key("text"), read: bare };
@@ -55,7 +65,7 @@ impl GoldFile {
     pub(super) fn add_people(&mut self, (agreed, faults): (Vec<Agreed>, Vec<String>)) {
         let known: HashSet<String> = self.documents.iter().map(|gold| gold.item.clone()).collect();
         for Agreed { item, part, answer } in agreed.into_iter().filter(|one| !known.contains(&one.item)) {
-            if let Answer::Spans { spans } = answer {
+            if let Answer::Spans { spans, .. } = answer {
                 self.documents.push(GoldDocument { item, part, spans, probability: None, line: 0 });
             }
         }
@@ -107,8 +117,64 @@ impl GoldFile {
     }
 
     /// How many documents it has.
-    pub(super) fn len(&self) -> usize {
+    pub(in super::super) fn len(&self) -> usize {
         self.documents.len()
+    }
+
+    /// The places of its documents by item.
+    pub(in super::super) fn by_item(&self) -> HashMap<&str, Vec<usize>> {
+        let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (place, document) in self.documents.iter().enumerate() {
+            places.entry(&document.item).or_default().push(place);
+        }
+        places
+    }
+
+    /// What gold of one part says about an item: its text, or the sentences that were read, each with the stretches that
+    /// are marked in it, word by word.
+    ///
+    /// # Errors
+    /// A gold span that does not lie in the item's text, or quotes something else.
+    pub(in super::super) fn shown(
+        &self,
+        by_item: &HashMap<&str, Vec<usize>>,
+        (id, text): (&str, &str),
+        part: GoldPart,
+        project: &Project,
+    ) -> Result<Vec<(String, Vec<(String, Class)>)>> {
+        let path = project.gold.as_deref().unwrap_or(Path::new("gold"));
+        let own = by_item.get(id).into_iter().flatten().map(|&place| &self.documents[place]);
+        own.filter(|document| document.kind(project.seed) == part)
+            .map(|document| {
+                let wrong = |error: Error| gold_documents::wrong(error, path, document.line, id);
+                let offsets = Offsets::new(text);
+                let words = |start: u32, end: u32| {
+                    let byte = |place| offsets.byte_of(OffsetUnit::CodePoints, place);
+                    byte(start).zip(byte(end)).filter(|(start, end)| start < end).map(|(start, end)| &text[start..end])
+                };
+                let shown = match document.part {
+                    None => Some(text),
+                    Some((start, end)) => words(start, end).map(str::trim),
+                };
+                let mut spans: Vec<&Span> = document.spans.iter().collect();
+                spans.sort_by_key(|span| (span.start, span.end));
+                let marks = spans.into_iter().map(|span| {
+                    let quote = words(span.start, span.end)
+                        .filter(|words| span.quote.is_empty() || span.quote == *words)
+                        .ok_or_else(|| {
+                            Error::input(format!(
+                                "expected the gold span {}-{} `{}` in the item's text",
+                                span.start, span.end, span.quote
+                            ))
+                            .hint("the gold was made for another version of the text, or counts places in another unit")
+                        })?;
+                    Ok((quote.to_owned(), project.task.labels.expect(&span.label)?))
+                });
+                let marks = marks.collect::<Result<Vec<_>>>().map_err(wrong)?;
+                let shown = shown.ok_or_else(|| wrong(Error::input("expected a part within the item's text")))?;
+                Ok((shown.to_owned(), marks))
+            })
+            .collect()
     }
 }
 
@@ -258,10 +324,7 @@ impl Gold {
                 position,
                 tokens,
                 spans,
-                part: match document.part {
-                    None => gold_part(&document.item, project.seed),
-                    Some((start, _)) => gold_part(&format!("{}\0{start}", document.item), project.seed),
-                },
+                part: document.kind(project.seed),
                 weight: 1.0 / probability.unwrap_or(1.0),
             });
         }
@@ -293,7 +356,7 @@ impl Gold {
     pub(super) fn answers(&self) -> impl Iterator<Item = (u32, Answer, f64)> {
         self.items.chunk_by(|left, right| left.position == right.position).map(|parts| {
             let spans = parts.iter().flat_map(|part| part.spans.iter().cloned()).collect();
-            (parts[0].position, Answer::Spans { spans }, parts[0].weight)
+            (parts[0].position, Answer::spans(spans), parts[0].weight)
         })
     }
 

@@ -10,9 +10,10 @@ mod calibrate;
 mod claims;
 mod doubtful;
 mod fuse;
-mod gold;
+pub(super) mod gold;
 mod label;
 mod learn;
+mod links;
 mod measure;
 mod output;
 mod repeat;
@@ -52,16 +53,17 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let people = People::find(&ledger, project.task.kind)?;
     gold_file.add_people(people.gold(&ledger, items)?);
     annotated.silences.extend(people.voters.iter().map(|_| Silence::Outside));
-    annotated.identities.extend(people.voters);
+    annotated.identities.extend(people.voters.iter().cloned());
     check_annotators(&annotated.identities)?;
     let documents = texts::read(project, items, watch)?;
+    let links = links::Links::read(project, &ledger, &people, items, &documents)?;
     let path = project.gold.as_deref().unwrap_or(std::path::Path::new("gold"));
     let mut drawn = drawn_probabilities(&ledger.draws(GOLD)?);
     drawn.extend(drawn_probabilities(&ledger.draws(GOLD_SENTENCES)?));
     let gold = Gold::place((&gold_file, path), items, &documents, &drawn, project)?;
     let answers = gold.answers().map(|(position, answer, weight)| (position, weight, answer));
     let gold_version = keep(&ledger, gold_file.version, items, answers, now_millis)?;
-    let (snapshot, key) = basis(project, &ledger, &annotated, gold_version, "")?;
+    let (snapshot, key) = basis(project, &ledger, &annotated, gold_version, &links.key())?;
     if !options.fresh
         && let Some(outcome) = files::unchanged(project, key)
     {
@@ -129,6 +131,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         overlaps,
         learned: &learned,
         labels: &labels,
+        links: &links,
         measured: &measured,
     };
     let model = output::model(&findings)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
 use postil_core::audit::GoldPart;
+use postil_core::sequences::TokenSpan;
 use postil_core::table::{TableWriter, WholeFile};
 use postil_core::text::{Named, OffsetUnit, Offsets, quote};
 use postil_core::{Digest, Document, Error, Name, Result, Span};
@@ -83,6 +84,11 @@ fn lines(findings: &Findings<'_>, path: &Path) -> Result<()> {
             })
             .collect();
         let mut object = json!({ "id": document.id, "text": document.text, "spans": spans });
+        let places: Vec<TokenSpan> = written(&findings.labels.stretches[item]).map(|stretch| stretch.span).collect();
+        let links = findings.links.between(item, &places);
+        if !links.is_empty() {
+            object["links"] = json!(links);
+        }
         if findings.project.tokens.is_some() {
             carry(document, &offsets, &mut object);
         }

@@ -16,10 +16,11 @@ use super::doubtful::{doubtful, marked};
 use super::gold::{Gold, GoldFile, Placed};
 use super::label::{Chosen, Labels, Stretch};
 use super::learn::Learned;
+use super::links::Links;
 use super::measure::{Measurements, written};
 use crate::project::{Metric, Project};
 use crate::report::{
-    AnnotatorRow, ClassRow, Confusion, ConsensusSummary, Figure, Headline, Part, ReliabilityBin, Report, Stage, Trust,
+    AnnotatorRow, ClassRow, Confusion, ConsensusSummary, Figure, Headline, Part, Report, Stage, Trust,
 };
 
 /// The interval a further gold draw is planned for.
@@ -41,6 +42,7 @@ pub(super) struct Findings<'a> {
     pub overlaps: usize,
     pub learned: &'a std::result::Result<Learned, String>,
     pub labels: &'a Labels,
+    pub links: &'a Links,
     pub measured: &'a Measurements,
 }
 
@@ -114,7 +116,9 @@ pub(super) fn report(findings: &Findings<'_>, model: Option<&[u8]>) -> Report {
         stages: stages(findings),
         classes: classes(findings),
         confusion: findings.enough().then(|| confusion(findings)),
-        reliability: findings.enough().then(|| reliability(findings)),
+        reliability: findings
+            .enough()
+            .then(|| facts::reliability(&findings.measured.confidence, &findings.measured.basis)),
         student: findings
             .learned
             .as_ref()
@@ -333,19 +337,6 @@ fn confusion(findings: &Findings<'_>) -> Confusion {
     let mut labels = names;
     labels.extend(["other borders".to_owned(), "nothing".to_owned()]);
     Confusion { labels, counts }
-}
-
-fn reliability(findings: &Findings<'_>) -> Vec<ReliabilityBin> {
-    let bins = findings.measured.confidence.reliability(&findings.measured.basis);
-    bins.into_iter()
-        .map(|bin| ReliabilityBin {
-            from: bin.range.0,
-            to: bin.range.1,
-            count: bin.count,
-            confidence: bin.confidence,
-            accuracy: bin.accuracy,
-        })
-        .collect()
 }
 
 /// The probability that a text is marked exactly right: that every written span is, and that nothing doubted was missed.

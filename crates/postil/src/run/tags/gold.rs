@@ -229,5 +229,5 @@ pub(crate) fn answer(document: &Document, tags: &[Option<Class>], name: impl Fn(
     let spans = known.map(|(token, class)| {
         quote(&offsets, &document.tokens, &Named { start: token, end: token + 1, label: name(class) })
     });
-    Answer::Spans { spans: spans.collect() }
+    Answer::spans(spans.collect())
 }

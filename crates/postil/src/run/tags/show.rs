@@ -82,6 +82,7 @@ fn doubtful_token(findings: &Findings<'_>, item: usize, decision: usize) -> Doub
     };
     DoubtfulItem {
         id: findings.annotated.items.id(item).to_owned(),
+        field: None,
         text,
         spans,
         label: name(findings.labels.given[decision]),
