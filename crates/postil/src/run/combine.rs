@@ -23,6 +23,8 @@ pub(super) enum Source {
     Student,
     /// Neither an answer nor a student: the most frequent label.
     Prior,
+    /// A reviewer decided.
+    Decision,
 }
 
 impl Source {
@@ -32,6 +34,7 @@ impl Source {
             Self::Consensus => "consensus",
             Self::Student => "student",
             Self::Prior => "prior",
+            Self::Decision => "decision",
         }
     }
 }

@@ -15,6 +15,7 @@ mod canaries;
 mod checklist;
 mod combine;
 mod confidence;
+mod decided;
 mod decisions;
 mod doubtful;
 mod facts;
@@ -140,7 +141,7 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let people = People::find(&ledger, project.task.kind)?;
     gold_file.add_people(people.gold(&ledger, items)?, &project.task)?;
     annotated.silences.extend(people.voters.iter().map(|_| Silence::Outside));
-    annotated.identities.extend(people.voters);
+    annotated.identities.extend(people.voters.iter().cloned());
     let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
     let gold = gold::Gold::place(project, &gold_file, items, &documents, &drawn)?;
     let decisions = Decisions::new(&project.task, items.len(), &documents);
@@ -175,8 +176,10 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let (identities, task) = (&annotated.identities, &project.task);
     let confidences = confidence::Confidences::learn(&snapshot, identities, task, items, &decisions, &gold)?;
     let ballots = ballots::read(&snapshot, identities, task, items, lies, &confidences, project.seed)?;
+    let decided = decided::Decided::find(&ballots.votes, &decided::reviewers(identities, &people.deciders));
     let mut fused = fuse::fuse(project, ballots.believed(), &decisions, &gold)?;
     let sequence = of_tags.then(|| tags::context::in_sequence(&mut fused, &decisions, items.len(), &gold));
+    decided.teach(&mut fused, decisions.classes());
     let learned = if project.task.kind == TaskKind::Pairs {
         Err("no model was trained: a student reads one text, and a pair has two".to_owned())
     } else if project.student {
@@ -191,7 +194,8 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     } else {
         Err("no model was trained: `student.train` is false".to_owned())
     };
-    let labels = combine::label(&decisions, items.len(), &ballots.votes, &fused, learned.as_ref().ok(), &gold);
+    let mut labels = combine::label(&decisions, items.len(), &ballots.votes, &fused, learned.as_ref().ok(), &gold);
+    decided.stand(&mut labels, &decisions);
     let measured = measure::measure(project, &decisions, &labels, &fused, learned.as_ref().ok(), &gold);
     watch.stage("writing", None);
     let findings = summary::Findings {

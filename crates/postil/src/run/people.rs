@@ -12,6 +12,8 @@ use super::items::Items;
 pub(super) struct People {
     /// Those whose answers are votes.
     pub voters: Vec<AnnotatorIdentity>,
+    /// The versions of those among the voters who decide where others differ.
+    pub deciders: Vec<Digest>,
     /// All of them, with what their answers are for.
     pub everybody: Vec<(Desk, Digest)>,
     gold: Vec<(Desk, Name, Digest)>,
@@ -30,7 +32,7 @@ pub(super) struct Agreed {
 impl People {
     /// Finds them. Answers to a question of another kind are another annotator's.
     pub(super) fn find(ledger: &Ledger, kind: TaskKind) -> Result<Self> {
-        let mut people = Self { voters: Vec::new(), everybody: Vec::new(), gold: Vec::new() };
+        let mut people = Self { voters: Vec::new(), deciders: Vec::new(), everybody: Vec::new(), gold: Vec::new() };
         for annotator in ledger.annotators()? {
             let Some((desk, person)) = Desk::read(&annotator.config) else { continue };
             let identity = annotator.identity;
@@ -41,6 +43,7 @@ impl People {
             if desk.is_gold() {
                 people.gold.push((desk, person, identity.version));
             } else {
+                people.deciders.extend(desk.judges().then_some(identity.version));
                 people.voters.push(identity);
             }
         }

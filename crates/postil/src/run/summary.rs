@@ -146,7 +146,8 @@ pub(super) fn measured_notes(findings: &Findings<'_>) -> serde_json::Value {
 pub(super) fn report(findings: &Findings<'_>, model: Option<&Vec<u8>>, watch: &dyn Watch) -> Result<Report> {
     let project = findings.project;
     let annotators = annotators(findings);
-    let unanswered = findings.labels.source.iter().filter(|source| **source != Source::Consensus).count() as u64;
+    let unanswered =
+        findings.labels.source.iter().filter(|source| matches!(source, Source::Student | Source::Prior)).count() as u64;
     let headline = headline(findings);
     let next = next(findings, &annotators, &headline);
     let common = facts::Common {
@@ -415,7 +416,8 @@ fn next(findings: &Findings<'_>, annotators: &[AnnotatorRow], headline: &Headlin
     let (unanswered, all) = if findings.is_of_tags() {
         (unanswered, findings.decisions.len())
     } else {
-        let without = findings.labels.source.iter().filter(|source| **source != Source::Consensus).count();
+        let without =
+            findings.labels.source.iter().filter(|source| matches!(source, Source::Student | Source::Prior)).count();
         (without, findings.items())
     };
     if unanswered * 10 > all {

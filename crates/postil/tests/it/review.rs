@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Folder, value};
+use crate::support::{Folder, csv, value};
 
 #[path = "../../../review/tests/it/client.rs"]
 #[expect(dead_code, reason = "the tests of the server use more of it")]
@@ -357,6 +357,71 @@ fn records_of_a_run_come_back_as_suggestions_with_the_places_that_prove_them() {
                 assert_eq!(place["start"], row[format!("{name}_start")], "{name} of {work}");
                 assert_eq!(place["end"], row[format!("{name}_end")], "{name} of {work}");
             }
+        }
+    }
+}
+
+#[test]
+fn what_a_reviewer_decides_is_written_whatever_others_say() {
+    // A label that annotators agree on, and one that they do not.
+    let folder = Folder::tickets();
+    folder.ok(&["run", "."]);
+    let gold = folder.read("gold.csv");
+    let rows = csv(&folder.path("out/labels.csv"));
+    let free = |row: &&Vec<String>| !gold.contains(&format!("\n{},", row[0])) && row[1] != "praise";
+    let items: Vec<String> = rows.iter().filter(free).take(3).map(|row| row[0].clone()).collect();
+    let served = Served::start(&folder, &["--port", "0"]);
+    let mut client = Client::new(served.address);
+    for (number, item) in items.iter().enumerate() {
+        let answer = json!({ "kind": "class", "label": "praise" });
+        client.post(
+            "/api/answer",
+            &json!({ "id": uuid(number as u64), "item": item, "queue": "disagreement", "status": "answered",
+                "answer": answer, "note": "seen by all of us", "millis": 900, "actions": 1 }),
+        );
+    }
+    drop(served);
+    let report = folder.json(&["run", "--json"]);
+    let rows = csv(&folder.path("out/labels.csv"));
+    let written = folder.read("out/labels.csv");
+    let columns: Vec<&str> = written.lines().next().unwrap().split(',').collect();
+    for item in &items {
+        let row = rows.iter().find(|row| row[0] == *item).unwrap();
+        let column = |name: &str| &row[columns.iter().position(|column| *column == name).unwrap()];
+        assert_eq!((column("label").as_str(), column("source").as_str()), ("praise", "decision"), "{row:?}");
+        assert!((column("confidence").parse::<f64>().unwrap() - 1.0).abs() < 1e-9, "{row:?}");
+    }
+    assert_eq!(report["gold"]["total"], 150, "a decision outside blind gold is no gold");
+
+    // Names that are no names, everywhere at once.
+    let folder = Folder::example("places");
+    folder.ok(&["run", "."]);
+    let served = Served::start(&folder, &["--port", "0"]);
+    let mut client = Client::new(served.address);
+    let found = (0..200)
+        .map(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            client.post("/api/same", &json!({ "fresh": true }))
+        })
+        .find(|found| found["total"].as_u64() > Some(0));
+    let surfaces = found.expect("the run is read within four seconds")["surfaces"].clone();
+    let surface = &surfaces[0];
+    let words = surface["words"].as_str().unwrap();
+    let marked: Vec<&Value> =
+        surface["marks"].as_array().unwrap().iter().map(|mark| &mark["marked"]["label"]).collect();
+    let marked: Vec<&str> = marked.into_iter().filter_map(Value::as_str).collect();
+    let change = json!({ "id": uuid(7), "words": words, "label": null, "marked": marked, "reason": "no place here" });
+    let changed = client.post("/api/same/change", &change);
+    let differences: Vec<String> =
+        changed["differences"].as_array().unwrap().iter().map(|one| one["item"].as_str().unwrap().to_owned()).collect();
+    assert!(!differences.is_empty(), "{changed}");
+    drop(served);
+    folder.ok(&["run", "."]);
+    for line in folder.read("out/labels.jsonl").lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        if differences.iter().any(|item| row["id"] == item.as_str()) {
+            let spans = row["spans"].as_array().unwrap();
+            assert!(spans.iter().all(|span| span["quote"] != words), "{words} in {row}");
         }
     }
 }

@@ -25,8 +25,8 @@ use super::gold::keep;
 use super::items::Items;
 use super::people::People;
 use super::{
-    GOLD, Options, Outcome, Watch, annotate, ask, basis, canaries, check_annotators, drawn_probabilities, now_millis,
-    open_annotators, output as files,
+    GOLD, Options, Outcome, Watch, annotate, ask, basis, canaries, check_annotators, decided, drawn_probabilities,
+    now_millis, open_annotators, output as files,
 };
 use crate::project::Project;
 use crate::report::Report;
@@ -82,7 +82,7 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let people = People::find(&ledger, project.task.kind)?;
     gold_file.add_people(people.gold(&ledger, items)?, schema);
     annotated.silences.extend(people.voters.iter().map(|_| Silence::Outside));
-    annotated.identities.extend(people.voters);
+    annotated.identities.extend(people.voters.iter().cloned());
     check_annotators(&annotated.identities)?;
     let drawn = drawn_probabilities(&ledger.draws(GOLD)?);
     let gold = Gold::place(&gold_file, items, &drawn, project.seed);
@@ -111,7 +111,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         .iter()
         .map(|field| field.kind.values().map(|values| values + usize::from(field.nullable)))
         .collect();
-    let settled = settle(&claims.said, &truth, versions.len(), &values);
+    let mut settled = settle(&claims.said, &truth, versions.len(), &values);
+    decided::values(&mut settled.beliefs, &claims.said, &decided::reviewers(&annotated.identities, &people.deciders));
     watch.stage("writing", None);
     let findings = Findings {
         project,

@@ -11,7 +11,7 @@ use super::learn::Learned;
 
 /// A stretch that is or might be a span.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Stretch {
+pub(in super::super) struct Stretch {
     /// Where, and of which type.
     pub span: TokenSpan,
     /// The probability that exactly this span with this type is right.

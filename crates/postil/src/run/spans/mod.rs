@@ -29,13 +29,14 @@ use postil_core::{Digest, Document, Name, Result};
 use super::gold::keep;
 use super::people::People;
 use super::{
-    GOLD, GOLD_SENTENCES, Options, Outcome, Watch, annotate, ask, basis, canaries, check_annotators,
+    GOLD, GOLD_SENTENCES, Options, Outcome, Watch, annotate, ask, basis, canaries, check_annotators, decided,
     drawn_probabilities, now_millis, open_annotators, output as files, texts,
 };
 use crate::project::Project;
 use crate::report::Report;
 use fuse::{Fused, Fuser};
 use gold::{Gold, GoldFile, Placed};
+pub(super) use label::Stretch;
 
 /// Runs a project whose task is spans.
 pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Outcome> {
@@ -117,7 +118,9 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     };
     let student = learned.as_ref().ok().zip(together.as_ref());
     let candidates = label::Candidates { items: items.len(), consensus: &consensus, student, one_sided };
-    let labels = label::label(&candidates, &gold, &fitting);
+    let mut labels = label::label(&candidates, &gold, &fitting);
+    let reviewers = decided::reviewers(&annotated.identities, &people.deciders);
+    decided::marks(&mut labels.stretches, &claims.said, &reviewers);
     let measured =
         measure::measure(&project.task, project.seed, &labels, &consensus, learned.as_ref().ok(), (&gold, &known));
     watch.stage("writing", None);
