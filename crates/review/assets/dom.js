@@ -26,6 +26,12 @@ function append(element, children) {
   }
 }
 
+/** Puts these children in place of those that are there; null and false stand for nothing, as in `h`. */
+export function refill(element, ...children) {
+  element.replaceChildren();
+  append(element, children);
+}
+
 /** An HTML element: `h("p", { class: "soft" }, "words", child)`. Strings become text. */
 export function h(tag, attributes, ...children) {
   return fill(document.createElement(tag), attributes, children);

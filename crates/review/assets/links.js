@@ -1,6 +1,9 @@
 // Links between the marks of a text: from one mark to another, of a kind.
 
-import { announce, button, h, keycap } from "./dom.js";
+import { announce, button, h, keycap, refill } from "./dom.js";
+
+/** The keys of the kinds that are offered; further ones are clicked. */
+const KEYS = [..."1234567890"];
 
 /**
  * `spans()` gives the marks, each with an `id`; `words(span)` what one says. A link is `{ from, to, kind }` by ids. `changing()`
@@ -39,6 +42,16 @@ export class Links {
     const kind = this.kinds.find((one) => one.kind === name);
     const has = (labels, label) => labels.length === 0 || labels.includes(label);
     return kind !== undefined && has(kind.from, from) && has(kind.to, to);
+  }
+
+  /** The kinds in the order of their keys: always the same if there is a key for each, else those that may join the two. */
+  #keyed(left, right) {
+    return this.kinds.length <= KEYS.length ? this.kinds.map(({ kind }) => kind) : this.#between(left, right);
+  }
+
+  /** The kinds that may join two marks. */
+  #between(left, right) {
+    return this.kinds.map(({ kind }) => kind).filter((kind) => this.#joins(kind, left.label, right.label));
   }
 
   /** Begins a link at a mark. */
@@ -104,29 +117,28 @@ export class Links {
     if (this.from !== null) {
       const left = this.#span(this.from);
       const right = active !== null && active !== this.from ? this.#span(active) : null;
-      this.bar.replaceChildren(
+      refill(
+        this.bar,
         h("span", { class: "soft" }, "Link from"),
         this.labels.chip(left.label),
         h("q", { dir: "auto" }, this.words(left, 30)),
         h("span", { class: "soft" }, right ? "to" : "to which mark? Click it, or T."),
         right && this.labels.chip(right.label),
         right && h("q", { dir: "auto" }, this.words(right, 30)),
-        h(
-          "span",
-          { class: "link-kinds", role: "group", "aria-label": "Kind of link" },
-          this.kinds.map(({ kind }, nth) =>
-            button(
-              {
-                class: "plain",
-                disabled: !right || !this.#joins(kind, left.label, right.label),
-                "aria-keyshortcuts": nth < 9 ? String(nth + 1) : null,
-                on: { click: () => this.end(active, kind) },
-              },
-              kind,
-              nth < 9 && keycap(String(nth + 1)),
-            ),
+        right &&
+          h(
+            "span",
+            { class: "link-kinds", role: "group", "aria-label": "Kind of link" },
+            this.#between(left, right).map((kind) => {
+              const key = KEYS[this.#keyed(left, right).indexOf(kind)];
+              return button(
+                { class: "plain", "aria-keyshortcuts": key ?? null, on: { click: () => this.end(active, kind) } },
+                kind,
+                key && keycap(key),
+              );
+            }),
           ),
-        ),
+        right && this.#between(left, right).length === 0 && h("span", { class: "soft" }, "No link joins these two."),
       );
     }
     const links = active === null ? [] : this.all.filter(({ from, to }) => from === active || to === active);
@@ -152,9 +164,11 @@ export class Links {
 
   /** A key while a link is being made; says whether it meant something. */
   key(pressed, active) {
-    if (this.from === null || !/^[1-9]$/.test(pressed)) return false;
-    const kind = this.kinds[pressed - 1];
-    if (kind && active !== null && active !== this.from) this.end(active, kind.kind);
+    if (this.from === null || !/^[0-9]$/.test(pressed)) return false;
+    if (active !== null && active !== this.from) {
+      const kind = this.#keyed(this.#span(this.from), this.#span(active))[KEYS.indexOf(pressed)];
+      if (kind) this.end(active, kind);
+    }
     return true;
   }
 }

@@ -1,7 +1,7 @@
 // Marking pieces of a text. With the mouse: drag, or click a word, then choose a label; or choose the label first
 // and drag as often as you like. With keys: arrows walk over words, Shift widens, a digit labels.
 
-import { button, h, keycap } from "./dom.js";
+import { button, h, keycap, refill } from "./dom.js";
 import { Links } from "./links.js";
 import { Picker } from "./picker.js";
 import { Reader } from "./reader.js";
@@ -107,6 +107,9 @@ export function create({ work, task, labels, changed }) {
     links.start(active);
     pointing.clear();
     draw();
+    // The dock has grown and may hide it.
+    const span = spans.find(({ id }) => id === active);
+    if (span) requestAnimationFrame(() => reader.reveal(span.start));
   }
 
   function remove() {
@@ -189,7 +192,8 @@ export function create({ work, task, labels, changed }) {
     if (span) {
       const nudge = (name, sign, edge, outward) =>
         button({ class: "nudge", "aria-label": name, title: name, on: { click: () => stretch(edge, outward) } }, sign);
-      tools.replaceChildren(
+      refill(
+        tools,
         labels.chip(span.label),
         h("q", { dir: "auto" }, shortened(text.slice(span.start, span.end))),
         h(
@@ -207,6 +211,8 @@ export function create({ work, task, labels, changed }) {
       );
     }
     links.draw(active);
+    // While a link is made, digits are its kinds.
+    picker.element.hidden = links.from !== null;
     pointing.handles(span ?? null);
     picker.show(span ? [span.label] : armed ? [armed] : []);
     list.replaceChildren(
