@@ -6,14 +6,14 @@
 //! the difference, and all of it can be taken back together.
 
 mod edit;
+mod wire;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use postil_core::audit::{ConsistencyCheck, MarkCount, Marked};
 use postil_core::text::{Named, OffsetUnit, Offsets, Token, align, sentences};
-use postil_core::{Answer, Digest, Error, Name, Result, Span, TaskKind};
-use serde::{Deserialize, Serialize};
+use postil_core::{Answer, Digest, Error, Result, TaskKind};
 
 use crate::check::{LONGEST_NOTE, Question};
 use crate::desk::Who;
@@ -22,8 +22,13 @@ use crate::items::{Key, Stored, key_of};
 use crate::now_millis;
 use crate::record::{Bulk, Desk, Entry, Remark};
 use crate::room::{Caller, Room, lock};
-use crate::wire::{ClientId, Queue, QueueCount, Said};
+use crate::wire::{ClientId, Queue, Said};
 use edit::Words;
+pub(crate) use wire::{
+    ChangeRequest, Changed, Logged, Occurrences, OccurrencesRequest, Surfaces, SurfacesRequest, TakeBackRequest,
+    TakenBack,
+};
+use wire::{Difference, Line, Surface};
 
 /// The most that one page shows.
 const MOST_SHOWN: usize = 200;
@@ -54,165 +59,6 @@ struct Found {
 struct Listed {
     shown: Surface,
     places: Vec<(u32, u32, u32)>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Surface {
-    words: String,
-    occurrences: u32,
-    within: u32,
-    marks: Vec<MarkCount>,
-    minority: u32,
-    same_document: u32,
-    same_context: u32,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SurfacesRequest {
-    #[serde(default)]
-    offset: usize,
-    #[serde(default = "page")]
-    limit: usize,
-    /// Whether to look again if anything has changed.
-    #[serde(default)]
-    fresh: bool,
-    /// Only words that hold these.
-    #[serde(default)]
-    search: String,
-}
-
-const fn page() -> usize {
-    50
-}
-
-#[derive(Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the fields are named as on the wire")]
-pub(crate) struct Surfaces {
-    total: usize,
-    tokens: u64,
-    surfaces: Vec<Surface>,
-    empty: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OccurrencesRequest {
-    words: String,
-    #[serde(default)]
-    offset: usize,
-    #[serde(default = "page")]
-    limit: usize,
-    /// Only those that are marked so.
-    #[serde(default)]
-    marked: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the fields are named as on the wire")]
-pub(crate) struct Occurrences {
-    words: String,
-    marks: Vec<MarkCount>,
-    within: usize,
-    total: usize,
-    occurrences: Vec<Line>,
-}
-
-/// An occurrence in its context.
-#[derive(Debug, Serialize)]
-struct Line {
-    item: String,
-    start: u32,
-    end: u32,
-    before: String,
-    here: String,
-    after: String,
-    /// None within a longer mark, which is not changed here.
-    marked: Option<Marked>,
-    by: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Place {
-    item: String,
-    start: u32,
-    end: u32,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ChangeRequest {
-    id: ClientId,
-    words: String,
-    /// The label; none takes marks away.
-    #[serde(default)]
-    label: Option<Name>,
-    #[serde(default)]
-    places: Vec<Place>,
-    /// All occurrences that are marked so, beside the places: a label, `(nothing)` or `(in part)`.
-    #[serde(default)]
-    marked: Vec<String>,
-    #[serde(default)]
-    reason: String,
-    /// Says what would be done, and does nothing.
-    #[serde(default)]
-    preview: bool,
-    #[serde(default)]
-    millis: u64,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct Changed {
-    id: ClientId,
-    items: usize,
-    marks: usize,
-    /// What these marks were.
-    from: Vec<MarkCount>,
-    already: usize,
-    within: usize,
-    differences: Vec<Difference>,
-    again: bool,
-    queues: Vec<QueueCount>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Difference {
-    item: String,
-    start: u32,
-    end: u32,
-    was: Vec<Span>,
-    now: Option<Name>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TakeBackRequest {
-    id: ClientId,
-    change: ClientId,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct TakenBack {
-    id: ClientId,
-    change: ClientId,
-    items: usize,
-}
-
-/// One change in the log.
-#[derive(Debug, Serialize)]
-pub(crate) struct Logged {
-    id: ClientId,
-    at: i64,
-    by: Name,
-    own: bool,
-    words: String,
-    label: Option<Name>,
-    reason: String,
-    items: usize,
-    marks: usize,
-    undone: bool,
-    differences: Vec<Difference>,
 }
 
 /// What an item says at present.
