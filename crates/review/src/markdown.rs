@@ -145,13 +145,19 @@ fn row(line: &str, out: &mut String) {
     out.push_str("</tr>");
 }
 
-/// Code, strong, emphasis; everything else as it stands.
+/// Code, strong, emphasis, signs behind a backslash; everything else as it stands.
 fn inline(text: &str, out: &mut String) {
     let mut rest = text;
-    while let Some(at) = rest.find(['`', '*', '_']) {
+    while let Some(at) = rest.find(['`', '*', '_', '\\']) {
         let before = rest[..at].chars().next_back();
         escape(&rest[..at], out);
         rest = &rest[at..];
+        if rest.starts_with('\\') {
+            let sign = rest[1..].chars().next().filter(char::is_ascii_punctuation);
+            escape(sign.map_or("\\", |_| &rest[1..2]), out);
+            rest = &rest[1 + usize::from(sign.is_some())..];
+            continue;
+        }
         let marked = [("`", "code"), ("**", "strong"), ("__", "strong"), ("*", "em"), ("_", "em")];
         let found = marked.iter().find_map(|&(sign, tag)| {
             let inner = rest.strip_prefix(sign)?;
@@ -206,12 +212,13 @@ mod tests {
              <blockquote><p>said</p></blockquote><table><tr><td>a</td><td>b</td></tr><tr><td>1</td><td>2</td></tr></table>\
              <pre><code>&lt;b&gt;\n</code></pre>"
         );
+        assert_eq!(html(r"> \*a\* \<b> c\d \"), r"<blockquote><p>*a* &lt;b&gt; c\d \</p></blockquote>");
         assert!(!html("[x](javascript:alert(1)) <img src=x onerror=alert(1)>").contains("<img"));
     }
 
     proptest! {
         #[test]
-        fn only_known_tags_come_out(source in "[a`*_#>|<&\"'. \\-\n1]{0,80}") {
+        fn only_known_tags_come_out(source in "[a`*_#>|<&\"'. \\\\-\n1]{0,80}") {
             let page = html(&source);
             let known = ["h1", "h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "blockquote", "table", "tr", "td",
                 "pre", "code", "strong", "em", "hr"];

@@ -16,16 +16,20 @@
 
 mod clusters;
 mod draw;
+mod exemplars;
 mod influence;
 mod neighbours;
 mod spread;
+mod telling;
 mod vectors;
 mod vote_k;
 
 pub use clusters::{Clusters, k_means};
 pub use draw::{Drawn, Frame, draw};
+pub use exemplars::{Exemplars, LEAST_TEXTS, exemplars};
 pub use influence::influence;
 pub use neighbours::{EXACT_UP_TO, Neighbours};
 pub use spread::{facility_location, k_center, representatives, typical};
+pub use telling::telling_words;
 pub use vectors::UnitVectors;
 pub use vote_k::{vote_k, vote_k_by_confidence};

@@ -159,7 +159,7 @@ pub(super) fn execute(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Texts, and another column beside them.
-fn read(file: &Path, text: &str, other: Option<&str>) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+pub(super) fn read(file: &Path, text: &str, other: Option<&str>) -> anyhow::Result<(Vec<String>, Vec<String>)> {
     let mut table = TableReader::open(file, &TableOptions::default())?;
     let (mut texts, mut others, mut bad) = (Vec::new(), Vec::new(), 0);
     while let Some(chunk) = table.next_chunk()? {

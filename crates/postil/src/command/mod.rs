@@ -11,6 +11,7 @@ mod draw;
 mod estimate;
 mod evaluate;
 mod export;
+mod guidelines;
 mod import;
 mod init;
 pub(crate) mod input;
@@ -99,6 +100,8 @@ enum Command {
     Train(train::Arguments),
     /// Choose labelled texts to show a language model beside each item
     Demonstrations(demonstrations::Arguments),
+    /// Write guidelines with telling words and examples from labelled texts, to fill in
+    Guidelines(guidelines::Arguments),
     /// Label a table, or mark texts, with a trained model
     Predict(predict::Arguments),
     /// Let a language model write labelling programs, and try them
@@ -144,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(arguments) => routes::execute(&arguments),
         Command::Train(arguments) => train::execute(&arguments),
         Command::Demonstrations(arguments) => demonstrations::execute(&arguments),
+        Command::Guidelines(arguments) => guidelines::execute(&arguments),
         Command::Predict(arguments) => predict::execute(&arguments),
         Command::WritePrograms(arguments) => write_programs::execute(&arguments, threads),
         Command::ProgramWorker => Ok(()),

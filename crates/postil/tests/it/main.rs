@@ -15,6 +15,7 @@ mod estimate;
 mod evaluate;
 mod first_steps;
 mod formats;
+mod guidelines;
 mod links;
 mod lists;
 mod llm;
