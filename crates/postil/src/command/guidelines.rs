@@ -210,7 +210,7 @@ fn figure(found: &Exemplars) -> String {
 fn plain(text: &str) -> String {
     let hidden = |sign: char| {
         sign.is_control()
-            || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+            || matches!(sign, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
     let cleaned: String = text.chars().map(|sign| if hidden(sign) { ' ' } else { sign }).collect();
     let mut signs: Vec<char> = cleaned.split_whitespace().collect::<Vec<_>>().join(" ").chars().collect();
@@ -248,12 +248,14 @@ mod tests {
     fn texts_stay_texts() {
         for (text, expected) in [
             ("card_arrival", "card_arrival"),
-            ("_so_ *it* `is`", "\\_so_ \\*it\\* \\`is\\`"),
+            ("_so_ *it* `is`", "\\_so\\_ \\*it\\* \\`is\\`"),
             ("a\n\n# Heading\n---", "a # Heading ---"),
             ("# Heading", "\\# Heading"),
             ("1. first 2. second", "1\\. first 2. second"),
             ("```\nrm\n```", "\\`\\`\\` rm \\`\\`\\`"),
             ("<script>x</script> [a](b) &lt; A & B", "\\<script>x\\</script> \\[a\\](b) \\&lt; A & B"),
+            // Joiners belong to words and signs.
+            ("می\u{200c}رود 👩\u{200d}🌾", "می\u{200c}رود 👩\u{200d}🌾"),
             ("safe\u{202e}txt\u{0}", "safe txt"),
             ("50 % at 3.5", "50 % at 3.5"),
         ] {
