@@ -49,7 +49,8 @@ pub(crate) fn browser() -> Result<()> {
         eprintln!("SKIPPED: the browser tests need node, npm and chromium, which cannot be installed here");
         return Ok(());
     }
-    cargo("the program that is shown in the browser", &["build", "--package", "postil"])?;
+    // Alone it would want other features of its dependencies, and build them a second time.
+    cargo("the program that is shown in the browser", &["build", "--workspace"])?;
     for (what, program, arguments) in [
         ("the browser's driver", "npm", &["ci", "--no-audit", "--no-fund"][..]),
         ("browser tests", "node", &["--test", "--test-concurrency=1"]),
