@@ -1,6 +1,6 @@
 //! Objects in replies: finding them in what models write around them, and reading their fields.
 
-use postil_core::{Answer, Class, Status};
+use postil_core::{Answer, Class, Span, Status};
 use serde_json::{Map, Value};
 
 use super::ask::Object;
@@ -123,6 +123,36 @@ fn record(reader: &Reader<'_>, fields: &Map<String, Value>) -> Said {
     Said { heard: Some(Heard::Record(answer)), not_in_text, repaired: bare, words, ..Said::default() }
 }
 
+/// Quotes that are looked up, each behind the one before.
+#[derive(Default)]
+struct Gathered {
+    found: Vec<Span>,
+    missing: u32,
+    repaired: bool,
+    behind: usize,
+}
+
+impl Gathered {
+    fn add(&mut self, reader: &Reader<'_>, quote: &str, class: Class) {
+        let Some(place) = locate(reader.text, quote, self.behind) else {
+            self.missing += 1;
+            return;
+        };
+        self.behind = place.bytes.end;
+        self.repaired |= !place.exact;
+        let span = place.span(reader.text, reader.task.labels.name(class).clone());
+        if !self.found.contains(&span) {
+            self.found.push(span);
+        }
+    }
+
+    /// The stretches in the order of the text, how many quotes are not in it, and whether anything had to be repaired.
+    fn ended(mut self) -> (Vec<Span>, u32, bool) {
+        self.found.sort_by_key(|span| (span.start, span.end));
+        (self.found, self.missing, self.repaired)
+    }
+}
+
 /// The stretches of one label. What is not in the text is counted and left out; where nothing else was quoted the text
 /// has no such stretch, so that one strange word does not cost what was said about the other labels.
 fn quotes(reader: &Reader<'_>, class: Class, fields: &Map<String, Value>) -> Said {
@@ -131,27 +161,16 @@ fn quotes(reader: &Reader<'_>, class: Class, fields: &Map<String, Value>) -> Sai
     let Some(Value::Array(values)) = listed else {
         return Said::malformed("expected a list in `quotes`, found none");
     };
-    let (mut found, mut missing, mut repaired) = (Vec::new(), 0, fields.get("quotes").is_none());
-    let mut behind = 0;
+    let mut gathered = Gathered { repaired: fields.get("quotes").is_none(), ..Gathered::default() };
     for value in values {
         let bare = value.as_str();
         let Some(quote) = bare.or_else(|| value.get("quote").and_then(Value::as_str)) else {
             return Said::malformed(format!("expected a quote, found: {}", brief(&value.to_string())));
         };
-        repaired |= bare.is_none();
-        match locate(reader.text, quote, behind) {
-            Some(place) => {
-                behind = place.bytes.end;
-                repaired |= !place.exact;
-                let span = place.span(reader.text, reader.task.labels.name(class).clone());
-                if !found.contains(&span) {
-                    found.push(span);
-                }
-            }
-            None => missing += 1,
-        }
+        gathered.repaired |= bare.is_none();
+        gathered.add(reader, quote, class);
     }
-    found.sort_by_key(|span| (span.start, span.end));
+    let (found, missing, repaired) = gathered.ended();
     let words = fields.get("reason").and_then(Value::as_str).unwrap_or("").to_owned();
     Said { heard: Some(Heard::OfLabel(class, found)), not_in_text: missing, repaired, words, ..Said::default() }
 }
@@ -161,8 +180,7 @@ fn spans(reader: &Reader<'_>, fields: &Map<String, Value>) -> Said {
     let Some(Value::Array(values)) = fields.get("spans") else {
         return Said::malformed("expected a list in `spans`, found none");
     };
-    let (mut found, mut missing, mut repaired) = (Vec::new(), 0, false);
-    let mut behind = 0;
+    let mut gathered = Gathered::default();
     for value in values {
         let (Some(quote), Some(label)) =
             (value.get("quote").and_then(Value::as_str), value.get("label").and_then(Value::as_str))
@@ -173,19 +191,10 @@ fn spans(reader: &Reader<'_>, fields: &Map<String, Value>) -> Said {
             Ok(found) => found,
             Err(reason) => return Said::malformed(reason),
         };
-        repaired |= !exact;
-        match locate(reader.text, quote, behind) {
-            Some(place) => {
-                behind = place.bytes.end;
-                repaired |= !place.exact;
-                let span = place.span(reader.text, reader.task.labels.name(class).clone());
-                if !found.contains(&span) {
-                    found.push(span);
-                }
-            }
-            None => missing += 1,
-        }
+        gathered.repaired |= !exact;
+        gathered.add(reader, quote, class);
     }
+    let (found, missing, repaired) = gathered.ended();
     if found.is_empty() && missing > 0 {
         return Said {
             not_in_text: missing,
@@ -195,7 +204,6 @@ fn spans(reader: &Reader<'_>, fields: &Map<String, Value>) -> Said {
             )
         };
     }
-    found.sort_by_key(|span| (span.start, span.end));
     let reason = fields.get("reason").and_then(Value::as_str).unwrap_or("").to_owned();
     Said { heard: Some(Heard::Spans(found)), not_in_text: missing, repaired, words: reason, ..Said::default() }
 }

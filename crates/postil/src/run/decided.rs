@@ -1,21 +1,35 @@
-//! What reviewers decided in the browser. It stands, whatever others say; where two reviewers differ, nothing is decided.
+//! What reviewers decided in the browser. It stands, whatever others say; of several decisions about an item the last.
 //!
 //! Decisions are no random sample, so they choose and calibrate nothing: that is gold's.
 
+use std::collections::BTreeMap;
+
+use postil_core::ledger::Ledger;
 use postil_core::record::{Belief, Said};
 use postil_core::sequences::{Claim, TokenSpan, What};
 use postil_core::votes::Votes;
-use postil_core::{AnnotatorIdentity, Class, Digest};
+use postil_core::{AnnotatorIdentity, Class, Result};
 
 use super::combine::{Labels, Source};
 use super::decisions::Decisions;
 use super::fuse::Fused;
+use super::items::Items;
+use super::people::People;
 use super::spans::Stretch;
 
-/// The places of reviewers among the annotators, ascending.
-pub(super) fn reviewers(identities: &[AnnotatorIdentity], deciders: &[Digest]) -> Vec<u32> {
-    let places = identities.iter().zip(0..).filter(|(identity, _)| deciders.contains(&identity.version));
-    places.map(|(_, place)| place).collect()
+/// By the position of an item that was decided, who has the last word: the place among the annotators.
+pub(super) type LastWords = BTreeMap<u32, u32>;
+
+/// Finds the last words of a run's people.
+pub(super) fn last_words(
+    people: &People,
+    ledger: &Ledger,
+    items: &Items,
+    identities: &[AnnotatorIdentity],
+) -> Result<LastWords> {
+    let place = |version| identities.iter().position(|identity| identity.version == version);
+    let words = people.last_words(ledger, items)?.into_iter();
+    Ok(words.filter_map(|(item, version)| Some((item, place(version)? as u32))).collect())
 }
 
 /// Decisions with the class that was decided, ascending.
@@ -23,14 +37,12 @@ pub(super) struct Decided(Vec<(usize, Class)>);
 
 impl Decided {
     /// Finds them among the votes.
-    pub(super) fn find(votes: &Votes, reviewers: &[u32]) -> Self {
-        let of = |decision: usize| {
-            let mut own = votes.of(decision).filter(|vote| reviewers.contains(&vote.annotator));
-            let class = own.next()?.class;
-            own.all(|vote| vote.class == class).then_some((decision, class))
+    pub(super) fn find(votes: &Votes, decisions: &Decisions, words: &LastWords) -> Self {
+        let of_item = |(&item, &reviewer): (&u32, &u32)| {
+            let class = move |decision: usize| votes.of(decision).find(|vote| vote.annotator == reviewer);
+            decisions.of(item as usize).filter_map(move |decision| Some((decision, class(decision)?.class)))
         };
-        let all = if reviewers.is_empty() { 0 } else { votes.decisions() };
-        Self((0..all).filter_map(of).collect())
+        Self(words.iter().flat_map(of_item).collect())
     }
 
     /// Before a student learns: it is taught what was decided.
@@ -67,14 +79,11 @@ fn settle(row: &mut [f32], class: Class) {
 
 /// The marks of texts, where a reviewer decided on a text those that were decided. Marks that would have been written
 /// anyway keep their probability: who changed one mark of a text need not have looked at all; new ones are certain.
-pub(super) fn marks(stretches: &mut [Vec<Stretch>], said: &[Vec<(u32, Vec<Claim>)>], reviewers: &[u32]) {
-    for (stretches, said) in stretches.iter_mut().zip(said) {
-        let mut own =
-            said.iter().filter(|(annotator, _)| reviewers.contains(annotator)).map(|(_, claims)| spans(claims));
-        let Some(decided) = own.next() else { continue };
-        if own.any(|other| other != decided) {
-            continue;
-        }
+pub(super) fn marks(stretches: &mut [Vec<Stretch>], said: &[Vec<(u32, Vec<Claim>)>], words: &LastWords) {
+    for (&item, &reviewer) in words {
+        let (stretches, said) = (&mut stretches[item as usize], &said[item as usize]);
+        let Some((_, claims)) = said.iter().find(|(annotator, _)| *annotator == reviewer) else { continue };
+        let decided = spans(claims);
         for stretch in stretches.iter_mut().filter(|stretch| !decided.contains(&stretch.span)) {
             *stretch = Stretch { written: false, confidence: 0.0, ..*stretch };
         }
@@ -89,16 +98,16 @@ pub(super) fn marks(stretches: &mut [Vec<Stretch>], said: &[Vec<(u32, Vec<Claim>
     }
 }
 
-/// The values of records.
-pub(super) fn values(beliefs: &mut [Option<Belief>], said: &[Said], reviewers: &[u32]) {
-    for (belief, said) in beliefs.iter_mut().zip(said) {
-        let mut own = said.iter().filter(|(annotator, _)| reviewers.contains(annotator)).map(|&(_, value)| value);
-        if let (Some(belief), Some(value)) = (belief, own.next())
-            && own.all(|other| other == value)
-        {
-            belief.all.fill(0.0);
-            belief.all[value as usize] = 1.0;
-            (belief.value, belief.probability) = (value, 1.0);
+/// The values of records, of so many fields each.
+pub(super) fn values(beliefs: &mut [Option<Belief>], said: &[Said], fields: usize, words: &LastWords) {
+    for (&item, &reviewer) in words {
+        for decision in item as usize * fields..(item as usize + 1) * fields {
+            let own = said[decision].iter().find(|(annotator, _)| *annotator == reviewer);
+            if let (Some(belief), Some(&(_, value))) = (&mut beliefs[decision], own) {
+                belief.all.fill(0.0);
+                belief.all[value as usize] = 1.0;
+                (belief.value, belief.probability) = (value, 1.0);
+            }
         }
     }
 }
@@ -116,11 +125,12 @@ fn spans(claims: &[Claim]) -> Vec<TokenSpan> {
 #[cfg(test)]
 mod tests {
     use postil_core::votes::VotesBuilder;
+    use postil_core::{LabelSet, Task, TaskKind};
 
     use super::*;
 
     #[test]
-    fn a_reviewer_decides_alone_and_two_who_differ_decide_nothing() {
+    fn who_has_the_last_word_decides() {
         let mut builder = VotesBuilder::new(3);
         for (decision, annotator, class) in
             [(0, 0, 1), (0, 1, 1), (0, 2, 2), (1, 2, 0), (1, 3, 1), (2, 0, 1), (3, 2, 1), (3, 3, 1)]
@@ -128,8 +138,12 @@ mod tests {
             builder.push(decision, annotator, class).unwrap();
         }
         let votes = builder.build(4, 4).unwrap();
-        assert_eq!(Decided::find(&votes, &[2, 3]).0, [(0, 2), (3, 1)]);
-        assert!(Decided::find(&votes, &[]).0.is_empty());
+        let labels = LabelSet::flat(["a", "b", "c"]).unwrap();
+        let decisions = Decisions::new(&Task { kind: TaskKind::Classify, labels, guidelines: None }, 4, &[]);
+        let find = |words: &[(u32, u32)]| Decided::find(&votes, &decisions, &words.iter().copied().collect()).0;
+        assert_eq!(find(&[(0, 2), (1, 3), (3, 3)]), [(0, 2), (1, 1), (3, 1)]);
+        assert_eq!(find(&[(1, 2)]), [(1, 0)]);
+        assert!(find(&[]).is_empty());
     }
 
     #[test]
@@ -143,7 +157,7 @@ mod tests {
         ];
         let claims = vec![Claim::new(4, 5, 1), Claim::new(0, 1, 0), Claim::new(6, 8, 1)];
         let mut stretches = vec![before.clone(), before.clone()];
-        marks(&mut stretches, &[vec![(0, Vec::new()), (1, claims)], vec![(0, Vec::new())]], &[1]);
+        marks(&mut stretches, &[vec![(0, Vec::new()), (1, claims)], vec![(0, Vec::new())]], &LastWords::from([(0, 1)]));
         let expected = [
             stretch(span(0, 1, 0), 0.9, true),
             stretch(span(2, 3, 0), 0.0, false),

@@ -16,17 +16,8 @@ const EXCERPT: usize = 400;
 /// The items, gold aside, whose labels are least certain.
 pub(super) fn doubtful(findings: &Findings<'_>, watch: &dyn Watch) -> Result<Vec<DoubtfulItem>> {
     let known: std::collections::HashSet<u32> = findings.gold.labels.iter().map(|gold| gold.position).collect();
-    let mut order: Vec<(f32, u32)> = (0..findings.items() as u32)
-        .filter(|position| !known.contains(position))
-        .map(|position| (findings.confidence_of(position as usize), position))
-        .collect();
-    let shown = order.len().min(DOUBTFUL);
-    let by_doubt = |left: &(f32, u32), right: &(f32, u32)| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1));
-    if shown < order.len() {
-        order.select_nth_unstable_by(shown, by_doubt);
-        order.truncate(shown);
-    }
-    order.sort_unstable_by(by_doubt);
+    let free = (0..findings.items() as u32).filter(|position| !known.contains(position));
+    let order = least_certain(free.map(|position| (findings.confidence_of(position as usize), position)), DOUBTFUL);
     let mut positions: Vec<u32> = order.iter().map(|&(_, position)| position).collect();
     positions.sort_unstable();
     let texts = texts_of(findings.project, &findings.annotated.items, &positions, watch)?;
@@ -37,6 +28,18 @@ pub(super) fn doubtful(findings: &Findings<'_>, watch: &dyn Watch) -> Result<Vec
             Ok(doubtful_item(findings, position as usize, text))
         })
         .collect()
+}
+
+/// The so many that are least certain, the least certain first; of equals the earlier.
+pub(super) fn least_certain(all: impl Iterator<Item = (f32, u32)>, count: usize) -> Vec<(f32, u32)> {
+    let by_doubt = |left: &(f32, u32), right: &(f32, u32)| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1));
+    let mut order: Vec<(f32, u32)> = all.collect();
+    if count < order.len() {
+        order.select_nth_unstable_by(count, by_doubt);
+        order.truncate(count);
+    }
+    order.sort_unstable_by(by_doubt);
+    order
 }
 
 fn doubtful_item(findings: &Findings<'_>, item: usize, text: &str) -> DoubtfulItem {

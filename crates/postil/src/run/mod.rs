@@ -176,7 +176,8 @@ pub fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Result<Ou
     let (identities, task) = (&annotated.identities, &project.task);
     let confidences = confidence::Confidences::learn(&snapshot, identities, task, items, &decisions, &gold)?;
     let ballots = ballots::read(&snapshot, identities, task, items, lies, &confidences, project.seed)?;
-    let decided = decided::Decided::find(&ballots.votes, &decided::reviewers(identities, &people.deciders));
+    let last_words = decided::last_words(&people, &ledger, items, identities)?;
+    let decided = decided::Decided::find(&ballots.votes, &decisions, &last_words);
     let mut fused = fuse::fuse(project, ballots.believed(), &decisions, &gold)?;
     let sequence = of_tags.then(|| tags::context::in_sequence(&mut fused, &decisions, items.len(), &gold));
     decided.teach(&mut fused, decisions.classes());

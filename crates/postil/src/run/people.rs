@@ -50,6 +50,21 @@ impl People {
         Ok(people)
     }
 
+    /// Who decided last about an item, by its position.
+    pub(super) fn last_words(&self, ledger: &Ledger, items: &Items) -> Result<BTreeMap<u32, Digest>> {
+        let mut decided = BTreeMap::new();
+        for version in &self.deciders {
+            for annotation in ledger.snapshot(&[*version])?.annotations(*version)? {
+                if annotation.status == Status::Ok
+                    && let Some(position) = items.position(&annotation.item, annotation.content)
+                {
+                    keep_latest(&mut decided, position, annotation.at_millis, *version);
+                }
+            }
+        }
+        Ok(decided.into_iter().map(|(position, (_, version))| (position, version)).collect())
+    }
+
     /// The blind gold: what was decided, else what more than half of the people said. Items on which they are divided are
     /// left out, and counted in a sentence.
     pub(super) fn gold(&self, ledger: &Ledger, items: &Items) -> Result<(Vec<Agreed>, Vec<String>)> {
@@ -64,10 +79,7 @@ impl People {
                 }
                 let answer = moved(bare(annotation.answer), place.1.map_or(0, |(start, _)| start));
                 if desk.judges() {
-                    let latest = decided.get(&place).is_none_or(|(at, _)| *at <= annotation.at_millis);
-                    if latest {
-                        decided.insert(place, (annotation.at_millis, answer));
-                    }
+                    keep_latest(&mut decided, place, annotation.at_millis, answer);
                 } else {
                     said.entry(place).or_default().push(answer);
                 }
@@ -94,6 +106,13 @@ impl People {
             ));
         }
         Ok((agreed, faults))
+    }
+}
+
+/// Keeps what was decided last about something; of two decisions in the same millisecond the one that is brought later.
+pub(super) fn keep_latest<K: Ord, V>(decided: &mut BTreeMap<K, (i64, V)>, about: K, at_millis: i64, value: V) {
+    if decided.get(&about).is_none_or(|(at, _)| *at <= at_millis) {
+        decided.insert(about, (at_millis, value));
     }
 }
 

@@ -7,7 +7,7 @@ use postil_core::audit::{GoldPart, gold_part};
 use postil_mimic::{Asked, Behaviour, Question, Reply, Server};
 use serde_json::{Value, json};
 
-use crate::support::Folder;
+use crate::support::{Folder, Seen, recording};
 
 const ITEMS: usize = 60;
 const GOLD: usize = 40;
@@ -71,15 +71,10 @@ fn project(server: &Server, case: &Case) -> Folder {
     folder
 }
 
-type Seen = Arc<Mutex<Vec<(String, String)>>>;
-
 /// A server that is right, with the item and the prompt of every request.
 fn server() -> (Server, Seen) {
-    let seen: Seen = Arc::default();
-    let log = seen.clone();
-    let server = Server::start(Behaviour::new(move |question: &Question<'_>| {
+    recording(|question| {
         let item = question.item.unwrap_or_default();
-        log.lock().unwrap().push((item.to_owned(), question.prompt.to_owned()));
         match &question.asked {
             Asked::Spans(labels) if labels.contains(&"dish") || labels.contains(&"tool") => Reply::Spans(marks(item)),
             Asked::Spans(_) => Reply::Spans(tags(item)),
@@ -95,8 +90,7 @@ fn server() -> (Server, Seen) {
             }
             asked => Reply::Label(asked.options()[row_of(item) % 2].to_owned(), Some(0.9)),
         }
-    }));
-    (server, seen)
+    })
 }
 
 fn tags(text: &str) -> Vec<(String, String)> {
@@ -238,12 +232,7 @@ fn sentences_are_shown_where_gold_is_of_sentences_and_never_beside_their_own_tex
 
 #[test]
 fn pairs_are_shown_beside_pairs_with_the_sides_in_the_order_of_the_item() {
-    let seen: Seen = Arc::default();
-    let log = seen.clone();
-    let server = Server::start(Behaviour::new(move |question: &Question<'_>| {
-        log.lock().unwrap().push((question.item.unwrap_or_default().to_owned(), question.prompt.to_owned()));
-        Reply::Label("A is better".to_owned(), Some(0.9))
-    }));
+    let (server, seen) = recording(|_| Reply::Label("A is better".to_owned(), Some(0.9)));
     let folder = Folder::new();
     let rows: Vec<String> = (0..20)
         .map(|row| {

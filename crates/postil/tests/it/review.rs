@@ -24,9 +24,13 @@ struct Served {
 
 impl Served {
     fn start(folder: &Folder, arguments: &[&str]) -> Self {
+        Self::start_as("ann", folder, arguments)
+    }
+
+    fn start_as(name: &str, folder: &Folder, arguments: &[&str]) -> Self {
         let mut all = vec!["review"];
         all.extend(arguments);
-        all.extend(["--no-open", "--as", "ann"]);
+        all.extend(["--no-open", "--as", name]);
         let mut child = folder.postil(&all).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -381,14 +385,22 @@ fn what_a_reviewer_decides_is_written_whatever_others_say() {
         );
     }
     drop(served);
+    // Of two reviewers the later one has the last word.
+    let served = Served::start_as("bob", &folder, &["--port", "0"]);
+    Client::new(served.address).post(
+        "/api/answer",
+        &json!({ "id": uuid(10), "item": items[2], "queue": "disagreement", "status": "answered", "millis": 900,
+            "answer": { "kind": "class", "label": "safety" }, "actions": 1 }),
+    );
+    drop(served);
     let report = folder.json(&["run", "--json"]);
     let rows = csv(&folder.path("out/labels.csv"));
     let written = folder.read("out/labels.csv");
     let columns: Vec<&str> = written.lines().next().unwrap().split(',').collect();
-    for item in &items {
+    for (item, decided) in items.iter().zip(["praise", "praise", "safety"]) {
         let row = rows.iter().find(|row| row[0] == *item).unwrap();
         let column = |name: &str| &row[columns.iter().position(|column| *column == name).unwrap()];
-        assert_eq!((column("label").as_str(), column("source").as_str()), ("praise", "decision"), "{row:?}");
+        assert_eq!((column("label").as_str(), column("source").as_str()), (decided, "decision"), "{row:?}");
         assert!((column("confidence").parse::<f64>().unwrap() - 1.0).abs() < 1e-9, "{row:?}");
     }
     assert_eq!(report["gold"]["total"], 150, "a decision outside blind gold is no gold");

@@ -5,7 +5,9 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
 
+use postil_mimic::{Behaviour, Question, Reply, Server};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -147,4 +149,18 @@ pub(crate) fn csv(path: &Path) -> Vec<Vec<String>> {
         }
     }
     rows
+}
+
+/// The item and the prompt of every request that a server got.
+pub(crate) type Seen = Arc<Mutex<Vec<(String, String)>>>;
+
+/// A server that answers so, and what it was asked.
+pub(crate) fn recording(answer: impl Fn(&Question<'_>) -> Reply + Send + Sync + 'static) -> (Server, Seen) {
+    let seen: Seen = Arc::default();
+    let log = seen.clone();
+    let server = Server::start(Behaviour::new(move |question: &Question<'_>| {
+        log.lock().unwrap().push((question.item.unwrap_or_default().to_owned(), question.prompt.to_owned()));
+        answer(question)
+    }));
+    (server, seen)
 }

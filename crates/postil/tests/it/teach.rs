@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use postil_mimic::{Asked, Behaviour, Question, Reply, Server};
 use serde_json::Value;
 
-use crate::support::Folder;
+use crate::support::{Folder, recording};
 
 const ITEMS: usize = 240;
 const LABELS: [&str; 2] = ["delivery", "billing"];
@@ -88,12 +88,7 @@ fn wrong_labels(folder: &Folder) -> usize {
 
 #[test]
 fn demonstrations_come_from_gold_that_fits_and_never_show_the_item_itself() {
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let log = seen.clone();
-    let server = Server::start(Behaviour::new(move |question: &Question<'_>| {
-        log.lock().unwrap().push((question.item.unwrap_or_default().to_owned(), question.prompt.to_owned()));
-        swayed(question)
-    }));
+    let (server, seen) = recording(swayed);
     let folder = project(&server, 80, "count = 3", "");
     let report = folder.json(&["run", "--json"]);
     assert_eq!(report["annotators"][0]["answered"], ITEMS);

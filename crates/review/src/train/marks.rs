@@ -2,8 +2,8 @@
 
 use postil_core::audit::spans::SpanTally;
 use postil_core::audit::{effective_of_clusters, wilson};
-use postil_core::text::{Named, OffsetUnit, Offsets, Token, quote};
-use postil_core::{Answer, Document, Measured, Name, Span, TaskKind};
+use postil_core::text::{Named, Offsets, align, quote};
+use postil_core::{Answer, Document, Measured, Name, TaskKind};
 use postil_student::chain::TypedSpan;
 use postil_student::tagger::{
     self, Layer, LayerKind, LayerPrediction, LayerTarget, TaggerModel, TaggerOptions, TaggerScratch, TaggerTrainer,
@@ -50,15 +50,6 @@ fn document_of(stored: &Stored, place: &Workplace) -> Document {
     document
 }
 
-/// The tokens that a span of code points touches.
-fn tokens_of(offsets: &Offsets<'_>, tokens: &[Token], span: &Span) -> Option<(u32, u32)> {
-    let byte = |place| offsets.byte_of(OffsetUnit::CodePoints, place);
-    let (from, to) = (byte(span.start)? as u32, byte(span.end)? as u32);
-    let first = tokens.partition_point(|token| token.end <= from);
-    let last = tokens.partition_point(|token| token.start < to);
-    (first < last).then_some((first as u32, last as u32))
-}
-
 /// What somebody said, on tokens, in their order; of spans of one class that share a token the first counts.
 fn marks_of(answer: &Answer, document: &Document, place: &Workplace) -> Vec<TypedSpan> {
     let class = |label: &Name| place.task.labels.class(label);
@@ -68,12 +59,10 @@ fn marks_of(answer: &Answer, document: &Document, place: &Workplace) -> Vec<Type
             tags.filter_map(|(tag, at)| Some(TypedSpan { start: at, end: at + 1, class: class(tag)? })).collect()
         }
         Answer::Spans { spans, .. } => {
-            let offsets = Offsets::new(&document.text);
-            let placed = spans.iter().filter_map(|span| {
-                let (start, end) = tokens_of(&offsets, &document.tokens, span)?;
-                Some(TypedSpan { start, end, class: class(&span.label)? })
-            });
-            placed.collect()
+            let aligned = align(&document.text, &document.tokens, spans).all.into_iter();
+            let placed =
+                |mark: Named<Name>| Some(TypedSpan { start: mark.start, end: mark.end, class: class(&mark.label)? });
+            aligned.filter_map(placed).collect()
         }
         _ => Vec::new(),
     };
@@ -277,6 +266,8 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use postil_core::Span;
+
     use super::*;
 
     #[test]
@@ -290,9 +281,11 @@ mod tests {
     fn a_span_is_on_the_tokens_it_touches() {
         let mut document = Document::from_text("d", "🚀 Ann flew");
         document.tokenize(postil_core::text::Tokenizer::Whitespace);
-        let offsets = Offsets::new(&document.text);
-        let span = |start, end| Span { start, end, label: "a".into(), quote: String::new() };
-        let on = |start, end| tokens_of(&offsets, &document.tokens, &span(start, end));
+        let on = |start: u32, end: u32| {
+            let quote = document.text.chars().skip(start as usize).take((end - start) as usize).collect();
+            let span = Span { start, end, label: "a".into(), quote };
+            align(&document.text, &document.tokens, &[span]).all.first().map(|mark| (mark.start, mark.end))
+        };
         assert_eq!((on(2, 5), on(3, 4), on(0, 7)), (Some((1, 2)), Some((1, 2)), Some((0, 3))));
         assert_eq!((on(1, 2), on(0, 99)), (None, None));
     }

@@ -112,7 +112,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
         .map(|field| field.kind.values().map(|values| values + usize::from(field.nullable)))
         .collect();
     let mut settled = settle(&claims.said, &truth, versions.len(), &values);
-    decided::values(&mut settled.beliefs, &claims.said, &decided::reviewers(&annotated.identities, &people.deciders));
+    let last_words = decided::last_words(&people, &ledger, items, &annotated.identities)?;
+    decided::values(&mut settled.beliefs, &claims.said, schema.fields().len(), &last_words);
     watch.stage("writing", None);
     let findings = Findings {
         project,

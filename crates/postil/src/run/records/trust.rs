@@ -5,6 +5,7 @@ use postil_core::guarantee::{GoldCheck, PromiseSettings, promise};
 use postil_core::{Result, Span};
 use serde_json::Value;
 
+use super::super::doubtful::least_certain;
 use super::super::learn::texts_of;
 use super::super::trust::{inclusion, promise_summary};
 use super::super::{Watch, facts};
@@ -74,23 +75,16 @@ pub(super) fn doubtful(findings: &Findings<'_>, watch: &dyn Watch) -> Result<Vec
     let fields = findings.fields();
     let of_gold =
         |item: usize| findings.gold.records.binary_search_by_key(&(item as u32), |gold| gold.position).is_ok();
-    let mut order: Vec<(f64, usize)> = findings
-        .settled
-        .beliefs
-        .iter()
-        .enumerate()
-        .filter(|&(decision, _)| !of_gold(decision / fields))
-        .filter_map(|(decision, belief)| Some((belief.as_ref()?.probability, decision)))
-        .collect();
-    order.sort_unstable_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
-    order.truncate(DOUBTFUL);
-    let mut positions: Vec<u32> = order.iter().map(|&(_, decision)| (decision / fields) as u32).collect();
+    let free = findings.settled.beliefs.iter().enumerate().filter(|&(decision, _)| !of_gold(decision / fields));
+    let stated = free.filter_map(|(decision, belief)| Some((belief.as_ref()?.probability as f32, decision as u32)));
+    let order = least_certain(stated, DOUBTFUL);
+    let mut positions: Vec<u32> = order.iter().map(|&(_, decision)| decision / fields as u32).collect();
     positions.sort_unstable();
     positions.dedup();
     let texts = texts_of(findings.project, findings.items, &positions, watch)?;
-    let row = |&(_, decision): &(f64, usize)| {
-        let text = positions.binary_search(&((decision / fields) as u32)).map_or("", |place| &texts[place]);
-        row_of(findings, decision, text)
+    let row = |&(_, decision): &(f32, u32)| {
+        let text = positions.binary_search(&(decision / fields as u32)).map_or("", |place| &texts[place]);
+        row_of(findings, decision as usize, text)
     };
     Ok(order.iter().map(row).collect())
 }
@@ -140,7 +134,7 @@ const ABSENT: &str = "(not in the text)";
 fn excerpt(text: &str, places: &[Span], field: &str) -> (String, Vec<MarkedSpan>) {
     let length = text.chars().count();
     let first = places.first().map_or(0..0, |span| span.start as usize..span.end as usize);
-    let from = first.start.saturating_sub(AROUND);
+    let from = first.start.saturating_sub(AROUND).min(length);
     let to = (first.end.max(first.start) + AROUND).max(from + 2 * AROUND).min(length);
     let cut = |open: bool| if open { "…" } else { "" };
     let inside: String = text.chars().skip(from).take(to - from).collect();

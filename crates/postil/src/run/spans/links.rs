@@ -11,7 +11,7 @@ use postil_core::text::align;
 use postil_core::{Answer, Class, Digest, Document, Link, Name, Result, Status};
 
 use super::super::items::Items;
-use super::super::people::People;
+use super::super::people::{People, keep_latest};
 use crate::project::Project;
 
 /// A span on tokens: its first, one past its last, its label.
@@ -49,10 +49,10 @@ impl Links {
                 let Some(position) = items.position(&annotation.item, annotation.content) else { continue };
                 let (Status::Ok, Answer::Spans { .. }) = (annotation.status, &annotation.answer) else { continue };
                 let said = said(project, &documents[position as usize], &annotation.answer)?;
-                if !desk.judges() {
+                if desk.judges() {
+                    keep_latest(&mut decided, position, annotation.at_millis, said);
+                } else {
                     links.items.entry(position).or_default().push(said);
-                } else if decided.get(&position).is_none_or(|(at, _)| *at <= annotation.at_millis) {
-                    decided.insert(position, (annotation.at_millis, said));
                 }
             }
         }

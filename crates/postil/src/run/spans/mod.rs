@@ -119,8 +119,8 @@ pub(super) fn run(project: &Project, options: &Options, watch: &dyn Watch) -> Re
     let student = learned.as_ref().ok().zip(together.as_ref());
     let candidates = label::Candidates { items: items.len(), consensus: &consensus, student, one_sided };
     let mut labels = label::label(&candidates, &gold, &fitting);
-    let reviewers = decided::reviewers(&annotated.identities, &people.deciders);
-    decided::marks(&mut labels.stretches, &claims.said, &reviewers);
+    let last_words = decided::last_words(&people, &ledger, items, &annotated.identities)?;
+    decided::marks(&mut labels.stretches, &claims.said, &last_words);
     let measured =
         measure::measure(&project.task, project.seed, &labels, &consensus, learned.as_ref().ok(), (&gold, &known));
     watch.stage("writing", None);
